@@ -1,0 +1,159 @@
+"""What is published of OpenSIPS: a table from `group:name` to metric and labels.
+
+Meanings and types (counter or gauge) are those of OpenSIPS 3.6's own list_statistics.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from collectors.opensips.parse import OpensipsSnapshot
+from dialtone.model import UNKNOWN_TENANT, Kind, MetricDef, MetricScope, Sample
+from dialtone.ports import TenantLookup
+
+GROUPS: Final = ("core", "load", "shmem", "usrloc", "dialog", "tm", "sl")
+"""The statistics groups asked for in each poll."""
+
+
+def _counter(name: str, text: str, *labels: str) -> MetricDef:
+    return MetricDef(f"opensips_{name}_total", Kind.COUNTER, text, ("node", *labels))
+
+
+def _gauge(name: str, text: str, *labels: str, unit: str = "") -> MetricDef:
+    return MetricDef(f"opensips_{name}", Kind.GAUGE, text, ("node", *labels), unit=unit)
+
+
+_REQUESTS = _counter("core_requests", "SIP requests by what the core did with them", "action")
+_REPLIES = _counter("core_replies", "SIP replies by what the core did with them", "action")
+_BAD_URIS = _counter("core_bad_uris", "URIs that the parser could not parse")
+_BAD_HEADERS = _counter("core_bad_headers", "SIP headers that the parser could not parse")
+_SLOW = _counter("core_slow_messages", "Messages over exec_msg_threshold, where the script sets it")
+_UPTIME = _gauge("uptime_seconds", "Seconds since OpenSIPS started", unit="seconds")
+_LOAD = _gauge("load_ratio", "Busy share of the SIP processes", "processes", "window", unit="ratio")
+_PROCESS_LOAD = _gauge("process_load_ratio", "Busy share of one process", "process", "window", unit="ratio")
+_PROCESSES = _gauge("processes", "Processes now running")
+_SHMEM = _gauge("shmem_bytes", "Shared memory", "kind", unit="bytes")
+_FRAGMENTS = _gauge("shmem_fragments", "Free fragments of the shared memory pool")
+_USERS = _gauge("usrloc_registered_users", "Addresses of record with a contact, over all tables")
+_AORS = _gauge("usrloc_aors", "Addresses of record with a contact", "table")
+_CONTACTS = _gauge("usrloc_contacts", "Registered contacts", "table")
+_EXPIRED = _counter("usrloc_expired_contacts", "Contacts that expired without a new REGISTER", "table")
+_ACTIVE = _gauge("dialog_active", "Dialogs now alive, ringing ones included")
+_EARLY = _gauge("dialog_early", "Dialogs now ringing")
+_PROCESSED = _counter("dialog_processed", "Dialogs created")
+_DIALOG_EXPIRED = _counter("dialog_expired", "Dialogs ended by their timer instead of a BYE")
+_FAILED = _counter("dialog_failed", "Dialogs that were never established")
+_REPLICATION = _counter(
+    "dialog_replication_events", "Dialog events between cluster nodes", "event", "direction"
+)
+_TM_REPLIES = _counter("tm_replies", "Replies that matched or were made by a transaction", "kind")
+_OPENED = _counter("tm_transactions", "Transactions opened, by side", "side")
+_COMPLETED = _counter("tm_completed_transactions", "Transactions completed, by class of final reply", "class")
+_IN_USE = _gauge("tm_inuse_transactions", "Transactions now held in memory")
+_RETRANSMISSIONS = _counter("tm_retransmissions", "Retransmissions, by timer step", "message", "timer")
+_TIMEOUTS = _counter("tm_timeouts", "Branches without a final reply (invite: INVITEs alone)", "method")
+_CLUSTER = _counter("tm_cluster_messages", "Messages between anycast nodes", "message", "direction")
+_SL_REPLIES = _counter("sl_replies", "Stateless replies sent, by class", "class")
+_SL_SENT = _counter("sl_sent_replies", "Stateless replies sent")
+_SL_ERRORS = _counter("sl_sent_error_replies", "Stateless replies sent by sl_reply_error()")
+_SL_ACKS = _counter("sl_received_acks", "ACKs absorbed for stateless replies")
+TENANT_DIALOGS: Final = MetricDef(
+    "opensips_tenant_dialogs",
+    Kind.GAUGE,
+    "Live dialogs of a tenant, from the dialog profile that the script sets",
+    ("node", "tenant", "reseller"),
+    MetricScope.TENANT,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One statistic, or a family of them: `pattern` matches `group:name`, groups fill the labels."""
+
+    pattern: re.Pattern[str]
+    metric: MetricDef
+    labels: tuple[str, ...] = ()
+    scale: float = 1.0
+
+
+def _row(pattern: str, metric: MetricDef, *labels: str, scale: float = 1.0) -> _Row:
+    return _Row(re.compile(pattern), metric, labels, scale)
+
+
+_ACTIONS: Final = {"rcv": "received", "fwd": "forwarded", "drop": "dropped", "err": "malformed"}
+_PERCENT: Final = 0.01
+
+_TABLE: Final = (
+    *(_row(f"core:{s}_requests", _REQUESTS, action) for s, action in _ACTIONS.items()),
+    *(_row(f"core:{s}_replies", _REPLIES, action) for s, action in _ACTIONS.items()),
+    _row("core:bad_URIs_rcvd", _BAD_URIS),
+    _row("core:bad_msg_hdr", _BAD_HEADERS),
+    _row("core:slow_messages", _SLOW),
+    _row("core:timestamp", _UPTIME),
+    _row("load:load", _LOAD, "core", "now", scale=_PERCENT),
+    _row("load:load(1m|10m)", _LOAD, "core", r"\1", scale=_PERCENT),
+    _row("load:load-all", _LOAD, "all", "now", scale=_PERCENT),
+    _row("load:load(1m|10m)-all", _LOAD, "all", r"\1", scale=_PERCENT),
+    _row(r"load:load-proc-(\d{1,5})", _PROCESS_LOAD, r"\1", "now", scale=_PERCENT),
+    _row(r"load:load(1m|10m)-proc-(\d{1,5})", _PROCESS_LOAD, r"\2", r"\1", scale=_PERCENT),
+    _row("load:processes_number", _PROCESSES),
+    _row("shmem:(total|max_used|free|used|real_used)_size", _SHMEM, r"\1"),
+    _row("shmem:fragments", _FRAGMENTS),
+    _row("usrloc:registered_users", _USERS),
+    _row("usrloc:(.{1,64})-users", _AORS, r"\1"),
+    _row("usrloc:(.{1,64})-contacts", _CONTACTS, r"\1"),
+    _row("usrloc:(.{1,64})-expires", _EXPIRED, r"\1"),
+    _row("dialog:active_dialogs", _ACTIVE),
+    _row("dialog:early_dialogs", _EARLY),
+    _row("dialog:processed_dialogs", _PROCESSED),
+    _row("dialog:expired_dialogs", _DIALOG_EXPIRED),
+    _row("dialog:failed_dialogs", _FAILED),
+    _row("dialog:(create|update|delete)_(sent|recv)", _REPLICATION, r"\1", r"\2"),
+    _row("tm:(received|relayed|local)_replies", _TM_REPLIES, r"\1"),
+    _row("tm:UAS_transactions", _OPENED, "uas"),
+    _row("tm:UAC_transactions", _OPENED, "uac"),
+    _row("tm:([2-6]xx)_transactions", _COMPLETED, r"\1"),
+    _row("tm:inuse_transactions", _IN_USE),
+    _row("tm:retransmission_req_(T1_1|T1_2|T1_3|T2)", _RETRANSMISSIONS, "request", r"\1"),
+    _row("tm:retransmission_rpl_(T2)", _RETRANSMISSIONS, "reply", r"\1"),
+    _row("tm:timeout_finalresponse", _TIMEOUTS, "any"),
+    _row("tm:timeout_finalresponse_inv", _TIMEOUTS, "invite"),
+    _row("tm:cluster_(reply|request|cancel)_(sent|recv)", _CLUSTER, r"\1", r"\2"),
+    _row("sl:([1-6]xx)_replies", _SL_REPLIES, r"\1"),
+    _row("sl:sent_replies", _SL_SENT),
+    _row("sl:sent_err_replies", _SL_ERRORS),
+    _row("sl:received_ACKs", _SL_ACKS),
+)
+
+METRICS: Final = (*dict.fromkeys(row.metric for row in _TABLE), TENANT_DIALOGS)
+"""Every metric of this collector, for the catalogue."""
+
+
+def samples(node: str, snapshot: OpensipsSnapshot, tenants: TenantLookup, at: datetime) -> tuple[Sample, ...]:
+    """Return the samples of one snapshot. Statistics that the table doesn't know are left out."""
+    return (*_statistics(node, snapshot, at), *_tenant_calls(node, snapshot, tenants, at))
+
+
+def _statistics(node: str, snapshot: OpensipsSnapshot, at: datetime) -> Iterator[Sample]:
+    for name, value in snapshot.statistics.items():
+        for row in _TABLE:
+            if match := row.pattern.fullmatch(name):
+                labels = (match.expand(label) for label in row.labels)
+                yield row.metric.sample(node, *labels, value=value * row.scale, at=at)
+                break
+
+
+def _tenant_calls(
+    node: str, snapshot: OpensipsSnapshot, tenants: TenantLookup, at: datetime
+) -> Iterator[Sample]:
+    """Yield one sample a configured tenant, 0 for the quiet ones, and `_unknown` for the rest."""
+    if snapshot.calls is None:
+        return
+    live = dict.fromkeys(tenants.domains, 0) | {UNKNOWN_TENANT: 0}
+    for value, count in snapshot.calls.items():
+        owner = tenants.match(value)
+        live[owner.domain if owner else UNKNOWN_TENANT] += count
+    for domain, count in live.items():
+        yield TENANT_DIALOGS.sample(node, domain, tenants.reseller(domain), value=count, at=at)

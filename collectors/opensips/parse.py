@@ -1,0 +1,77 @@
+"""MI replies into one frozen snapshot; pure, tested on recordings of 3.6 and 4.0."""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from dialtone.model import CollectError, CollectFailure
+
+_VERSION: Final = re.compile(r"\d+\.\d+(\.\d+)?[^\s)]*")
+_UNDERFLOW: Final = 2**63
+_MAX_NAME: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class OpensipsSnapshot:
+    """One poll. `statistics` are by `group:name`; `calls` are live dialogs by the profile's value.
+
+    `calls` is None where the server's script has no such profile; absent is not zero.
+    """
+
+    version: str
+    statistics: Mapping[str, float]
+    calls: Mapping[str, int] | None
+
+
+def parse_statistics(result: object) -> dict[str, float]:
+    """Return values by `group:name`. Numbers on 3.x and 4.x, numbers in strings before.
+
+    Values at or over 2^63 are a counter that a script took below zero; they are left out, as is
+    what is no finite number. Raises CollectError where the reply is no object.
+    """
+    if not isinstance(result, dict):
+        raise CollectError(CollectFailure.PROTOCOL, "get_statistics: the result is no object")
+    values: dict[str, float] = {}
+    for name, raw in result.items():
+        value = _number(raw)
+        if value is not None and len(name) <= _MAX_NAME:
+            values[name] = value
+    return values
+
+
+def _number(raw: object) -> float | None:
+    if isinstance(raw, bool) or not isinstance(raw, int | float | str):
+        return None
+    try:
+        value = float(raw)
+    except (ValueError, OverflowError):
+        return None
+    return value if math.isfinite(value) and value < _UNDERFLOW else None
+
+
+def parse_profile_values(result: object) -> dict[str, int]:
+    """Return live dialogs by value; the value None (a profile without values) counts under "".
+
+    Raises CollectError where the reply is no list of value and count.
+    """
+    calls: dict[str, int] = {}
+    if not isinstance(result, list):
+        raise CollectError(CollectFailure.PROTOCOL, "profile_get_values: the result is no list")
+    for row in result:
+        if not isinstance(row, dict) or (count := _number(row.get("count"))) is None:
+            raise CollectError(CollectFailure.PROTOCOL, "profile_get_values: a row has no count")
+        value = row.get("value")
+        key = value if isinstance(value, str) else ""
+        calls[key] = calls.get(key, 0) + int(count)
+    return calls
+
+
+def parse_version(result: object) -> str:
+    """Return the version out of {"Server": "OpenSIPS (3.6.8 (x86_64/linux))"}, or that text, cut short."""
+    server = result.get("Server") if isinstance(result, dict) else None
+    if not isinstance(server, str):
+        raise CollectError(CollectFailure.PROTOCOL, "version: the result has no Server text")
+    found = _VERSION.search(server)
+    return found.group() if found else server[:60]

@@ -1,0 +1,56 @@
+"""Metrics: what exists (MetricDef) and what was measured (Sample)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """Prometheus metric types that the project uses."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+class MetricScope(StrEnum):
+    """Whose figure a metric is; it decides who may read it."""
+
+    NODE = "node"
+    TENANT = "tenant"
+    PROBE = "probe"
+    SELF = "self"
+
+
+@dataclass(frozen=True, slots=True)
+class MetricDef:
+    """One metric family: its name as exposed, and all that dashboards and rules ask of it.
+
+    `name` follows Prometheus conventions (base unit at the end, counters end in `_total`), `unit`
+    is that base unit or "" (seconds, bytes, ratio), `labels` are the label names in the order in
+    which samples give their values. `buckets` are a histogram's upper bounds, in `unit`.
+    """
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...] = ()
+    scope: MetricScope = MetricScope.NODE
+    unit: str = ""
+    buckets: tuple[float, ...] = ()
+
+    def sample(self, *labels: str, value: float, at: datetime) -> "Sample":
+        """Return one value of this family; label values in the order of `labels`."""
+        if len(labels) != len(self.labels):
+            raise ValueError(f"{self.name} has the labels {self.labels}, got {len(labels)} values")
+        return Sample(self.name, labels, value, at)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One value of one series. `labels` are values, in the order of the MetricDef's label names."""
+
+    metric: str
+    labels: tuple[str, ...]
+    value: float
+    at: datetime

@@ -1,0 +1,149 @@
+"""The seams of the project: small protocols that one part offers and another uses.
+
+Every implementation, real or fake, passes the contract suite of its port (tests/contract/).
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from dialtone.model import (
+    AlertEvent,
+    NodeState,
+    ProbeRequest,
+    ProbeResult,
+    ProbeRun,
+    Reading,
+    Scope,
+    Tenant,
+)
+
+
+class Clock(Protocol):
+    """Where time comes from; tests pass one that they turn by hand."""
+
+    def now(self) -> datetime:
+        """Return the wall clock, in UTC."""
+
+    def monotonic(self) -> float:
+        """Return seconds of a clock that never goes back; only differences mean anything."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait that long on this clock; at once for zero or less."""
+
+
+class Collector(Protocol):
+    """Reads one node. The runner adds deadline, timing, `up` and back-off around it."""
+
+    async def collect(self) -> Reading:
+        """Poll once. Raises CollectError with the reason; gives all of a reading or nothing."""
+
+    async def aclose(self) -> None:
+        """Give back connections."""
+
+
+class TenantLookup(Protocol):
+    """Says whose a figure is: what collectors ask of the tenant tree."""
+
+    @property
+    def domains(self) -> Sequence[str]:
+        """The domains of all tenants, the platform's included, in the order of the tree."""
+
+    def match(self, host: str) -> Tenant | None:
+        """Return the tenant of a SIP host name as a server wrote it, None where nobody has it."""
+
+    def by_account_code(self, code: str) -> Tenant | None:
+        """Return the tenant that an Asterisk account code stands for, None where nobody has it."""
+
+    def reseller(self, domain: str) -> str:
+        """Return the reseller's domain of a tenant, "" where the domain is nobody's."""
+
+
+class Prober(Protocol):
+    """Runs probes on one engine."""
+
+    async def run(self, request: ProbeRequest) -> ProbeRun:
+        """Run one probe to its end. Trouble of our own is an inconclusive run, never an exception."""
+
+
+class TenantSource(Protocol):
+    """Finds tenants on a server."""
+
+    async def domains(self) -> Sequence[str]:
+        """Return the domains seen, normalised. Raises CollectError."""
+
+
+class Sink(Protocol):
+    """Takes what collectors and probes found. A sink never raises for what it was handed."""
+
+    async def node_polled(self, state: NodeState) -> None:
+        """A poll ended: this is the node now. A state without reading withdraws its series."""
+
+    async def probe_ended(self, run: ProbeRun) -> None:
+        """A probe ended."""
+
+
+class StoreError(Exception):
+    """The store could not do it (disk full, locked, corrupt); nothing was half done."""
+
+
+class Store(Protocol):
+    """What must survive a restart. Every read takes the Scope of who asks."""
+
+    async def add_results(self, results: Sequence[ProbeResult]) -> None:
+        """Keep results, all or none; one that is already kept (same id) changes nothing."""
+
+    async def results(
+        self,
+        scope: Scope,
+        *,
+        tenant: str | None = None,
+        flow: str | None = None,
+        since: datetime | None = None,
+        limit: int = 100,
+    ) -> list[ProbeResult]:
+        """Return results that the scope may see, newest first (by started, then id)."""
+
+    async def latest_results(self, scope: Scope) -> list[ProbeResult]:
+        """Return the newest result of each (tenant, probe, location), by tenant, then probe."""
+
+    async def result(self, scope: Scope, result_id: str) -> ProbeResult | None:
+        """Return one result, or None where there is none that the scope may see."""
+
+    async def put_alerts(self, events: Sequence[AlertEvent]) -> None:
+        """Keep the present state of alerts, all or none; the newest state of a fingerprint wins."""
+
+    async def alerts(self, scope: Scope) -> list[AlertEvent]:
+        """Return the present state of the alerts that the scope may see, newest first."""
+
+    async def lease_accounts(
+        self, accounts: Sequence[str], holder: str, *, now: datetime, until: datetime
+    ) -> bool:
+        """Lease all of these accounts (user@domain) to the holder, or none; True if it has them now.
+
+        A lease past its end is free. A holder may lease again what it holds, which extends it.
+        """
+
+    async def release_accounts(self, accounts: Sequence[str], holder: str) -> None:
+        """Give back what this holder holds of these; what others hold is left alone."""
+
+    async def prune_results(self, before: datetime) -> int:
+        """Forget results started before that instant; return how many."""
+
+    async def aclose(self) -> None:
+        """Close files; a closed store raises StoreError."""
+
+
+class DeliveryError(Exception):
+    """A message was not taken. `permanent` means that sending it again can't help."""
+
+    def __init__(self, detail: str, *, permanent: bool) -> None:
+        super().__init__(detail)
+        self.permanent = permanent
+
+
+class Notifier(Protocol):
+    """Tells one receiver about alerts."""
+
+    async def send(self, events: Sequence[AlertEvent]) -> None:
+        """Deliver one message about these events of one group. Raises DeliveryError."""

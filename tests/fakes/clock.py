@@ -1,0 +1,55 @@
+"""A Clock that stands still until a test turns it."""
+
+import heapq
+import itertools
+from datetime import UTC, datetime, timedelta
+
+import anyio
+
+
+class FakeClock:
+    """Passes the Clock contract in virtual time: `advance` wakes sleepers in order, one instant at a time."""
+
+    def __init__(self, start: datetime = datetime(2026, 3, 1, 12, tzinfo=UTC)) -> None:
+        self._start = start
+        self._elapsed = 0.0
+        self._order = itertools.count()
+        self._sleepers: list[tuple[float, int, anyio.Event]] = []
+
+    def now(self) -> datetime:
+        """Return the virtual wall clock."""
+        return self._start + timedelta(seconds=self._elapsed)
+
+    def monotonic(self) -> float:
+        """Return the virtual seconds since the clock was made, plus a thousand."""
+        return 1000.0 + self._elapsed
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait until the clock has been advanced that far."""
+        if seconds <= 0:
+            await anyio.lowlevel.checkpoint()
+            return
+        woken = anyio.Event()
+        heapq.heappush(self._sleepers, (self._elapsed + seconds, next(self._order), woken))
+        await woken.wait()
+
+    async def advance(self, seconds: float) -> None:
+        """Let that much time pass; every task runs until it waits again before the next one wakes."""
+        end = self._elapsed + seconds
+        await anyio.wait_all_tasks_blocked()
+        while self._sleepers and self._sleepers[0][0] <= end:
+            due, _, woken = heapq.heappop(self._sleepers)
+            self._elapsed = max(self._elapsed, due)
+            woken.set()
+            await anyio.wait_all_tasks_blocked()
+        self._elapsed = end
+        await anyio.wait_all_tasks_blocked()
+
+    def jump(self, seconds: float) -> None:
+        """Step the wall clock alone, as NTP or an operator does; monotonic time is not touched."""
+        self._start += timedelta(seconds=seconds)
+
+    @property
+    def sleeping(self) -> int:
+        """How many tasks wait on this clock."""
+        return len(self._sleepers)
