@@ -1,0 +1,154 @@
+"""The one read filter: a Reader is built for who asks, and every route reads through it alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Annotated, Final
+
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPBearer
+
+from dialtone.model import AlertEvent, AlertState, Flow, NodeState, ProbeResult, Scope, Tenant
+from dialtone.web.context import WebContext
+
+DEEPEST: Final = 20_000
+"""How many of the newest results can be paged through; older ones are reached by narrower filters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a page ended: the start and the id of its last result."""
+
+    started: datetime
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResultPage:
+    """Some results, newest first, and where the next page begins; None at the end."""
+
+    results: tuple[ProbeResult, ...]
+    end: Position | None
+
+
+class Reader:
+    """Reads what one scope may see. Foreign things are not refused, they do not exist.
+
+    Store and board filter by scope themselves; what they return is held against the scope again, so
+    that a mistake in one place shows nothing to the wrong people.
+    """
+
+    def __init__(self, context: WebContext, scope: Scope) -> None:
+        self._context = context
+        self._scope = scope
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether the platform itself asks: only then nodes and platform figures exist."""
+        return self._scope.sees_all
+
+    def now(self) -> datetime:
+        """Return the time, for ages."""
+        return self._context.clock.now()
+
+    @property
+    def location(self) -> str:
+        """Where the probes run."""
+        return self._context.location
+
+    @property
+    def version(self) -> str:
+        """Which version of the service answers."""
+        return self._context.version
+
+    def tenants(self) -> tuple[Tenant, ...]:
+        """Return the tenants in scope; a parent outside it is not named."""
+        return tuple(
+            tenant if self._scope.allows(tenant.parent) else replace(tenant, parent=None)
+            for tenant in self._context.tenants()
+            if self._scope.allows(tenant.domain)
+        )
+
+    def tenant(self, domain: str) -> Tenant | None:
+        """Return one tenant."""
+        return next((t for t in self.tenants() if t.domain == domain), None)
+
+    def nodes(self) -> tuple[NodeState, ...]:
+        """Return the nodes; a server's figures mix tenants, so only the platform sees any."""
+        return tuple(self._context.board.nodes(self._scope)) if self._scope.sees_all else ()
+
+    def node(self, name: str) -> NodeState | None:
+        """Return one node."""
+        return self._context.board.node(self._scope, name) if self._scope.sees_all else None
+
+    def latest(self) -> tuple[ProbeResult, ...]:
+        """Return the last result of each tenant's probes."""
+        return self._ours(self._context.board.results(self._scope))
+
+    async def results(
+        self,
+        *,
+        tenant: str | None,
+        flow: Flow | None,
+        since: datetime | None,
+        limit: int,
+        after: Position | None,
+    ) -> ResultPage:
+        """Return the page that follows `after`, from the newest without it. Raises StoreError."""
+        window = limit + 1
+        while True:
+            found = self._ours(
+                await self._context.store.results(
+                    self._scope, tenant=tenant, flow=flow, since=since, limit=window
+                )
+            )
+            rest = _beyond(found, after)
+            if len(rest) > limit or len(found) < window or window >= DEEPEST:
+                break
+            window = min(4 * window, DEEPEST)
+        page = rest[:limit]
+        more = len(rest) > limit
+        return ResultPage(page, Position(page[-1].started, page[-1].id) if more else None)
+
+    async def result(self, result_id: str) -> ProbeResult | None:
+        """Return one result. Raises StoreError."""
+        found = await self._context.store.result(self._scope, result_id)
+        return found if found is not None and self._scope.allows(found.tenant) else None
+
+    async def alerts(self) -> tuple[AlertEvent, ...]:
+        """Return pending, firing and resolved alerts, newest first; those that never fired are left out.
+
+        Raises StoreError.
+        """
+        return tuple(
+            event if self._scope.sees_all else replace(event, node=None, channel=None)
+            for event in await self._context.store.alerts(self._scope)
+            if self._scope.allows(event.tenant)
+            and (event.state is not AlertState.RESOLVED or event.started is not None)
+        )
+
+    def _ours(self, results: Sequence[ProbeResult]) -> tuple[ProbeResult, ...]:
+        return tuple(result for result in results if self._scope.allows(result.tenant))
+
+
+def _beyond(results: tuple[ProbeResult, ...], after: Position | None) -> tuple[ProbeResult, ...]:
+    """Return what follows a position; where its result is gone, what started before it."""
+    if after is None:
+        return results
+    for index, result in enumerate(results):
+        if result.id == after.id:
+            return results[index + 1 :]
+    return tuple(result for result in results if result.started < after.started)
+
+
+# The gate in front of the application has checked the token; this one tells OpenAPI that there is one.
+_bearer: Final = HTTPBearer(auto_error=False, description="A token of the `access:` configuration")
+
+
+def _reader(request: Request, _: Annotated[object, Security(_bearer)] = None) -> Reader:
+    # Set by the gate. Were the gate missing, this would fail and show nothing.
+    return Reader(request.app.state.context, request.state.seen_by)
+
+
+Reads = Annotated[Reader, Depends(_reader)]
+"""A route's parameter of this type is the Reader of who asks."""

@@ -1,0 +1,102 @@
+"""The API, /api/v1. Every route reads through the Reader of who asks, and nothing else."""
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter, HTTPException, Query
+from fastapi.exceptions import RequestValidationError
+from pydantic import AwareDatetime
+
+from dialtone.model import Flow
+from dialtone.web import cursor as cursors
+from dialtone.web.access import Reader, Reads
+from dialtone.web.models import AlertOut, Listing, NodeDetailOut, NodeOut, ResultOut, StatusOut, TenantOut
+from dialtone.web.overview import Overview, overview
+from dialtone.web.problems import DOCUMENTED
+
+router: Final = APIRouter(prefix="/api/v1", responses=dict(DOCUMENTED))
+
+
+async def everything(reader: Reader) -> Overview:
+    """Return all that a reader sees. Raises StoreError."""
+    return overview(reader.tenants(), reader.latest(), reader.nodes(), await reader.alerts())
+
+
+@router.get("/status")
+async def status(reader: Reads) -> StatusOut:
+    """Everything at once: tenants with the last outcome of their flows, alerts, counts; worst first."""
+    return StatusOut.of(
+        await everything(reader),
+        version=reader.version,
+        location=reader.location,
+        at=reader.now(),
+        nodes=reader.sees_all,
+    )
+
+
+@router.get("/nodes")
+async def nodes(reader: Reads) -> Listing[NodeOut]:
+    """The servers that are read. They are the platform's: every other scope gets an empty list."""
+    return Listing(items=[NodeOut.of(state) for state in reader.nodes()])
+
+
+@router.get("/nodes/{name}")
+async def node(name: str, reader: Reads) -> NodeDetailOut:
+    """One server: its last poll, its texts (version, last errors) and its figures."""
+    state = reader.node(name)
+    if state is None:
+        raise HTTPException(404)
+    return NodeDetailOut.of(state)
+
+
+@router.get("/tenants")
+async def tenants(reader: Reads) -> Listing[TenantOut]:
+    """The tenants and how their flows last ended; worst first."""
+    return Listing(items=[TenantOut.of(view) for view in (await everything(reader)).tenants])
+
+
+@router.get("/tenants/{domain}")
+async def tenant(domain: str, reader: Reads) -> TenantOut:
+    """One tenant."""
+    for view in (await everything(reader)).tenants:
+        if view.tenant.domain == domain.lower().removesuffix("."):
+            return TenantOut.of(view)
+    raise HTTPException(404)
+
+
+@router.get("/results")
+async def results(
+    reader: Reads,
+    tenant: Annotated[str | None, Query(max_length=253, description="A domain")] = None,
+    flow: Flow | None = None,
+    since: Annotated[
+        AwareDatetime | None, Query(description="RFC 3339, such as 2026-03-01T12:00:00Z")
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    cursor: Annotated[str | None, Query(max_length=400, description="`next` of the page before")] = None,
+) -> Listing[ResultOut]:
+    """Results of probes, newest first."""
+    try:
+        after = cursors.read(cursor) if cursor is not None else None
+    except ValueError as error:
+        raise RequestValidationError([{"loc": ("query", "cursor"), "msg": str(error)}]) from None
+    domain = tenant.lower().removesuffix(".") if tenant else None
+    page = await reader.results(tenant=domain, flow=flow, since=since, limit=limit, after=after)
+    return Listing(
+        items=[ResultOut.of(result) for result in page.results],
+        next=cursors.write(page.end) if page.end else None,
+    )
+
+
+@router.get("/results/{result_id}")
+async def result(result_id: str, reader: Reads) -> ResultOut:
+    """One result."""
+    found = await reader.result(result_id)
+    if found is None:
+        raise HTTPException(404)
+    return ResultOut.of(found)
+
+
+@router.get("/alerts")
+async def alerts(reader: Reads) -> Listing[AlertOut]:
+    """Alerts that pend, fire or have ended, newest first."""
+    return Listing(items=[AlertOut.of(event) for event in await reader.alerts()])

@@ -1,0 +1,53 @@
+"""What the web part is given: everything its routes may reach, in one frozen value."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from dialtone.model import NodeState, ProbeResult, Scope, Secret, Tenant
+from dialtone.ports import Clock, Store
+
+
+class Board(Protocol):
+    """What is known right now, in memory; every read takes the Scope of who asks."""
+
+    def nodes(self, scope: Scope) -> Sequence[NodeState]:
+        """Return the state of every node that the scope may see, by name."""
+
+    def node(self, scope: Scope, name: str) -> NodeState | None:
+        """Return one node's state, or None where there is none that the scope may see."""
+
+    def results(self, scope: Scope) -> Sequence[ProbeResult]:
+        """Return the last result of each tenant's probe and location that the scope may see."""
+
+
+@dataclass(frozen=True, slots=True)
+class WebToken:
+    """A bearer token: who holds it sees that scope. `name` is for logs, never the secret."""
+
+    name: str
+    scope: Scope
+    secret: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class WebContext:
+    """What create_app needs.
+
+    `tenants` gives every tenant known now, `render_metrics` the exposition (run in a thread), `ready`
+    whether the first polls are done. `host` is the one that is listened on, `external_url` the address
+    under which people reach the service. Without `tokens` whoever reaches the service sees everything:
+    the configuration allows that on loopback only.
+    """
+
+    store: Store
+    board: Board
+    tenants: Callable[[], Sequence[Tenant]]
+    clock: Clock
+    render_metrics: Callable[[], bytes]
+    ready: Callable[[], bool]
+    location: str
+    version: str
+    host: str
+    external_url: str
+    tokens: tuple[WebToken, ...] = ()

@@ -1,0 +1,257 @@
+"""The shapes of the API's answers. Instants are UTC (RFC 3339), durations seconds."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from dialtone.model import (
+    AlertEvent,
+    AlertState,
+    CollectFailure,
+    Engine,
+    FailureCode,
+    Flow,
+    Level,
+    NodeKind,
+    NodeState,
+    Origin,
+    Outcome,
+    ProbeResult,
+    Sample,
+    Severity,
+    Tenant,
+)
+from dialtone.web.overview import Health, Overview, TenantView
+
+T = TypeVar("T")
+
+
+class Answer(BaseModel):
+    """What all answers have in common: they are what they say, nothing more."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Listing(Answer, Generic[T]):
+    """Some things, and how to ask for more."""
+
+    items: list[T]
+    next: str | None = Field(None, description="Give it as `cursor` for the next page; null at the end")
+
+
+class ResultOut(Answer):
+    """How one probe ended."""
+
+    id: str
+    probe: str
+    flow: Flow
+    engine: Engine
+    tenant: str
+    target: str = Field(description="The SIP URI that was tried")
+    location: str = Field(description="Where the probe ran")
+    account: str = Field(description="The phone that the probe was")
+    origin: Origin
+    slot: int = Field(description="floor(planned UTC / interval)")
+    attempt: int = Field(description="2 is the confirmation of a failed first")
+    started: datetime
+    duration: float = Field(description="Seconds")
+    outcome: Outcome = Field(description="inconclusive: our own side was broken; never downtime")
+    timings: dict[str, float] = Field(description="Seconds by name: rrd, srd, sdd, sdt (RFC 6076), pdd")
+    sip_status: int | None
+    failure: FailureCode | None
+    detail: str = Field(description="The failure in words")
+
+    @classmethod
+    def of(cls, result: ProbeResult) -> "ResultOut":
+        """Show a result."""
+        return cls(
+            id=result.id,
+            probe=result.probe,
+            flow=result.flow,
+            engine=result.engine,
+            tenant=result.tenant,
+            target=result.target,
+            location=result.location,
+            account=result.account,
+            origin=result.origin,
+            slot=result.slot,
+            attempt=result.attempt,
+            started=result.started,
+            duration=result.duration,
+            outcome=result.outcome,
+            timings=dict(result.timings),
+            sip_status=result.sip_status,
+            failure=result.failure.code if result.failure else None,
+            detail=result.failure.detail if result.failure else "",
+        )
+
+
+class AlertOut(Answer):
+    """One alert as it stands."""
+
+    fingerprint: str = Field(description="Names the same trouble for its whole life")
+    rule: str
+    severity: Severity
+    state: AlertState
+    since: datetime = Field(description="When the state was entered")
+    started: datetime | None = Field(description="When it began firing")
+    tenant: str | None
+    node: str | None
+    flow: str | None
+    channel: str | None
+    value: float | None
+    cause: str
+
+    @classmethod
+    def of(cls, event: AlertEvent) -> "AlertOut":
+        """Show an alert."""
+        return cls(
+            fingerprint=event.fingerprint,
+            rule=event.rule,
+            severity=event.severity,
+            state=event.state,
+            since=event.since,
+            started=event.started,
+            tenant=event.tenant,
+            node=event.node,
+            flow=event.flow,
+            channel=event.channel,
+            value=event.value,
+            cause=event.cause,
+        )
+
+
+class TenantOut(Answer):
+    """A tenant and how its flows last ended."""
+
+    domain: str
+    name: str
+    level: Level
+    parent: str | None = Field(description="The tenant above; null where it is none of yours")
+    health: Health = Field(description="By its own flows: the worst last outcome")
+    flows: list[ResultOut]
+    alerts_firing: int
+
+    @classmethod
+    def of(cls, view: TenantView) -> "TenantOut":
+        """Show a tenant."""
+        tenant: Tenant = view.tenant
+        return cls(
+            domain=tenant.domain,
+            name=tenant.name,
+            level=tenant.level,
+            parent=tenant.parent,
+            health=view.health,
+            flows=[ResultOut.of(flow) for flow in view.flows],
+            alerts_firing=sum(a.state is AlertState.FIRING for a in view.alerts),
+        )
+
+
+class NodeOut(Answer):
+    """A server and its last poll."""
+
+    name: str
+    kind: NodeKind
+    up: bool
+    since: datetime = Field(description="When `up` took its present value")
+    polled_at: datetime
+    duration: float = Field(description="The last poll's, in seconds")
+    read_at: datetime | None = Field(description="The last complete reading")
+    failure: CollectFailure | None
+    detail: str
+
+    @classmethod
+    def of(cls, state: NodeState) -> "NodeOut":
+        """Show a node."""
+        return cls(**_node(state))
+
+
+class SampleOut(Answer):
+    """One value; `labels` are in the order of the metric's label names (see /metrics)."""
+
+    metric: str
+    labels: list[str]
+    value: float
+    at: datetime
+
+    @classmethod
+    def of(cls, sample: Sample) -> "SampleOut":
+        """Show a sample."""
+        return cls(metric=sample.metric, labels=list(sample.labels), value=sample.value, at=sample.at)
+
+
+class NodeDetailOut(NodeOut):
+    """A server with its last complete reading, while that is fresh."""
+
+    info: dict[str, str] = Field(description="Texts: version, last errors")
+    samples: list[SampleOut]
+
+    @classmethod
+    def of(cls, state: NodeState) -> "NodeDetailOut":
+        """Show a node with its figures."""
+        reading = state.reading
+        return cls(
+            **_node(state),
+            info=dict(reading.info) if reading else {},
+            samples=[SampleOut.of(sample) for sample in reading.samples] if reading else [],
+        )
+
+
+class Counts(Answer):
+    """How many of each."""
+
+    tenants: int
+    flows: dict[Outcome, int] = Field(description="Flows by last outcome")
+    alerts: dict[AlertState, int]
+    nodes: int | None = Field(description="null where nodes are not yours to see")
+    nodes_down: int | None
+
+
+class StatusOut(Answer):
+    """Everything at once, worst first."""
+
+    version: str
+    location: str
+    at: datetime
+    health: Health
+    counts: Counts
+    tenants: list[TenantOut]
+    alerts: list[AlertOut] = Field(description="Those that pend or fire")
+
+    @classmethod
+    def of(cls, seen: Overview, *, version: str, location: str, at: datetime, nodes: bool) -> "StatusOut":
+        """Show the overview; `nodes` is whether the reader may know of servers."""
+        return cls(
+            version=version,
+            location=location,
+            at=at,
+            health=seen.health,
+            counts=Counts(
+                tenants=len(seen.tenants),
+                flows={outcome: seen.ended(outcome) for outcome in Outcome},
+                alerts={
+                    state: sum(a.state is state for a in seen.alerts)
+                    for state in (AlertState.FIRING, AlertState.PENDING)
+                },
+                nodes=len(seen.nodes) if nodes else None,
+                nodes_down=seen.nodes_down if nodes else None,
+            ),
+            tenants=[TenantOut.of(view) for view in seen.tenants],
+            alerts=[AlertOut.of(alert) for alert in seen.alerts],
+        )
+
+
+def _node(state: NodeState) -> Mapping[str, object]:
+    return {
+        "name": state.node.name,
+        "kind": state.node.kind,
+        "up": state.up,
+        "since": state.since,
+        "polled_at": state.polled_at,
+        "duration": state.duration,
+        "read_at": state.read_at,
+        "failure": state.failure,
+        "detail": state.detail,
+    }

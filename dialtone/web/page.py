@@ -1,0 +1,126 @@
+"""The overview as a page: rendered here, without scripts, refreshed by the browser."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse, Response
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from dialtone.model import Flow, Outcome, ProbeResult
+from dialtone.web.access import Reads
+from dialtone.web.api import everything
+from dialtone.web.overview import Health, Overview
+
+REFRESH: Final = 15
+"""Seconds between two looks of the browser."""
+
+_HERE: Final = Path(__file__).parent
+_MAIN_TIMING: Final = {Flow.REGISTER: "rrd", Flow.CALL: "pdd"}
+
+
+def pages() -> APIRouter:
+    """Return the page and its style sheet."""
+    router = APIRouter(include_in_schema=False)
+    shapes = Environment(
+        loader=FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    shapes.filters |= {"age": age, "instant": instant, "timing": timing}
+    shape = shapes.get_template("overview.html")
+    style = (_HERE / "static" / "dialtone.css").read_bytes()
+
+    @router.api_route("/", methods=["GET", "HEAD"])
+    async def page(reader: Reads) -> Response:
+        """Everything at a glance, worst first."""
+        seen = await everything(reader)
+        return HTMLResponse(
+            shape.render(
+                seen=seen,
+                verdict=verdict(seen),
+                reader=reader,
+                now=reader.now(),
+                refresh=REFRESH,
+                Health=Health,
+                Outcome=Outcome,
+            )
+        )
+
+    @router.api_route("/static/dialtone.css", methods=["GET", "HEAD"])
+    async def sheet() -> Response:
+        """The style sheet."""
+        return Response(style, media_type="text/css", headers={"Cache-Control": "private, max-age=300"})
+
+    return router
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The page's first line and what stands under it."""
+
+    title: str
+    text: str
+
+
+def verdict(seen: Overview) -> Verdict:
+    """Say in words how it is, the tenants first: they are why anybody looks."""
+    failing, down, firing = seen.having(Health.FAILING), seen.nodes_down, len(seen.firing)
+    tested = sum(1 for view in seen.tenants if view.flows)
+    felt = "" if failing or not tested else " No tenant's test fails."
+    if failing:
+        text = _joined(
+            [f"of {_many(tested, 'tested tenant')}"]
+            + ([f"{_many(down, 'node')} down"] if down else [])
+            + ([f"{_many(firing, 'alert')} firing"] if firing else [])
+        )
+        return Verdict(f"{_many(failing, 'tenant')} failing", text)
+    if down:
+        return Verdict(f"{_many(down, 'node')} down", f"{_many(firing, 'alert')} firing.{felt}")
+    if firing:
+        return Verdict(f"{_many(firing, 'alert')} firing", felt.strip() or "No test has run yet.")
+    if seen.health is Health.UNKNOWN:
+        lost = seen.ended(Outcome.INCONCLUSIVE)
+        return Verdict(
+            "Not everything could be tested", f"{_many(lost, 'test')} broke on our side: not downtime."
+        )
+    if seen.health is Health.UNTESTED:
+        return Verdict("Nothing tested yet", "The first results come within a probe's interval.")
+    nodes = f", {_many(len(seen.nodes), 'node')} up" if seen.nodes else ""
+    flows = _many(seen.ended(Outcome.PASS), "flow")
+    return Verdict("Everything passes", f"{flows} of {_many(tested, 'tenant')}{nodes}.")
+
+
+def _many(count: int, word: str) -> str:
+    return f"{count} {word}" + ("" if count == 1 else "s")
+
+
+def _joined(parts: list[str]) -> str:
+    return ", ".join(parts) + "."
+
+
+def age(at: datetime, now: datetime) -> str:
+    """Return how long that is ago, in one unit; a clock that was set back gives "0 s"."""
+    seconds = max(0, int((now - at).total_seconds()))
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+def instant(at: datetime) -> str:
+    """Return an instant for <time datetime=...>."""
+    return at.isoformat(timespec="seconds")
+
+
+def timing(result: ProbeResult) -> str:
+    """Return the figure that says most of a passed flow: "PDD 84 ms"; "" where it was not measured."""
+    name = _MAIN_TIMING[result.flow]
+    seconds = result.timings.get(name)
+    if seconds is None:
+        return ""
+    return f"{name.upper()} " + (f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s")

@@ -1,0 +1,185 @@
+"""The cast: Alice's client and Charlie's client hang under different resellers; Bob is Alice's reseller.
+
+clusterpbx.example
+  ntek (Bob)          volt
+    acme (Alice)        zeta (Charlie)
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any, Final
+
+import httpx
+from fastapi import FastAPI
+from httpx import ASGITransport
+
+from dialtone.model import (
+    AlertState,
+    CollectFailure,
+    Flow,
+    Level,
+    Node,
+    NodeKind,
+    NodeState,
+    Outcome,
+    ProbeResult,
+    Reading,
+    Sample,
+    Scope,
+    Secret,
+    Tenant,
+)
+from dialtone.web import WebContext, WebToken, create_app
+from tests.fakes.clock import FakeClock
+from tests.fakes.store import BreakableStore
+from tests.unit.alerts.build import NOON, alert, result
+
+PLATFORM: Final = "clusterpbx.example"
+NTEK: Final = "ntek.clusterpbx.example"
+VOLT: Final = "volt.clusterpbx.example"
+ACME: Final = "acme.ntek.clusterpbx.example"
+ZETA: Final = "zeta.volt.clusterpbx.example"
+
+TENANTS: Final = (
+    Tenant(PLATFORM, None, Level.PLATFORM, "Cluster PBX"),
+    Tenant(NTEK, PLATFORM, Level.RESELLER, "NTEK Telecom"),
+    Tenant(VOLT, PLATFORM, Level.RESELLER, "Voltwire"),
+    Tenant(ACME, NTEK, Level.CLIENT, "Acme Bakery"),
+    Tenant(ZETA, VOLT, Level.CLIENT, "Zeta Clinic"),
+)
+
+SIP1: Final = NodeState(
+    node=Node("sip1-front", NodeKind.OPENSIPS, "http://127.0.0.1:8888/mi"),
+    up=True,
+    since=NOON - timedelta(hours=3),
+    polled_at=NOON,
+    duration=0.0123,
+    read_at=NOON,
+    reading=Reading(
+        (
+            Sample("opensips_tenant_calls", ("sip1-front", ACME, NTEK), 7.0, NOON),
+            Sample("opensips_uptime_seconds", ("sip1-front",), 9000.0, NOON),
+        ),
+        {"version": "OpenSIPS (3.6.8 (x86_64/linux))"},
+    ),
+)
+DB2: Final = NodeState(
+    node=Node("db2-standby", NodeKind.MYSQL, "mysql://127.0.0.1:3306"),
+    up=False,
+    since=NOON - timedelta(minutes=4),
+    polled_at=NOON,
+    duration=2.0,
+    failure=CollectFailure.CONNECT,
+    detail="connection refused by 127.0.0.1:3306",
+)
+
+TOKENS: Final = {
+    "root": "root-token-1",
+    "bob": "bob-token-22",
+    "alice": "alice-token-333",
+    "charlie": "c-token-4",
+}
+SCOPES: Final = {
+    "root": Scope.everything(),
+    "bob": Scope.of(NTEK, ACME),
+    "alice": Scope.of(ACME),
+    "charlie": Scope.of(ZETA),
+}
+
+
+@dataclass(slots=True)
+class ListBoard:
+    """A Board over two lists."""
+
+    states: Sequence[NodeState]
+    last: Sequence[ProbeResult]
+
+    def nodes(self, scope: Scope) -> Sequence[NodeState]:
+        """Return every node to the platform."""
+        return self.states if scope.sees_all else ()
+
+    def node(self, scope: Scope, name: str) -> NodeState | None:
+        """Return one node."""
+        return next((s for s in self.nodes(scope) if s.node.name == name), None)
+
+    def results(self, scope: Scope) -> Sequence[ProbeResult]:
+        """Return the last results."""
+        return [r for r in self.last if scope.allows(r.tenant)]
+
+
+class LeakyBoard(ListBoard):
+    """A Board with a mistake: it shows everything to everybody."""
+
+    def nodes(self, scope: Scope) -> Sequence[NodeState]:
+        """Return every node."""
+        return self.states
+
+    def results(self, scope: Scope) -> Sequence[ProbeResult]:
+        """Return every result."""
+        return self.last
+
+
+def last_results() -> list[ProbeResult]:
+    """Return the last results of both clients: Acme's calls fail, everything else passes."""
+    return [
+        result(Outcome.FAIL, ACME, result_id="acme-call", detail="no answer to INVITE of 101@" + ACME),
+        replace(
+            result(Outcome.PASS, ACME, result_id="acme-reg", probe="logins", flow=Flow.REGISTER),
+            timings={"rrd": 0.012},
+        ),
+        result(Outcome.PASS, ZETA, result_id="zeta-call"),
+        result(Outcome.INCONCLUSIVE, ZETA, result_id="zeta-reg", probe="logins", flow=Flow.REGISTER),
+    ]
+
+
+async def context(*, tokens: bool = False, leaky: bool = False, **changes: Any) -> WebContext:
+    """Return a context over the cast's platform; `changes` replace its fields."""
+    store = BreakableStore()
+    results = last_results()
+    await store.add_results(results)
+    await store.put_alerts(
+        [
+            alert(rule="ProbeFailing", tenant=ACME, flow="call", cause="timeout: no answer to INVITE"),
+            alert(rule="ProbeFailing", tenant=ZETA, flow="register", state=AlertState.PENDING, started=None),
+            alert(node="db2-standby", cause="connect: connection refused by 127.0.0.1:3306"),
+            alert(AlertState.RESOLVED, rule="ReplicationBroken", node="db2-standby", channel="dc2"),
+            alert(AlertState.RESOLVED, node="sip1-front", started=None),
+        ]
+    )
+    made = WebContext(
+        store=store,
+        board=(LeakyBoard if leaky else ListBoard)((DB2, SIP1), results),
+        tenants=lambda: TENANTS,
+        clock=FakeClock(NOON + timedelta(seconds=12)),
+        render_metrics=lambda: f'dialtone_up{{node="sip1-front"}} 1\nx{{tenant="{ACME}"}} 1\n'.encode(),
+        ready=lambda: True,
+        location="mtl1",
+        version="0.1.0",
+        host="127.0.0.1",
+        external_url="http://status.clusterpbx.example",
+        tokens=tuple(WebToken(name, SCOPES[name], Secret(text)) for name, text in TOKENS.items())
+        if tokens
+        else (),
+    )
+    return replace(made, **changes)
+
+
+@asynccontextmanager
+async def client(app: FastAPI, token: str | None = None) -> AsyncIterator[httpx.AsyncClient]:
+    """Yield an HTTP client that speaks to the application without a socket."""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    # An exception that the application let through is shown as the 500 that a client would get.
+    transport = ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://127.0.0.1:9876", headers=headers
+    ) as made:
+        yield made
+
+
+@asynccontextmanager
+async def seen_by(who: str, *, leaky: bool = False) -> AsyncIterator[httpx.AsyncClient]:
+    """Yield the client of one of the cast, on a platform with tokens."""
+    async with client(create_app(await context(tokens=True, leaky=leaky)), TOKENS[who]) as made:
+        yield made

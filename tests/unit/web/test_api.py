@@ -1,0 +1,208 @@
+"""The API's answers, as the platform sees them."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from dialtone.model import Outcome
+from dialtone.web import create_app
+from dialtone.web import cursor as cursors
+from dialtone.web.access import Position
+from tests.fakes.store import BreakableStore
+from tests.unit.alerts.build import NOON, result
+from tests.unit.web.cast import ACME, PLATFORM, ZETA, ListBoard, client, context
+
+
+async def test_status_has_everything_at_once_worst_first() -> None:
+    async with client(create_app(await context())) as http:
+        status = (await http.get("/api/v1/status")).json()
+    assert (status["location"], status["version"], status["health"]) == ("mtl1", "0.1.0", "failing")
+    assert status["counts"] == {
+        "tenants": 5,
+        "flows": {"pass": 2, "fail": 1, "inconclusive": 1},
+        "alerts": {"firing": 2, "pending": 1},
+        "nodes": 2,
+        "nodes_down": 1,
+    }
+    domains = [tenant["domain"] for tenant in status["tenants"]]
+    assert domains[0] == PLATFORM
+    assert domains.index(ACME) < domains.index(ZETA)
+    acme = status["tenants"][domains.index(ACME)]
+    assert (acme["health"], acme["alerts_firing"]) == ("failing", 1)
+    assert [(flow["flow"], flow["outcome"], flow["failure"]) for flow in acme["flows"]] == [
+        ("call", "fail", "timeout"),
+        ("register", "pass", None),
+    ]
+
+
+async def test_a_node_shows_texts_and_figures_while_its_reading_is_fresh() -> None:
+    async with client(create_app(await context())) as http:
+        node = (await http.get("/api/v1/nodes/sip1-front")).json()
+        down = (await http.get("/api/v1/nodes/db2-standby")).json()
+    assert node["info"] == {"version": "OpenSIPS (3.6.8 (x86_64/linux))"}
+    assert node["samples"][1] == {
+        "metric": "opensips_uptime_seconds",
+        "labels": ["sip1-front"],
+        "value": 9000.0,
+        "at": "2026-03-01T12:00:00Z",
+    }
+    assert (down["up"], down["failure"], down["samples"], down["info"]) == (False, "connect", [], {})
+
+
+async def test_alerts_that_never_fired_are_not_history() -> None:
+    async with client(create_app(await context())) as http:
+        alerts = (await http.get("/api/v1/alerts")).json()["items"]
+    assert len(alerts) == 4
+    assert all(alert["started"] for alert in alerts if alert["state"] == "resolved")
+
+
+async def test_a_result_says_why_it_failed() -> None:
+    async with client(create_app(await context())) as http:
+        found = (await http.get("/api/v1/results/acme-call")).json()
+    assert (found["outcome"], found["failure"], found["detail"]) == (
+        "fail",
+        "timeout",
+        f"no answer to INVITE of 101@{ACME}",
+    )
+
+
+async def test_results_are_filtered_by_tenant_in_any_spelling_flow_and_time() -> None:
+    async with client(create_app(await context())) as http:
+
+        async def ids(**query: str) -> set[str]:
+            answer = await http.get("/api/v1/results", params=query)
+            return {item["id"] for item in answer.json()["items"]}
+
+        assert await ids(tenant=f"{ACME.upper()}.") == {"acme-call", "acme-reg"}
+        assert await ids(flow="call") == {"acme-call", "zeta-call"}
+        assert await ids(since="2026-03-01T12:00:01Z") == set()
+        assert await ids(since="2026-03-01T07:00:00-05:00", tenant=ZETA) == {"zeta-call", "zeta-reg"}
+
+
+async def test_pages_give_every_result_once_though_new_ones_arrive_and_many_share_an_instant() -> None:
+    made = await context()
+    # Twenty in the same instant: a cursor that only knew the time would lose or repeat some.
+    many = [
+        result(Outcome.PASS, ACME, result_id=f"p{n:03d}", started=NOON + timedelta(seconds=max(n - 20, 0)))
+        for n in range(60)
+    ]
+    await made.store.add_results(many)
+    seen: list[str] = []
+    async with client(create_app(made)) as http:
+        query = {"limit": "7", "tenant": ACME}
+        while True:
+            page = (await http.get("/api/v1/results", params=query)).json()
+            seen += [item["id"] for item in page["items"]]
+            if page["next"] is None:
+                break
+            query["cursor"] = page["next"]
+            late = result(Outcome.PASS, ACME, started=NOON + timedelta(hours=1, seconds=len(seen)))
+            await made.store.add_results([late])
+    assert len(seen) == len(set(seen)) == 62
+    assert set(seen) == {r.id for r in many} | {"acme-call", "acme-reg"}
+
+
+async def test_a_cursor_whose_result_was_pruned_goes_on_with_what_is_older() -> None:
+    cursor = cursors.write(Position(NOON + timedelta(seconds=1), "pruned"))
+    async with client(create_app(await context())) as http:
+        page = (await http.get("/api/v1/results", params={"cursor": cursor})).json()
+    assert len(page["items"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("limit=0", "greater than or equal to 1"),
+        ("limit=1001", "less than or equal to 1000"),
+        ("flow=pager", "'register' or 'call'"),
+        ("since=yesterday", "datetime"),
+        ("since=2026-03-01T12:00:00", "timezone"),
+        ("cursor=!!", "this is no cursor"),
+        ("cursor=eHw", "this is no cursor"),
+        ("cursor=MjAyNi0wMy0wMXw", "this is no cursor"),
+        (f"tenant={'x' * 300}", "at most 253 characters"),
+    ],
+)
+async def test_a_wrong_parameter_is_named_with_what_is_wrong(query: str, words: str) -> None:
+    async with client(create_app(await context())) as http:
+        answer = await http.get(f"/api/v1/results?{query}")
+    problem = answer.json()
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+    assert problem["errors"][0]["at"] == f"query.{query.partition('=')[0]}"
+    assert words in problem["errors"][0]["problem"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/nowhere", "/api/v1/nowhere", "/api/v1/results/none", "/api/v1/nodes/none"]
+)
+async def test_what_does_not_exist_is_a_problem_of_rfc_9457(path: str) -> None:
+    async with client(create_app(await context())) as http:
+        answer = await http.get(path)
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json() == {
+        "type": "about:blank",
+        "title": "Not Found",
+        "status": 404,
+        "detail": "there is nothing here that you may see",
+    }
+
+
+async def test_nothing_can_be_written_yet() -> None:
+    async with client(create_app(await context())) as http:
+        answer = await http.post("/api/v1/alerts", json={})
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/v1/status", "/api/v1/results", "/api/v1/results/x", "/api/v1/alerts", "/"]
+)
+async def test_a_store_that_fails_is_a_503_without_its_inner_words(path: str) -> None:
+    made = await context()
+    assert isinstance(made.store, BreakableStore)
+    made.store.broken = True
+    async with client(create_app(made)) as http:
+        answer = await http.get(path)
+    assert answer.status_code == 503
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "disk" not in answer.text
+
+
+async def test_a_mistake_of_ours_is_a_500_without_its_inner_words() -> None:
+    def broken() -> bytes:
+        raise ZeroDivisionError("secret inner words")
+
+    async with client(create_app(await context(render_metrics=broken))) as http:
+        answer = await http.get("/metrics")
+    assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
+    assert "inner words" not in answer.text
+
+
+async def test_openapi_describes_every_route_its_errors_and_the_token() -> None:
+    async with client(create_app(await context())) as http:
+        described = (await http.get("/api/v1/openapi.json")).json()
+    assert set(described["paths"]) == {
+        "/api/v1/status",
+        "/api/v1/nodes",
+        "/api/v1/nodes/{name}",
+        "/api/v1/tenants",
+        "/api/v1/tenants/{domain}",
+        "/api/v1/results",
+        "/api/v1/results/{result_id}",
+        "/api/v1/alerts",
+    }
+    for path in described["paths"].values():
+        route = path["get"]
+        assert route["security"] == [{"HTTPBearer": []}]
+        assert list(route["responses"]["422"]["content"]) == ["application/problem+json"]
+        assert route["responses"]["200"]["content"]["application/json"]["schema"]["$ref"]
+
+
+async def test_what_was_never_tested_is_not_called_passing() -> None:
+    made = await context()
+    made = replace(made, store=BreakableStore(), board=ListBoard((), ()))
+    async with client(create_app(made)) as http:
+        status = (await http.get("/api/v1/status")).json()
+    assert status["health"] == "untested"
+    assert {tenant["health"] for tenant in status["tenants"]} == {"untested"}

@@ -1,0 +1,190 @@
+"""The page, and what supervisors and Prometheus ask."""
+
+import gzip
+import re
+import threading
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import anyio
+import pytest
+
+import dialtone.web
+from dialtone.model import Level, Outcome, Scope, Tenant
+from dialtone.web import create_app
+from dialtone.web.operations import accepts_gzip
+from dialtone.web.page import age
+from tests.fakes.store import BreakableStore
+from tests.unit.alerts.build import NOON, result
+from tests.unit.web.cast import ACME, ZETA, ListBoard, client, context, seen_by
+
+
+async def test_the_page_shows_tenants_nodes_and_alerts_worst_first() -> None:
+    async with client(create_app(await context())) as http:
+        page = (await http.get("/")).text
+    assert "<h1>1 tenant failing</h1>" in page
+    assert page.index("Acme Bakery") < page.index("Zeta Clinic")
+    assert page.index("db2-standby</b>") < page.index("sip1-front</b>")
+    assert "no answer to INVITE" in page
+    assert "RRD 12 ms" in page
+
+
+async def test_the_page_of_a_tenant_shows_neither_nodes_nor_metrics() -> None:
+    async with seen_by("charlie") as http:
+        page = (await http.get("/")).text
+    assert "<h2>Nodes</h2>" not in page
+    assert "/metrics" not in page
+
+
+async def test_names_from_outside_are_text_on_the_page_and_never_markup() -> None:
+    evil = "<script>alert(1)</script>"
+    made = await context(
+        tenants=lambda: [Tenant(ACME, None, Level.CLIENT, evil)],
+        board=ListBoard((), [result(Outcome.FAIL, ACME, detail=evil)]),
+    )
+    async with client(create_app(made)) as http:
+        page = (await http.get("/")).text
+    assert "<script" not in page
+    assert page.count("&lt;script&gt;") == 2
+
+
+async def test_the_page_has_no_script_and_loads_nothing_from_elsewhere() -> None:
+    async with client(create_app(await context())) as http:
+        answer = await http.get("/")
+        assert "<script" not in answer.text
+        assert "style=" not in answer.text  # the content policy would drop it
+        loaded = re.findall(r'(?:src|href)="([^"]+)"', answer.text)
+        assert all(url.startswith(("/", "data:image/svg+xml,")) for url in loaded)
+        for url in (url for url in loaded if url.startswith("/")):
+            assert (await http.get(url)).status_code == 200
+    policy = answer.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; style-src 'self';")
+    assert "unsafe" not in policy
+
+
+async def test_every_answer_has_the_safe_headers_errors_too() -> None:
+    async with client(create_app(await context())) as http:
+        for path in ("/", "/api/v1/status", "/metrics", "/healthz", "/nowhere", "/api/v1/results?limit=0"):
+            headers = (await http.get(path)).headers
+            assert headers["x-content-type-options"] == "nosniff", path
+            assert headers["cache-control"] == "no-store", path
+            assert "frame-ancestors 'none'" in headers["content-security-policy"], path
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "title"),
+    [
+        ([Outcome.PASS, Outcome.PASS], "Everything passes"),
+        ([Outcome.PASS, Outcome.FAIL], "1 tenant failing"),
+        ([Outcome.FAIL, Outcome.FAIL], "2 tenants failing"),
+        ([Outcome.PASS, Outcome.INCONCLUSIVE], "Not everything could be tested"),
+        ([], "Nothing tested yet"),
+    ],
+)
+async def test_the_first_line_says_how_it_is(outcomes: list[Outcome], title: str) -> None:
+    last = [result(outcome, tenant) for outcome, tenant in zip(outcomes, (ACME, ZETA), strict=False)]
+    made = await context(board=ListBoard((), last), store=BreakableStore())
+    async with client(create_app(made)) as http:
+        page = (await http.get("/")).text
+    assert f"<h1>{title}</h1>" in page
+
+
+async def test_with_a_node_down_and_every_test_passing_the_page_says_both() -> None:
+    made = await context(store=BreakableStore())
+    [down, _] = made.board.nodes(Scope.everything())
+    made = replace(made, board=ListBoard((down,), [result(Outcome.PASS, ACME)]))
+    async with client(create_app(made)) as http:
+        page = (await http.get("/")).text
+    assert "<h1>1 node down</h1>" in page
+    assert "No tenant&#39;s test fails." in page
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(-5, "0 s"), (0, "0 s"), (59, "59 s"), (60, "1 min"), (7300, "2 h"), (200_000, "2 d")],
+)
+def test_ages_have_one_unit(seconds: int, words: str) -> None:
+    assert age(NOON, NOON + timedelta(seconds=seconds)) == words
+
+
+async def test_healthz_answers_whatever_the_store_does() -> None:
+    made = await context(ready=lambda: False)
+    assert isinstance(made.store, BreakableStore)
+    made.store.broken = True
+    async with client(create_app(made)) as http:
+        assert (await http.get("/healthz")).text == "ok\n"
+        assert (await http.head("/healthz")).status_code == 200
+
+
+async def test_readyz_waits_for_the_first_polls_and_the_store() -> None:
+    polled = False
+    made = await context(ready=lambda: polled)
+    assert isinstance(made.store, BreakableStore)
+    async with client(create_app(made)) as http:
+        early = await http.get("/readyz")
+        assert (early.status_code, early.json()["detail"]) == (503, "the first polls are not done yet")
+        polled = True
+        assert (await http.get("/readyz")).status_code == 200
+        made.store.broken = True
+        assert (await http.get("/readyz")).json()["detail"] == "the store does not answer"
+
+
+async def test_metrics_are_rendered_in_a_thread_one_scrape_at_a_time() -> None:
+    threads: list[int] = []
+    inside = 0
+    most = 0
+
+    def render() -> bytes:
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        threads.append(threading.get_ident())
+        anyio.from_thread.run(anyio.sleep, 0)  # lets the loop start the other scrape, if it would
+        inside -= 1
+        return b"up 1\n"
+
+    app = create_app(await context(render_metrics=render))
+    async with client(app) as http, anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(http.get, "/metrics")
+    assert len(threads) == 3
+    assert threading.get_ident() not in threads
+    assert most == 1
+
+
+async def test_metrics_are_gzipped_only_when_asked() -> None:
+    page = b"up 1\n" * 5000
+    async with client(create_app(await context(render_metrics=lambda: page))) as http:
+        plain = await http.get("/metrics", headers={"Accept-Encoding": "identity"})
+        assert plain.content == page
+        assert plain.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+        assert "content-encoding" not in plain.headers
+        async with http.stream("GET", "/metrics", headers={"Accept-Encoding": "gzip"}) as packed:
+            raw = b"".join([chunk async for chunk in packed.aiter_raw()])
+    assert gzip.decompress(raw) == page
+    assert len(raw) < len(page) / 20
+    assert packed.headers["vary"] == plain.headers["vary"] == "Accept-Encoding"
+
+
+@pytest.mark.parametrize(
+    ("header", "accepted"),
+    [
+        ("gzip", True),
+        ("deflate, GZIP;q=0.5", True),
+        ("*", True),
+        ("gzip;q=0", False),
+        ("gzip; q=0.000, br", False),
+        ("identity", False),
+        ("", False),
+        ("x-gzip-not", False),
+    ],
+)
+def test_accept_encoding_is_read_as_rfc_9110_says(header: str, accepted: bool) -> None:
+    assert accepts_gzip(header) is accepted
+
+
+def test_template_and_style_sheet_are_part_of_the_package() -> None:
+    folder = Path(dialtone.web.__file__).parent
+    assert (folder / "templates" / "overview.html").is_file()
+    assert (folder / "static" / "dialtone.css").is_file()
