@@ -1,0 +1,30 @@
+"""Configuration: dialtone.yaml -> Settings, or every problem it has."""
+
+from dialtone.config.load import load
+from dialtone.config.problem import ConfigError, Problem
+from dialtone.config.settings import (
+    AccessToken,
+    Caps,
+    Listen,
+    ProbeSpec,
+    Receiver,
+    Settings,
+    Topology,
+    TopologyKind,
+)
+from dialtone.config.tree import TenantTree
+
+__all__ = [
+    "AccessToken",
+    "Caps",
+    "ConfigError",
+    "Listen",
+    "Problem",
+    "ProbeSpec",
+    "Receiver",
+    "Settings",
+    "TenantTree",
+    "Topology",
+    "TopologyKind",
+    "load",
+]

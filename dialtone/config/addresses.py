@@ -1,0 +1,148 @@
+"""Addresses as a configuration writes them: where we listen, whom we ask, whom we call.
+
+As in values.py, each function raises ValueError with words for a person, and none repeats a value
+that could hold a password.
+"""
+
+import ipaddress
+import re
+from collections.abc import Sequence
+from typing import Final
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from dialtone.config.problem import quote
+from dialtone.config.settings import Listen
+from dialtone.config.values import text
+from dialtone.model import normalise_domain
+
+_SIP_TARGET: Final = re.compile(
+    r"sip:(?P<host>\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::(?P<port>[0-9]{1,5}))?"
+    r"(?P<parameters>(?:;[A-Za-z0-9=._-]{1,64}){0,8})",
+    re.IGNORECASE,
+)
+_MOVE_IT: Final = "holds a password; take it out and write `password: {file: PATH}` or `{env: NAME}`"
+_DROP_IT: Final = "holds a password, which is not supported here; take it out"
+
+
+def listen(raw: object) -> Listen:
+    """Return host and port from `127.0.0.1:9876` or `[::1]:9876`."""
+    found = text(raw)
+    host, colon, port = found.rpartition(":")
+    bare = host.removeprefix("[").removesuffix("]") if host.startswith("[") else host
+    if not colon or not port.isascii() or not port.isdigit() or len(port) > 5 or int(port) > 65535:
+        raise ValueError(f"{quote(found)} is not an address; write HOST:PORT like 127.0.0.1:9876")
+    if not bare:
+        raise ValueError(f"{quote(found)} names no host; write 127.0.0.1{found}, or 0.0.0.0{found} for all")
+    if ":" in host and not _is_ipv6(host):
+        raise ValueError(
+            f"{quote(found)} is not an address; an IPv6 address stands in brackets: [::1]:{port}"
+        )
+    if not _is_ipv6(host):
+        bare = normalise_domain(bare)
+    return Listen(bare, int(port))
+
+
+def _is_ipv6(host: str) -> bool:
+    if not (host.startswith("[") and host.endswith("]")):
+        return False
+    try:
+        ipaddress.IPv6Address(host[1:-1])
+    except ValueError:
+        return False
+    return True
+
+
+def is_loopback(host: str) -> bool:
+    """Whether nobody but this machine can reach an address; a name other than localhost may lead anywhere."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def http_url(raw: object) -> str:
+    """Return an http or https URL without credentials, query or fragment."""
+    url = _url(raw, ("http", "https"), "http://HOST:PORT/PATH")
+    if url.query or url.fragment:
+        raise ValueError("must end with the path; take the ? and # parts out")
+    return url.geturl()
+
+
+def webhook_url(raw: object) -> str:
+    """Return an http or https URL without credentials; a query is often a webhook's key and stays."""
+    return _url(raw, ("http", "https"), "http://HOST:PORT/PATH", mend=_DROP_IT).geturl()
+
+
+def external_url(raw: object) -> str:
+    """Return the http or https URL at which people reach the pages, without a slash at its end."""
+    url = _url(raw, ("http", "https"), "https://HOST/PATH", mend=_DROP_IT)
+    if url.query or url.fragment:
+        raise ValueError("must end with the path; take the ? and # parts out")
+    return url.geturl().rstrip("/")
+
+
+def ami_url(raw: object) -> str:
+    """Return tcp://HOST:PORT of an Asterisk manager; the port is 5038 unless given."""
+    return _server(_url(raw, ("tcp",), "tcp://HOST:5038"), 5038)
+
+
+def _server(url: SplitResult, port: int) -> str:
+    """Return scheme, host and port, refusing what goes beyond them."""
+    if url.path not in ("", "/") or url.query or url.fragment:
+        raise ValueError("must end with the port; take out what follows it")
+    host = f"[{url.hostname}]" if ":" in (url.hostname or "") else url.hostname
+    return f"{url.scheme}://{host}:{url.port or port}"
+
+
+class Dsn:
+    """Where a MySQL server is and as whom to ask it; never the password."""
+
+    def __init__(self, raw: object) -> None:
+        """Take mysql://USER@HOST:PORT; the port is 3306 unless given. Raises ValueError."""
+        url = _url(raw, ("mysql",), "mysql://USER@HOST:3306", user=True)
+        self.endpoint: Final = _server(url, 3306)
+        self.username: Final = unquote(url.username) if url.username else None
+
+
+def _url(
+    raw: object, schemes: Sequence[str], example: str, *, user: bool = False, mend: str = _MOVE_IT
+) -> SplitResult:
+    # The URL itself is in no message: somebody may have written a password into it.
+    found = text(raw)
+    try:
+        url = urlsplit(found)
+        port_is_number = url.port is None or url.port > 0
+    except ValueError:
+        raise ValueError(f"is not a URL; write {example}") from None
+    if url.scheme not in schemes:
+        raise ValueError(f"must start with {' or '.join(f'{word}://' for word in schemes)}; write {example}")
+    if url.password is not None:
+        raise ValueError(mend)
+    if url.username is not None and not user:
+        raise ValueError(f"holds a user name; take it out and write {example}")
+    if not url.hostname or not port_is_number or " " in found:
+        raise ValueError(f"names no host; write {example}")
+    try:
+        if ":" not in url.hostname:
+            normalise_domain(url.hostname)
+    except ValueError:
+        raise ValueError(f"its host is not a host name; write {example}") from None
+    return url
+
+
+def sip_target(raw: object) -> str:
+    """Return the SIP URI (RFC 3261 19.1) of the front that probes talk to: sip:HOST:PORT;transport=udp."""
+    found = text(raw)
+    example = "sip:HOST:5060;transport=udp"
+    if found.lower().startswith("sips:"):
+        raise ValueError(f"TLS is not supported by this version, only UDP; write {example}")
+    match = _SIP_TARGET.fullmatch(found)
+    if match is None or int(match["port"] or 5060) not in range(1, 65536):
+        raise ValueError(f"{quote(found)} is not the SIP URI of a server; write {example}")
+    for parameter in match["parameters"].lower().split(";")[1:]:
+        key, _, value = parameter.partition("=")
+        if key != "transport":
+            raise ValueError(f"the parameter {key!r} is not supported; write {example}")
+        if value != "udp":
+            raise ValueError(f"the transport {value!r} is not supported by this version; write {example}")
+    return found

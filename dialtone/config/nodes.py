@@ -1,0 +1,149 @@
+"""`nodes:` and `topologies:` -> the servers to read, and how they belong together."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from dialtone.config.files import FileError, SecretRef, read_secret
+from dialtone.config.problem import Where, listing, nearest, quote
+from dialtone.config.report import Report
+from dialtone.config.schema import AsteriskEntry, MysqlEntry, NodeEntry, OpensipsEntry, TopologyEntry
+from dialtone.config.settings import Topology, TopologyKind
+from dialtone.config.tree import TenantTree
+from dialtone.config.values import OneOf, Tenants
+from dialtone.model import Level, Node, NodeKind, Secret
+
+_DEFAULT_TIMEOUT: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """How a kind of node is written: its entry, the key of its address, the keys that are its options."""
+
+    entry: type[NodeEntry]
+    address: str
+    options: tuple[str, ...] = ()
+
+
+_KINDS: Final[Mapping[NodeKind, _Kind]] = {
+    NodeKind.OPENSIPS: _Kind(OpensipsEntry, "mi", ("profile",)),
+    NodeKind.ASTERISK: _Kind(AsteriskEntry, "ami"),
+    NodeKind.MYSQL: _Kind(MysqlEntry, "dsn", ("heartbeat",)),
+}
+_kind_word: Final = OneOf(tuple(NodeKind))
+
+
+class Secrets:
+    """Reads secrets by reference, noting what is wrong with one at the place that refers to it."""
+
+    def __init__(self, report: Report, folder: Path, environ: Mapping[str, str]) -> None:
+        self._report, self._folder, self._environ = report, folder, environ
+
+    def read(self, ref: SecretRef, where: Where) -> Secret | None:
+        """Return the secret, or None with the problem noted."""
+        try:
+            return read_secret(ref, self._folder, self._environ)
+        except FileError as error:
+            self._report.problem(where, str(error))
+            return None
+
+
+def read_nodes(report: Report, raw: object, secrets: Secrets) -> tuple[Node, ...]:
+    """Return the nodes that are right."""
+    found: dict[str, Node] = {}
+    lines: dict[str, int | None] = {}
+    for where, item in report.entries(raw, ("nodes",)):
+        node = _node(report, item, where, secrets)
+        if node is None:
+            continue
+        if node.name in found:
+            report.problem(where, f"the name {node.name} is taken by the node in line {lines[node.name]}")
+            continue
+        found[node.name], lines[node.name] = node, report.line(where)
+    return tuple(found.values())
+
+
+def _node(report: Report, raw: object, where: Where, secrets: Secrets) -> Node | None:
+    if not isinstance(raw, Mapping) or "kind" not in raw:
+        # Without a kind nothing more can be said; the common model says what is missing.
+        if isinstance(raw, Mapping):
+            report.problem((*where, "kind"), f"is missing; write one of {', '.join(NodeKind)}")
+        else:
+            report.take(NodeEntry, raw, where)
+        return None
+    try:
+        kind = NodeKind(_kind_word(raw["kind"]))
+    except ValueError as error:
+        report.problem((*where, "kind"), str(error))
+        return None
+    shape = _KINDS[kind]
+    entry = report.take(shape.entry, raw, where)
+    if entry is None:
+        return None
+    endpoint, username = _address(entry, shape)
+    timeout = entry.timeout or min(_DEFAULT_TIMEOUT, entry.interval)
+    before = len(report.problems)
+    if timeout > entry.interval:
+        report.problem((*where, "timeout"), "must not be longer than the interval: polls never overlap")
+    if isinstance(entry, MysqlEntry) and not username:
+        report.problem((*where, "dsn"), "names no user; write mysql://USER@HOST:3306")
+    if isinstance(entry, MysqlEntry) and entry.username and entry.dsn.username not in (None, entry.username):
+        report.problem((*where, "username"), "differs from the user in dsn; keep one of them")
+    if entry.password is not None and not username:
+        report.problem((*where, "username"), "is missing; a password needs its user")
+    secret = secrets.read(entry.password, (*where, "password")) if entry.password else None
+    if len(report.problems) > before:
+        return None
+    options = {key: str(value) for key in shape.options if (value := getattr(entry, key)) is not None}
+    return Node(entry.name, kind, endpoint, username, secret, entry.interval, timeout, entry.labels, options)
+
+
+def _address(entry: NodeEntry, shape: _Kind) -> tuple[str, str | None]:
+    if isinstance(entry, MysqlEntry):
+        return entry.dsn.endpoint, entry.dsn.username or entry.username
+    return str(getattr(entry, shape.address)), entry.username
+
+
+def read_topologies(
+    report: Report, raw: object, nodes: Sequence[Node] | None, tree: TenantTree | None
+) -> tuple[Topology, ...]:
+    """Return the topologies that are right; None for nodes or tree means that they can't be judged by."""
+    found: dict[str, Topology] = {}
+    for where, item in report.entries(raw, ("topologies",)):
+        entry = report.take(TopologyEntry, item, where)
+        if entry is None:
+            continue
+        before = len(report.problems)
+        if nodes is not None:
+            _check_members(report, where, entry, nodes)
+        tenants = choose(report, (*where, "tenants"), entry.tenants, tree)
+        if entry.name in found:
+            report.problem((*where, "name"), f"{entry.name} is the name of another topology already")
+        if len(report.problems) == before:
+            found[entry.name] = Topology(entry.name, TopologyKind(entry.kind), entry.nodes, tenants)
+    return tuple(found.values())
+
+
+def _check_members(report: Report, where: Where, entry: TopologyEntry, nodes: Sequence[Node]) -> None:
+    there = (*where, "nodes")
+    kinds = {node.name: node.kind for node in nodes}
+    for name in entry.nodes:
+        if name not in kinds:
+            report.problem(there, f"{quote(name)} is not a configured node{nearest(name, kinds)}")
+        elif kinds[name] is not NodeKind.MYSQL:
+            report.problem(there, f"{name} is a node of kind {kinds[name]}; a topology joins mysql nodes")
+    if len(entry.nodes) < 2:
+        report.problem(there, "a topology joins at least two nodes")
+
+
+def choose(report: Report, where: Where, tenants: Tenants, tree: TenantTree | None) -> tuple[str, ...]:
+    """Return the domains that `tenants:` means; "all" is every tenant below the platform, in tree order."""
+    if tree is None:
+        return ()
+    if tenants == "all":
+        return tuple(tenant.domain for tenant in tree if tenant.level is not Level.PLATFORM)
+    if unknown := [domain for domain in tenants if domain not in tree]:
+        close = nearest(unknown[0], tree.domains) if len(unknown) == 1 else ""
+        report.problem(where, f"no such tenant is configured: {listing(unknown)}{close}")
+    return tenants

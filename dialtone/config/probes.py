@@ -1,0 +1,58 @@
+"""`probes:` -> what is placed as whom, how often; tenants without enough phones are left out aloud."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from dialtone.config.nodes import choose
+from dialtone.config.problem import listing
+from dialtone.config.report import Report
+from dialtone.config.schema import ProbeEntry
+from dialtone.config.settings import ProbeSpec
+from dialtone.config.tree import TenantTree
+from dialtone.model import Account, Engine, Flow
+
+ACCOUNTS_NEEDED: Final[Mapping[Flow, int]] = {Flow.REGISTER: 1, Flow.CALL: 2}
+"""How many accounts of its tenant one run of a flow uses."""
+
+_DEFAULT_TIMEOUT: Final = 10.0
+
+
+def read_probes(
+    report: Report, raw: object, accounts: Mapping[str, Sequence[Account]], tree: TenantTree | None
+) -> tuple[ProbeSpec, ...]:
+    """Return the probes that are right; notes say which tenants each leaves out."""
+    found: dict[str, ProbeSpec] = {}
+    for where, item in report.entries(raw, ("probes",)):
+        entry = report.take(ProbeEntry, item, where)
+        if entry is None:
+            continue
+        before = len(report.problems)
+        timeout = entry.timeout or min(_DEFAULT_TIMEOUT, entry.interval / 2)
+        if timeout >= entry.interval:
+            report.problem((*where, "timeout"), "must be shorter than the interval: probes never overlap")
+        wanted = choose(report, (*where, "tenants"), entry.tenants, tree)
+        if entry.name in found:
+            report.problem((*where, "name"), f"{entry.name} is the name of another probe already")
+        if len(report.problems) > before:
+            continue
+        flow = Flow(entry.flow)
+        able = tuple(d for d in wanted if len(accounts.get(d, ())) >= ACCOUNTS_NEEDED[flow])
+        skipped = tuple(d for d in wanted if len(accounts.get(d, ())) < ACCOUNTS_NEEDED[flow])
+        if skipped:
+            report.note(_left_out(entry.name, flow, skipped, accounts))
+        found[entry.name] = ProbeSpec(
+            entry.name, flow, Engine(entry.engine), entry.target, able, skipped, entry.interval, timeout
+        )
+    return tuple(found.values())
+
+
+def _left_out(
+    name: str, flow: Flow, skipped: Sequence[str], accounts: Mapping[str, Sequence[Account]]
+) -> str:
+    have = [f"{domain} ({len(accounts.get(domain, ()))})" for domain in skipped[:11]]
+    shown = listing([*have, *skipped[11:]])
+    need = ACCOUNTS_NEEDED[flow]
+    return (
+        f"probe {name} leaves out {len(skipped):,} tenant{'s'[: len(skipped) != 1]} with too few accounts "
+        f"({flow} needs {need}): {shown}"
+    )

@@ -1,0 +1,180 @@
+"""The shape of dialtone.yaml: one pydantic model for each kind of entry.
+
+Models are flat: lists of entries are taken apart by the sections, so that one bad entry hides
+nothing about the others. What a value may be is in values.py and addresses.py.
+"""
+
+from typing import Annotated, Final
+
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator
+
+from dialtone.config import addresses, values
+from dialtone.config.files import SecretRef
+from dialtone.config.settings import Listen, TopologyKind
+from dialtone.model import Engine, Flow, Level
+
+LATER: Final = frozenset({"discover", "stress", "objectives", "maintenance", "export", "evidence"})
+"""Top-level keys of the design that this version does not know yet."""
+
+_LATER_FLOWS: Final = ("options", "presence", "blind-transfer", "attended-transfer", "http")
+_LATER_ENGINES: Final = ("sipp",)
+
+Text = Annotated[str, PlainValidator(values.text)]
+OptionalText = Annotated[str | None, PlainValidator(values.text)]
+Name = Annotated[str, PlainValidator(values.name)]
+Domain = Annotated[str, PlainValidator(values.domain)]
+Interval = Annotated[float, PlainValidator(values.interval)]
+Timeout = Annotated[float, PlainValidator(values.timeout)]
+Labels = Annotated[dict[str, str], PlainValidator(values.labels)]
+Password = Annotated[SecretRef, PlainValidator(values.secret_ref)]
+TenantChoice = Annotated[values.Tenants, PlainValidator(values.tenants)]
+Entries = list[object]
+
+
+class Entry(BaseModel):
+    """What all entries have in common: nothing unknown, nothing guessed, nothing changed afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
+
+
+class Top(Entry):
+    """The file itself; entries of its sections are looked at one by one."""
+
+    location: Annotated[Name, Field(examples=["mtl1"])]
+    data: Text = "data"
+    listen: Annotated[Listen, PlainValidator(addresses.listen)] = Listen("127.0.0.1", 9876)
+    external_url: Annotated[str | None, PlainValidator(addresses.external_url)] = None
+    platform: Annotated[dict[str, object], Field(examples=["{domain: clusterpbx.example}"])]
+    accounts: dict[str, object] = {}
+    caps: dict[str, object] = {}
+    alerts: dict[str, object] = {}
+    access: dict[str, object] = {}
+    tenants: Entries = []
+    nodes: Entries = []
+    topologies: Entries = []
+    probes: Entries = []
+
+
+class PlatformEntry(Entry):
+    """`platform:`"""
+
+    domain: Annotated[Domain, Field(examples=["clusterpbx.example"])]
+    name: OptionalText = None
+    timezone: Annotated[str | None, PlainValidator(values.timezone)] = None
+    language: Annotated[str | None, PlainValidator(values.language)] = None
+    labels: Labels = {}
+    account_codes: Annotated[tuple[str, ...], PlainValidator(values.account_codes)] = ()
+
+
+class TenantEntry(PlatformEntry):
+    """One of `tenants:`"""
+
+    domain: Annotated[Domain, Field(examples=["acme.ntek.clusterpbx.example"])]
+    parent: Annotated[str | None, PlainValidator(values.domain)] = None
+    level: Annotated[str | None, PlainValidator(values.OneOf((Level.RESELLER, Level.CLIENT)))] = None
+
+
+class NodeEntry(Entry):
+    """What nodes of every kind have."""
+
+    name: Annotated[Name, Field(examples=["sip1"])]
+    kind: Text
+    interval: Interval = 15.0
+    timeout: Annotated[float | None, PlainValidator(values.timeout)] = None
+    labels: Labels = {}
+    username: OptionalText = None
+    password: Annotated[SecretRef | None, PlainValidator(values.secret_ref)] = None
+
+
+class OpensipsEntry(NodeEntry):
+    """A node of kind opensips: its management interface over HTTP (mi_http)."""
+
+    mi: Annotated[str, PlainValidator(addresses.http_url), Field(examples=["http://127.0.0.1:8888/mi"])]
+    profile: Annotated[str, PlainValidator(values.profile)] = "tenant"
+
+
+class AsteriskEntry(NodeEntry):
+    """A node of kind asterisk: its manager interface (AMI), which always wants a login."""
+
+    ami: Annotated[str, PlainValidator(addresses.ami_url), Field(examples=["tcp://127.0.0.1:5038"])]
+    username: Annotated[Text, Field(examples=["dialtone"])]
+    password: Annotated[Password, Field(examples=["{file: secrets/ami}"])]
+
+
+class MysqlEntry(NodeEntry):
+    """A node of kind mysql: MySQL or MariaDB."""
+
+    dsn: Annotated[
+        addresses.Dsn, PlainValidator(addresses.Dsn), Field(examples=["mysql://dialtone@127.0.0.1:3306"])
+    ]
+    heartbeat: Annotated[str | None, PlainValidator(values.table)] = None
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+
+class TopologyEntry(Entry):
+    """One of `topologies:`"""
+
+    name: Annotated[Name, Field(examples=["main"])]
+    kind: Annotated[
+        str, PlainValidator(values.OneOf(tuple(TopologyKind))), Field(examples=["active-passive"])
+    ]
+    nodes: Annotated[tuple[str, ...], PlainValidator(values.words), Field(examples=["[db1, db2]"])]
+    tenants: TenantChoice = "all"
+
+
+class AccountsEntry(Entry):
+    """`accounts:`"""
+
+    file: Annotated[Text, Field(examples=["accounts.csv"])]
+
+
+class ProbeEntry(Entry):
+    """One of `probes:`"""
+
+    name: Annotated[Name, Field(examples=["calls"])]
+    flow: Annotated[
+        str, PlainValidator(values.OneOf(tuple(Flow), _LATER_FLOWS)), Field(examples=[Flow.CALL.value])
+    ]
+    engine: Annotated[str, PlainValidator(values.OneOf(tuple(Engine), _LATER_ENGINES))] = Engine.SIPPY
+    target: Annotated[
+        str, PlainValidator(addresses.sip_target), Field(examples=['"sip:127.0.0.1:5060;transport=udp"'])
+    ]
+    tenants: TenantChoice = "all"
+    interval: Interval = 60.0
+    timeout: Annotated[float | None, PlainValidator(values.timeout)] = None
+
+
+class CapsEntry(Entry):
+    """`caps:`"""
+
+    series: Annotated[int, PlainValidator(values.NumberIn(100, 10_000_000, whole=True))] = 200_000
+    calls_per_second: Annotated[float, PlainValidator(values.NumberIn(0.1, 1000))] = 10
+    concurrent_calls: Annotated[int, PlainValidator(values.NumberIn(1, 10_000, whole=True))] = 50
+
+
+class AlertsEntry(Entry):
+    """`alerts:`"""
+
+    receivers: Entries = []
+
+
+class ReceiverEntry(Entry):
+    """One of `alerts.receivers:`"""
+
+    name: Annotated[Name, Field(examples=["ops"])]
+    url: Annotated[str, PlainValidator(addresses.webhook_url), Field(examples=["http://127.0.0.1:9095/hook"])]
+
+
+class AccessEntry(Entry):
+    """`access:`"""
+
+    tokens: Entries = []
+
+
+class TokenEntry(Entry):
+    """One of `access.tokens:`"""
+
+    name: Annotated[Name, Field(examples=["ops"])]
+    scope: Annotated[Domain, Field(examples=["ntek.clusterpbx.example"])]
+    token: Annotated[Password, Field(examples=["{file: secrets/token}"])]

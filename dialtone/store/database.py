@@ -1,0 +1,136 @@
+"""One SQLite connection on one thread of its own: whole transactions go in, nothing blocks the event loop.
+
+A job runs from BEGIN to COMMIT on the thread. A caller who is cancelled stops waiting; the job it
+handed in either has not started, and then never runs, or runs to its end. Half a job does not exist.
+
+A job returns plain values, never a cursor: the event loop's thread would drop it while this thread
+uses the connection, which SQLite answers with SQLITE_MISUSE.
+"""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final, Self, TypeVar
+
+import anyio
+
+from dialtone.ports import StoreError
+from dialtone.store.errors import store_error
+from dialtone.store.migrate import migrate
+
+T = TypeVar("T")
+
+_CLOSING: Final = 30.0
+"""Seconds that closing waits for jobs already handed in."""
+
+_PAUSE: Final = 0.02
+"""Seconds between two tries to set a file up; the thread waits, not the event loop."""
+
+
+class Database:
+    """A migrated database that runs jobs one after another, each in a transaction."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, thread: ThreadPoolExecutor) -> None:
+        self._path = path
+        self._connection = connection
+        self._thread = thread
+        self._closed = False
+
+    @classmethod
+    async def open(cls, path: Path, *, busy_timeout: float) -> Self:
+        """Open the file, made if need be, and bring its schema up to date. Raises StoreError.
+
+        `busy_timeout` is how long, in seconds, a job waits for another process's lock.
+        """
+        thread = ThreadPoolExecutor(1, thread_name_prefix="dialtone-store")
+        try:
+            # Shielded, for no longer than the lock is waited for: nobody would close what it opens.
+            with anyio.CancelScope(shield=True):
+                connection = await _on(thread, lambda: _connect(path, busy_timeout))
+        except BaseException:
+            thread.shutdown(wait=False)
+            raise
+        return cls(path, connection, thread)
+
+    async def read(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        """Run a job that only reads, on one consistent snapshot. Raises StoreError."""
+        return await self._run("BEGIN", job)
+
+    async def write(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        """Run a job that writes: all of it is on the disk when this returns, or none. Raises StoreError."""
+        return await self._run("BEGIN IMMEDIATE", job)
+
+    async def aclose(self) -> None:
+        """Finish the jobs handed in, then close; closing twice is allowed."""
+        if self._closed:
+            return
+        self._closed = True
+        with anyio.move_on_after(_CLOSING, shield=True):
+            await _on(self._thread, self._connection.close)
+        self._thread.shutdown(wait=False)
+
+    async def _run(self, begin: str, job: Callable[[sqlite3.Connection], T]) -> T:
+        if self._closed:
+            raise StoreError(f"{self._path}: the store is closed")
+        return await _on(self._thread, lambda: self._transaction(begin, job))
+
+    def _transaction(self, begin: str, job: Callable[[sqlite3.Connection], T]) -> T:
+        connection = self._connection
+        try:
+            connection.execute(begin)
+            try:
+                found = job(connection)
+                connection.execute("COMMIT")
+            except BaseException:
+                # SQLite has rolled back by itself after some errors (a full disk is one of them).
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+        except sqlite3.Error as error:
+            # Without its traceback: those frames hold a cursor, and would carry it to the caller's thread.
+            raise store_error(error, self._path) from error.with_traceback(None)
+        return found
+
+
+async def _on(thread: ThreadPoolExecutor, job: Callable[[], T]) -> T:
+    return await asyncio.get_running_loop().run_in_executor(thread, job)
+
+
+def _connect(path: Path, busy_timeout: float) -> sqlite3.Connection:
+    connection: sqlite3.Connection | None = None
+    try:
+        # isolation_level None: we say BEGIN and COMMIT ourselves.
+        connection = sqlite3.connect(
+            path, timeout=busy_timeout, isolation_level=None, check_same_thread=False, cached_statements=64
+        )
+        connection.row_factory = sqlite3.Row
+        _set_up(connection, path, deadline=time.monotonic() + busy_timeout)
+    except BaseException as error:
+        if connection is not None:
+            connection.close()
+        if isinstance(error, sqlite3.Error):
+            raise store_error(error, path) from error
+        raise
+    return connection
+
+
+def _set_up(connection: sqlite3.Connection, path: Path, *, deadline: float) -> None:
+    """Bring schema and mode up to date, again and again while another process is at it."""
+    while True:
+        try:
+            migrate(connection, path)
+            # WAL: readers of other processes never wait for a writer. FULL: an acknowledged commit survives
+            # a power cut (https://www.sqlite.org/pragma.html#pragma_synchronous).
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+        except sqlite3.OperationalError as error:
+            # The switch to WAL does not always honour the busy timeout: of two processes that make the
+            # file at once, the second is told "locked" without having waited.
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+                raise
+            time.sleep(_PAUSE)
+        else:
+            return

@@ -1,0 +1,129 @@
+"""Results and alerts as rows, and back: instants as microseconds since 1970 UTC, timings as JSON."""
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from dialtone.model import (
+    AlertEvent,
+    AlertState,
+    Engine,
+    Failure,
+    FailureCode,
+    Flow,
+    Origin,
+    Outcome,
+    ProbeResult,
+    Severity,
+)
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+def instant(at: datetime) -> int:
+    """Return an instant as microseconds, exactly. Raises ValueError where it has no zone."""
+    if at.tzinfo is None:
+        raise ValueError(f"{at} has no time zone; instants are UTC")
+    return (at - _EPOCH) // _MICROSECOND
+
+
+def at(microseconds: int) -> datetime:
+    """Return the instant of that many microseconds, in UTC."""
+    return _EPOCH + microseconds * _MICROSECOND
+
+
+def result_row(result: ProbeResult) -> dict[str, object]:
+    """Return a result as a row. Raises ValueError for what no measurement gives (NaN, no time zone)."""
+    _finite(f"result {result.id}", [result.duration, *result.timings.values()])
+    failure = result.failure
+    return {
+        "id": result.id,
+        "probe": result.probe,
+        "flow": result.flow.value,
+        "engine": result.engine.value,
+        "tenant": result.tenant,
+        "target": result.target,
+        "location": result.location,
+        "account": result.account,
+        "origin": result.origin.value,
+        "slot": result.slot,
+        "attempt": result.attempt,
+        "started": instant(result.started),
+        "duration": float(result.duration),
+        "outcome": result.outcome.value,
+        "timings": json.dumps(dict(result.timings)),
+        "sip_status": result.sip_status,
+        "failure_code": failure.code.value if failure else None,
+        "failure_detail": failure.detail if failure else None,
+        "evidence": result.evidence,
+    }
+
+
+def row_result(row: Mapping[str, Any]) -> ProbeResult:
+    """Return the result of a row."""
+    code = row["failure_code"]
+    return ProbeResult(
+        id=row["id"],
+        probe=row["probe"],
+        flow=Flow(row["flow"]),
+        engine=Engine(row["engine"]),
+        tenant=row["tenant"],
+        target=row["target"],
+        location=row["location"],
+        account=row["account"],
+        origin=Origin(row["origin"]),
+        slot=row["slot"],
+        attempt=row["attempt"],
+        started=at(row["started"]),
+        duration=row["duration"],
+        outcome=Outcome(row["outcome"]),
+        timings=json.loads(row["timings"]),
+        sip_status=row["sip_status"],
+        failure=None if code is None else Failure(FailureCode(code), row["failure_detail"]),
+        evidence=row["evidence"],
+    )
+
+
+def alert_row(event: AlertEvent) -> dict[str, object]:
+    """Return an alert as a row. Raises ValueError for NaN and for instants without a time zone."""
+    _finite(f"alert {event.fingerprint}", [] if event.value is None else [event.value])
+    return {
+        "fingerprint": event.fingerprint,
+        "rule": event.rule,
+        "severity": event.severity.value,
+        "state": event.state.value,
+        "since": instant(event.since),
+        "started": None if event.started is None else instant(event.started),
+        "tenant": event.tenant,
+        "node": event.node,
+        "flow": event.flow,
+        "channel": event.channel,
+        "value": None if event.value is None else float(event.value),
+        "cause": event.cause,
+    }
+
+
+def row_alert(row: Mapping[str, Any]) -> AlertEvent:
+    """Return the alert of a row."""
+    return AlertEvent(
+        fingerprint=row["fingerprint"],
+        rule=row["rule"],
+        severity=Severity(row["severity"]),
+        state=AlertState(row["state"]),
+        since=at(row["since"]),
+        started=None if row["started"] is None else at(row["started"]),
+        tenant=row["tenant"],
+        node=row["node"],
+        flow=row["flow"],
+        channel=row["channel"],
+        value=row["value"],
+        cause=row["cause"],
+    )
+
+
+def _finite(what: str, values: Iterable[float]) -> None:
+    if not all(math.isfinite(value) for value in values):
+        raise ValueError(f"{what} holds a value that is no finite number")

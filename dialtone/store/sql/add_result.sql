@@ -1,0 +1,8 @@
+INSERT INTO results (
+    id, probe, flow, engine, tenant, target, location, account, origin, slot, attempt, started,
+    duration, outcome, timings, sip_status, failure_code, failure_detail, evidence
+) VALUES (
+    :id, :probe, :flow, :engine, :tenant, :target, :location, :account, :origin, :slot, :attempt, :started,
+    :duration, :outcome, :timings, :sip_status, :failure_code, :failure_detail, :evidence
+)
+ON CONFLICT (id) DO NOTHING

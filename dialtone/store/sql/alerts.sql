@@ -1,0 +1,1 @@
+SELECT * FROM visible_alerts ORDER BY since DESC, fingerprint

@@ -1,0 +1,1 @@
+DELETE FROM leases WHERE account IN (SELECT value FROM json_each(:accounts)) AND holder = :holder

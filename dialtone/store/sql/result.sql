@@ -1,0 +1,1 @@
+SELECT * FROM visible_results WHERE id = :id

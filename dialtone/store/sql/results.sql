@@ -1,0 +1,5 @@
+SELECT * FROM visible_results
+WHERE (:flow IS NULL OR flow = :flow)
+  AND started >= :since
+ORDER BY started DESC, id DESC
+LIMIT :limit

@@ -1,0 +1,6 @@
+SELECT * FROM visible_results
+WHERE tenant = :tenant
+  AND (:flow IS NULL OR flow = :flow)
+  AND started >= :since
+ORDER BY started DESC, id DESC
+LIMIT :limit

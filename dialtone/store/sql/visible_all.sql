@@ -1,0 +1,5 @@
+-- Stands before every read of somebody who may see everything.
+WITH
+visible_results AS (SELECT * FROM results),
+visible_latest AS (SELECT * FROM latest_results),
+visible_alerts AS (SELECT * FROM alerts)

@@ -1,0 +1,7 @@
+-- Stands before every other read: the one place where the scope is applied. :scope is a JSON list of domains.
+-- What is of no tenant (NULL) is in no scope.
+WITH
+scope AS MATERIALIZED (SELECT value AS tenant FROM json_each(:scope)),
+visible_results AS (SELECT * FROM results WHERE tenant IN (SELECT tenant FROM scope)),
+visible_latest AS (SELECT * FROM latest_results WHERE tenant IN (SELECT tenant FROM scope)),
+visible_alerts AS (SELECT * FROM alerts WHERE tenant IN (SELECT tenant FROM scope))

@@ -1,0 +1,243 @@
+"""A configuration that is right, and the files that are not even read."""
+
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from dialtone.config import Caps, ConfigError, Listen, Problem, TopologyKind, load
+from dialtone.model import Engine, Flow, Level, NodeKind, Secret
+from tests.unit.config.conftest import HEAD, WHOLE, Reader, refusals, write_private
+
+
+def test_the_whole_of_a_configuration_becomes_settings(read: Reader, folder: Path) -> None:
+    found = read(WHOLE)
+    assert (found.source, found.location) == (folder / "dialtone.yaml", "mtl1")
+    assert (found.data, found.listen) == (folder / "data", Listen("127.0.0.1", 9877))
+    assert found.external_url == "https://dialtone.example"
+    assert found.caps == Caps(series=200_000, calls_per_second=0.5, concurrent_calls=50)
+    assert [(r.name, r.url) for r in found.receivers] == [("ops", "http://127.0.0.1:9095/hook?key=1")]
+    assert [(t.name, t.scope, t.token.reveal()) for t in found.tokens] == [
+        ("bob", "ntek.clusterpbx.example", "0123456789abcdef")
+    ]
+    (main,) = found.topologies
+    assert (main.kind, main.nodes) == (TopologyKind.ACTIVE_PASSIVE, ("db1", "db2"))
+    assert main.tenants == ("ntek.clusterpbx.example", "acme.ntek.clusterpbx.example")
+
+
+def test_each_kind_of_node_has_its_endpoint_user_secret_and_options(read: Reader) -> None:
+    sip1, pbx1, db1, db2 = read(WHOLE).nodes
+    assert (sip1.kind, sip1.endpoint, sip1.options) == (
+        NodeKind.OPENSIPS,
+        "http://127.0.0.1:8888/mi",
+        {"profile": "tenant"},
+    )
+    assert (sip1.interval, sip1.timeout, sip1.username, sip1.secret) == (15, 2, None, None)
+    assert (pbx1.kind, pbx1.endpoint) == (NodeKind.ASTERISK, "tcp://127.0.0.1:5038")
+    assert (pbx1.username, pbx1.secret, pbx1.timeout) == ("dialtone", Secret("sesame-ami"), 5)
+    assert (db1.kind, db1.endpoint, db1.username) == (NodeKind.MYSQL, "mysql://127.0.0.1:3306", "dialtone")
+    assert (db1.secret, db1.options) == (Secret("sesame-db"), {"heartbeat": "dialtone.heartbeat"})
+    assert db1.labels == {"site": "mtl", "rack": "12"}
+    assert (db2.endpoint, db2.interval, db2.timeout) == ("mysql://[::1]:3307", 2, 2)
+
+
+def test_accounts_are_by_tenant_and_fall_back_to_the_user_for_authentication(read: Reader) -> None:
+    accounts = read(WHOLE).accounts
+    assert list(accounts) == ["acme.ntek.clusterpbx.example"]
+    first, second = accounts["acme.ntek.clusterpbx.example"]
+    assert (first.aor, first.auth_user) == ("100@acme.ntek.clusterpbx.example", "acme-100")
+    assert (second.auth_user, second.password) == ("101", Secret("sesame-101"))
+
+
+def test_a_probe_leaves_out_tenants_without_enough_accounts_and_says_so(read: Reader) -> None:
+    found = read(WHOLE)
+    calls, registers = found.probes
+    assert (calls.flow, calls.engine, calls.interval, calls.timeout) == (Flow.CALL, Engine.SIPPY, 60, 10)
+    assert calls.tenants == registers.tenants == ("acme.ntek.clusterpbx.example",)
+    assert (calls.skipped, registers.skipped) == (("ntek.clusterpbx.example",), ())
+    assert found.notes == (
+        "probe calls leaves out 1 tenant with too few accounts (call needs 2): ntek.clusterpbx.example (0)",
+    )
+
+
+def test_one_account_is_enough_to_register_and_not_enough_to_call(read: Reader, folder: Path) -> None:
+    write_private(folder / "accounts.csv", "tenant,user,auth_user,password\nntek.clusterpbx.example,1,,x\n")
+    probes = """
+accounts: {file: accounts.csv}
+probes:
+  - {name: c, flow: call, target: "sip:h", tenants: [ntek.clusterpbx.example]}
+  - {name: r, flow: register, target: "sip:h", tenants: [ntek.clusterpbx.example]}
+"""
+    calls, registers = read(HEAD + probes).probes
+    assert (calls.tenants, calls.skipped) == ((), ("ntek.clusterpbx.example",))
+    assert (registers.tenants, registers.skipped) == (("ntek.clusterpbx.example",), ())
+
+
+def test_the_least_configuration_has_safe_defaults_and_a_note(read: Reader, folder: Path) -> None:
+    found = read("location: mtl1\nplatform: {domain: ClusterPBX.example.}\n")
+    assert (found.data, found.listen, found.caps) == (folder / "data", Listen("127.0.0.1", 9876), Caps())
+    assert found.tree.platform.domain == "clusterpbx.example"
+    assert (found.nodes, found.probes, found.tokens, found.external_url) == ((), (), (), None)
+    assert found.notes == ("there are no nodes and no probes: nothing is watched",)
+
+
+def test_zone_and_language_come_from_what_stands_above(read: Reader) -> None:
+    tree = read(HEAD + "  - {domain: beta.ntek.clusterpbx.example, timezone: Europe/Paris}\n").tree
+    told = [(t.name, t.level, t.timezone, t.language) for t in tree]
+    assert told == [
+        ("clusterpbx.example", Level.PLATFORM, "America/Montreal", "en"),
+        ("NTEK", Level.RESELLER, "America/Montreal", "fr"),
+        ("Acme", Level.CLIENT, "America/Montreal", "fr"),
+        ("beta.ntek.clusterpbx.example", Level.CLIENT, "Europe/Paris", "fr"),
+    ]
+
+
+def test_levels_and_parents_may_be_given_where_labels_do_not_tell(read: Reader) -> None:
+    tree = read(
+        HEAD
+        + """
+  - {domain: a.b.ntek.clusterpbx.example}
+  - {domain: direct.clusterpbx.example, level: client}
+  - {domain: voice.acme.example, parent: ntek.clusterpbx.example}
+  - {domain: whitelabel.example, parent: clusterpbx.example}
+  - {domain: shop.whitelabel.example}
+  - {domain: x.y.clusterpbx.example, level: reseller}
+  - {domain: z.x.y.clusterpbx.example}
+"""
+    ).tree
+    told = {t.domain.removesuffix(".clusterpbx.example"): (t.level.value, t.parent) for t in tree}
+    ntek, top = "ntek.clusterpbx.example", "clusterpbx.example"
+    assert told["a.b.ntek"] == ("client", ntek)
+    assert told["direct"] == ("client", top)
+    assert told["voice.acme.example"] == ("client", ntek)
+    assert told["whitelabel.example"] == ("reseller", top)
+    assert told["shop.whitelabel.example"] == ("client", "whitelabel.example")
+    assert told["x.y"] == ("reseller", top)
+    assert told["z.x.y"] == ("client", "x.y.clusterpbx.example")
+    assert tree.reseller("direct.clusterpbx.example") == top
+
+
+def test_texts_that_older_yaml_takes_for_something_else_stay_texts(read: Reader) -> None:
+    tree = read(
+        "location: 2026-10-01\nplatform: {domain: p.example, language: no, name: on}\n"
+        "tenants: [{domain: a.p.example, name: 1:30, account_codes: [0012, 7, 1e3x]}]\n"
+    ).tree
+    tenant = tree.get("a.p.example")
+    assert tenant is not None
+    assert (tree.platform.language, tree.platform.name, tenant.name) == ("no", "on", "1:30")
+    assert tenant.account_codes == ("0012", "7", "1e3x")
+    assert tree.by_account_code("0012") is tenant
+    assert tree.by_account_code("12") is None
+
+
+def test_an_alias_repeats_what_it_names(read: Reader) -> None:
+    found = read(
+        "location: mtl1\nplatform: {domain: p.example}\n"
+        "nodes:\n"
+        '  - {name: a, kind: opensips, mi: "http://h/mi", labels: &site {site: mtl}}\n'
+        '  - {name: b, kind: opensips, mi: "http://h/mi", labels: *site}\n'
+    )
+    assert [node.labels for node in found.nodes] == [{"site": "mtl"}] * 2
+
+
+def test_no_secret_shows_in_settings_however_they_are_printed(read: Reader) -> None:
+    found = read(WHOLE)
+    assert "sesame" not in f"{found!r} {found}"
+    assert "0123456789abcdef" not in repr(found)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "localhost", "[::1]"])
+def test_loopback_needs_no_tokens(read: Reader, host: str) -> None:
+    assert read(HEAD + f'listen: "{host}:0"\n').listen == Listen(host.strip("[]"), 0)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "[::]", "10.0.0.1", "pbx.example", "localhost.example"])
+def test_what_others_can_reach_needs_tokens(read: Reader, host: str) -> None:
+    (said,) = refusals(read, HEAD + f'listen: "{host}:9876"\n')
+    assert "can be reached by others, and there are no `access:` tokens" in said
+    access = "access: {tokens: [{name: a, scope: clusterpbx.example, token: {env: TOKEN}}]}\n"
+    assert read(HEAD + f'listen: "{host}:9876"\n' + access).listen.host == host.strip("[]")
+
+
+def test_every_problem_has_its_file_line_and_path(folder: Path) -> None:
+    path = folder / "bad.yaml"
+    path.write_text("location: mtl1\nplatform: {domain: p.example}\nnodes:\n  - {kind: opensips, mi: x}\n")
+    with pytest.raises(ConfigError) as caught:
+        load(path, environ={})
+    assert caught.value.problems == (
+        Problem("nodes[0].name", 4, "is missing; write for example `name: sip1`"),
+        Problem("nodes[0].mi", 4, "must start with http:// or https://; write http://HOST:PORT/PATH"),
+    )
+    assert str(caught.value).splitlines() == [
+        f"{path}:4: nodes[0].name: is missing; write for example `name: sip1`",
+        f"{path}:4: nodes[0].mi: must start with http:// or https://; write http://HOST:PORT/PATH",
+    ]
+
+
+def test_a_thousand_problems_are_listed_and_the_rest_counted(read: Reader) -> None:
+    said = refusals(read, HEAD + "".join(f"key{n}: 1\n" for n in range(1500)))
+    assert len(said) == 1001
+    assert said[-1] == "and 500 problems more"
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda path: None, "does not exist"),
+        (lambda path: path.mkdir(), "is a folder, not a file"),
+        (lambda path: os.mkfifo(path), "is not a regular file"),
+        (lambda path: path.write_bytes(b""), "is empty; start with `location:` and `platform:`"),
+        (lambda path: path.write_bytes(b"a: 1\nb: \xff\n"), "is not UTF-8 text (line 2); save it as UTF-8"),
+        (
+            lambda path: path.write_bytes("location: é".encode("utf-16")),
+            "is not UTF-8 text (line 1); save it",
+        ),
+        (lambda path: path.write_bytes(b"#" * (1 << 20) + b"\n"), "is larger than 1,048,576 bytes"),
+        (lambda path: path.write_bytes(b"a: \x00\n"), "a character that YAML forbids (U+0000); take it out"),
+        (lambda path: path.symlink_to(path), "can't be opened: Too many levels of symbolic links"),
+    ],
+    ids=["missing", "folder", "pipe", "empty", "latin-1", "utf-16", "large", "nul", "loop"],
+)
+def test_a_file_that_can_not_be_read_says_why(tmp_path: Path, make: object, message: str) -> None:
+    path = tmp_path / "dialtone.yaml"
+    make(path)  # type: ignore[operator]
+    with pytest.raises(ConfigError) as caught:
+        load(path, environ={})
+    assert message in str(caught.value)
+    assert str(caught.value).startswith(str(path))
+    assert len(caught.value.problems) == 1
+
+
+def test_a_file_that_may_not_be_read_says_by_whom() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        path = write_private(Path(name) / "dialtone.yaml", HEAD, 0o000)
+        privileged = os.geteuid() == 0
+        if privileged:
+            os.seteuid(65534)  # nobody: root may read everything
+        try:
+            with pytest.raises(ConfigError, match=r"may not be read by this user \(uid [1-9]"):
+                load(path, environ={})
+        finally:
+            if privileged:
+                os.seteuid(0)
+
+
+def test_a_byte_order_mark_does_no_harm(folder: Path) -> None:
+    path = folder / "dialtone.yaml"
+    path.write_text(HEAD, "utf-8-sig")
+    assert load(path, environ={}).location == "mtl1"
+
+
+def test_ten_thousand_tenants_load_within_seconds(read: Reader) -> None:
+    resellers = [f"r{n}.clusterpbx.example" for n in range(100)]
+    domains = resellers + [f"c{n}.{resellers[n % 100]}" for n in range(9_900)]
+    text = "location: mtl1\nplatform: {domain: clusterpbx.example}\ntenants:\n"
+    text += "".join(f"  - {{domain: {domain}, name: Tenant {n}}}\n" for n, domain in enumerate(domains))
+    begun = time.perf_counter()
+    tree = read(text).tree
+    assert time.perf_counter() - begun < 10
+    assert len(tree.clients) == 9_900
+    assert len(tree.scope(resellers[0]).domains or ()) == 100
