@@ -100,9 +100,14 @@ class Store(Protocol):
         tenant: str | None = None,
         flow: str | None = None,
         since: datetime | None = None,
+        before: tuple[datetime, str] | None = None,
         limit: int = 100,
     ) -> list[ProbeResult]:
-        """Return results that the scope may see, newest first (by started, then id)."""
+        """Return results that the scope may see, newest first (by started, then id).
+
+        `since` leaves out what started before it; `before` is the (started, id) of a result, and only
+        what comes after it in that order is returned: so one page follows another.
+        """
 
     async def latest_results(self, scope: Scope) -> list[ProbeResult]:
         """Return the newest result of each (tenant, probe, location), by tenant, then probe."""

@@ -11,9 +11,6 @@ from dialtone.config.settings import ProbeSpec
 from dialtone.config.tree import TenantTree
 from dialtone.model import Account, Engine, Flow
 
-ACCOUNTS_NEEDED: Final[Mapping[Flow, int]] = {Flow.REGISTER: 1, Flow.CALL: 2}
-"""How many accounts of its tenant one run of a flow uses."""
-
 _DEFAULT_TIMEOUT: Final = 10.0
 
 
@@ -36,8 +33,8 @@ def read_probes(
         if len(report.problems) > before:
             continue
         flow = Flow(entry.flow)
-        able = tuple(d for d in wanted if len(accounts.get(d, ())) >= ACCOUNTS_NEEDED[flow])
-        skipped = tuple(d for d in wanted if len(accounts.get(d, ())) < ACCOUNTS_NEEDED[flow])
+        able = tuple(d for d in wanted if len(accounts.get(d, ())) >= flow.accounts)
+        skipped = tuple(d for d in wanted if len(accounts.get(d, ())) < flow.accounts)
         if skipped:
             report.note(_left_out(entry.name, flow, skipped, accounts))
         found[entry.name] = ProbeSpec(
@@ -51,7 +48,7 @@ def _left_out(
 ) -> str:
     have = [f"{domain} ({len(accounts.get(domain, ()))})" for domain in skipped[:11]]
     shown = listing([*have, *skipped[11:]])
-    need = ACCOUNTS_NEEDED[flow]
+    need = flow.accounts
     return (
         f"probe {name} leaves out {len(skipped):,} tenant{'s'[: len(skipped) != 1]} with too few accounts "
         f"({flow} needs {need}): {shown}"

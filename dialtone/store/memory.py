@@ -30,6 +30,7 @@ class MemoryStore:
         tenant: str | None = None,
         flow: str | None = None,
         since: datetime | None = None,
+        before: tuple[datetime, str] | None = None,
         limit: int = 100,
     ) -> list[ProbeResult]:
         """See ports.Store."""
@@ -39,6 +40,7 @@ class MemoryStore:
             if tenant in (None, result.tenant)
             and flow in (None, result.flow)
             and (since is None or result.started >= since)
+            and (before is None or _age(result) < before)
         ]
         return sorted(found, key=_age, reverse=True)[: max(limit, 0)]
 

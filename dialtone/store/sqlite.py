@@ -44,6 +44,11 @@ def _make(path: Path) -> None:
         raise StoreError(f"{path}: can't be made or opened: {error.strerror}; look at `data:`") from error
 
 
+_EVER: Final = -(2**63)
+_NEVER: Final = 2**63 - 1
+"""Before and after every instant: SQLite's least and greatest integer."""
+
+
 class SqliteStore:
     """Implements ports.Store on one SQLite file, which several processes may have open."""
 
@@ -62,6 +67,7 @@ class SqliteStore:
         tenant: str | None = None,
         flow: str | None = None,
         since: datetime | None = None,
+        before: tuple[datetime, str] | None = None,
         limit: int = 100,
     ) -> list[ProbeResult]:
         """See ports.Store."""
@@ -72,7 +78,9 @@ class SqliteStore:
             row_result,
             tenant=tenant,
             flow=flow,
-            since=-(2**63) if since is None else instant(since),
+            since=_EVER if since is None else instant(since),
+            before=_NEVER if before is None else instant(before[0]),
+            before_id="" if before is None else before[1],
             limit=max(limit, 0),
         )
 

@@ -11,9 +11,6 @@ from fastapi.security import HTTPBearer
 from dialtone.model import AlertEvent, AlertState, Flow, NodeState, ProbeResult, Scope, Tenant
 from dialtone.web.context import WebContext
 
-DEEPEST: Final = 20_000
-"""How many of the newest results can be paged through; older ones are reached by narrower filters."""
-
 
 @dataclass(frozen=True, slots=True)
 class Position:
@@ -95,20 +92,18 @@ class Reader:
         after: Position | None,
     ) -> ResultPage:
         """Return the page that follows `after`, from the newest without it. Raises StoreError."""
-        window = limit + 1
-        while True:
-            found = self._ours(
-                await self._context.store.results(
-                    self._scope, tenant=tenant, flow=flow, since=since, limit=window
-                )
+        found = self._ours(
+            await self._context.store.results(
+                self._scope,
+                tenant=tenant,
+                flow=flow,
+                since=since,
+                before=(after.started, after.id) if after else None,
+                limit=limit + 1,
             )
-            rest = _beyond(found, after)
-            if len(rest) > limit or len(found) < window or window >= DEEPEST:
-                break
-            window = min(4 * window, DEEPEST)
-        page = rest[:limit]
-        more = len(rest) > limit
-        return ResultPage(page, Position(page[-1].started, page[-1].id) if more else None)
+        )
+        page = found[:limit]
+        return ResultPage(page, Position(page[-1].started, page[-1].id) if len(found) > limit else None)
 
     async def result(self, result_id: str) -> ProbeResult | None:
         """Return one result. Raises StoreError."""
@@ -129,16 +124,6 @@ class Reader:
 
     def _ours(self, results: Sequence[ProbeResult]) -> tuple[ProbeResult, ...]:
         return tuple(result for result in results if self._scope.allows(result.tenant))
-
-
-def _beyond(results: tuple[ProbeResult, ...], after: Position | None) -> tuple[ProbeResult, ...]:
-    """Return what follows a position; where its result is gone, what started before it."""
-    if after is None:
-        return results
-    for index, result in enumerate(results):
-        if result.id == after.id:
-            return results[index + 1 :]
-    return tuple(result for result in results if result.started < after.started)
 
 
 # The gate in front of the application has checked the token; this one tells OpenAPI that there is one.

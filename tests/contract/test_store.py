@@ -124,6 +124,18 @@ async def test_results_are_narrowed_by_tenant_flow_start_and_number(store: Store
     assert await ids(tenant="no.such.example") == []
 
 
+async def test_one_page_of_results_follows_another_without_gap_or_repetition(store: Store) -> None:
+    # Three of them started together, so that a page ends inside the same instant.
+    await store.add_results([a_result(f"r{n}", ACME, started=NOON + seconds(n // 3)) for n in range(10)])
+    everything = await store.results(ALICE)
+    for tenant in (None, ACME):
+        last, paged = None, []
+        while page := await store.results(ALICE, tenant=tenant, before=last, limit=2):
+            paged += page
+            last = page[-1].started, page[-1].id
+        assert paged == everything
+
+
 async def test_the_latest_result_is_the_newest_of_each_tenant_probe_and_location(store: Store) -> None:
     await store.add_results(
         [

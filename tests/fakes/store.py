@@ -22,11 +22,12 @@ class BreakableStore(MemoryStore):
         tenant: str | None = None,
         flow: str | None = None,
         since: datetime | None = None,
+        before: tuple[datetime, str] | None = None,
         limit: int = 100,
     ) -> list[ProbeResult]:
         """Return results, or raise."""
         self._check()
-        return await super().results(scope, tenant=tenant, flow=flow, since=since, limit=limit)
+        return await super().results(scope, tenant=tenant, flow=flow, since=since, before=before, limit=limit)
 
     async def result(self, scope: Scope, result_id: str) -> ProbeResult | None:
         """Return one result, or raise."""
