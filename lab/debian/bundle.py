@@ -1,0 +1,41 @@
+"""What the lab needs from other suites: a table."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """Some packages of one suite with everything they depend on.
+
+    `program` is the path, below the folder, of what is run in the end: a bundle without it is broken.
+    `links` are symbolic links that the packages' maintainer scripts would make (path -> target);
+    those scripts are never run.
+    """
+
+    name: str
+    suite: str
+    packages: tuple[str, ...]
+    program: str
+    links: tuple[tuple[str, str], ...] = ()
+
+
+BUNDLES: Final[tuple[Bundle, ...]] = (
+    Bundle(
+        name="asterisk",
+        suite="sid",
+        packages=("asterisk", "asterisk-core-sounds-en-gsm"),
+        program="usr/sbin/asterisk",
+        # update-alternatives makes it in a real installation. Without it Asterisk finds no sound at all,
+        # and a dialplan that plays one in a loop spins.
+        links=(("usr/share/asterisk/sounds/en", "en_US_f_Allison"),),
+    ),
+)
+
+
+def default_cache() -> Path:
+    """Return the user's cache folder for Dialtone, by the XDG base directory specification."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(base) if base.startswith("/") else Path.home() / ".cache") / "dialtone"

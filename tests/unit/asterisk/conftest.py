@@ -1,0 +1,43 @@
+"""Recorded answers of real Asterisk servers, and the tenants that they are about."""
+
+from pathlib import Path
+
+import pytest
+
+from collectors.asterisk.wire import Block, decode
+from dialtone.config.tree import TenantTree
+from dialtone.model import Level, Tenant
+
+DATA = Path(__file__).parents[2] / "data" / "asterisk"
+VERSIONS = ("16.28.0", "22.10.1")
+RESELLER = "ntek.clusterpbx.example"
+
+
+def recorded(version: str, name: str) -> bytes:
+    """Return the exact bytes of a recorded answer."""
+    return (DATA / version / f"{name}.reply").read_bytes()
+
+
+def blocks(version: str, name: str) -> list[Block]:
+    """Return a recorded answer's messages."""
+    return [decode(raw) for raw in recorded(version, name).split(b"\r\n\r\n") if raw]
+
+
+def items(version: str, name: str) -> list[Block]:
+    """Return a recorded list's items, without its head and end."""
+    return blocks(version, name)[1:-1]
+
+
+@pytest.fixture
+def tenants() -> TenantTree:
+    """Return three clients whose account codes the recordings have, and a quiet one."""
+    return TenantTree(
+        Tenant("clusterpbx.example", None, Level.PLATFORM, "Platform"),
+        [
+            Tenant(RESELLER, "clusterpbx.example", Level.RESELLER, "NTEK"),
+            *(
+                Tenant(f"{name}.{RESELLER}", RESELLER, Level.CLIENT, name, account_codes=(name,))
+                for name in ("acme", "bd", "globex", "quiet")
+            ),
+        ],
+    )

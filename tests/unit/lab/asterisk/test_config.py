@@ -1,0 +1,102 @@
+"""The configuration that the lab writes for Asterisk."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from lab.asterisk.config import MODULES, Settings, render
+from lab.base import Phone, Sample, SampleTenant
+
+SAMPLE = Sample(
+    "clusterpbx.example",
+    (
+        SampleTenant("ntek.clusterpbx.example", "NTEK", "reseller", 0),
+        SampleTenant("acme.ntek.clusterpbx.example", "Acme", "client", 1),
+        SampleTenant("bd.ntek.clusterpbx.example", "BD", "client", 2),
+    ),
+    tuple(
+        Phone(f"{name}.ntek.clusterpbx.example", user, "x")
+        for name in ("acme", "bd")
+        for user in ("101", "102")
+    ),
+)
+ACME, BD = (tenant.domain for tenant in SAMPLE.clients)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, str]:
+    """Return the files for a lab in a folder of its own."""
+    settings = Settings(
+        program=tmp_path / "program",
+        home=tmp_path / "home",
+        sip=5070,
+        front=5060,
+        ami=5038,
+        rtp=range(12_000, 14_000),
+        files=1024,
+        collector_secret="collector-secret",
+        lab_secret="lab-secret",
+    )
+    return dict(render(settings, SAMPLE))
+
+
+def section(text: str, name: str) -> dict[str, str]:
+    """Return the settings of the first section of that name (its template's not included)."""
+    body = text.split(f"\n[{name}]", 1)[1].split("\n[", 1)[0]
+    return dict(re.findall(r"^(\w+) = (.*)$", body, re.MULTILINE))
+
+
+def test_it_listens_on_loopback_alone(files: dict[str, str]) -> None:
+    bound = re.findall(r"^bind(?:addr)? = (.*)$", "\n".join(files.values()), re.MULTILINE)
+    assert sorted(bound) == ["127.0.0.1", "127.0.0.1:5070"]
+
+
+def test_the_collectors_user_may_read_lists_and_do_nothing(files: dict[str, str]) -> None:
+    user = section(files["manager.conf"], "dialtone")
+    assert user["write"] == "reporting"
+    assert user["read"] == ""
+    assert user["permit"] == "127.0.0.1/255.255.255.255"
+    assert section(files["manager.conf"], "lab")["write"] == ""
+
+
+def test_each_client_has_its_own_account_code_and_identity(files: dict[str, str]) -> None:
+    for domain in (ACME, BD):
+        calls = files["pjsip.conf"].split(f"[{domain}](!,front)")[1].split("[", 1)[0]
+        assert f"accountcode = {domain}\ntenantid = {domain}\n" in calls
+    identities = re.findall(r"endpoint = (\S+)-calls\nmatch_header = X-Tenant: (\S+)", files["pjsip.conf"])
+    assert identities == [(ACME, ACME), (BD, BD)]
+
+
+def test_a_reseller_has_no_endpoint(files: dict[str, str]) -> None:
+    assert "[ntek." not in files["pjsip.conf"] + files["extensions.conf"] + files["queues.conf"]
+
+
+def test_no_tenants_queue_or_dialplan_knows_anothers_phones(files: dict[str, str]) -> None:
+    for name in ("queues.conf", "extensions.conf"):
+        mine = files[name].split(f"\n[{ACME}]\n")[1].split("\n[", 1)[0]
+        assert f"PJSIP/{ACME}-101" in mine
+        assert BD not in mine
+
+
+def test_only_the_fronts_own_port_gets_past_the_door(files: dict[str, str]) -> None:
+    assert "context = from-front" in files["pjsip.conf"]
+    assert '"127.0.0.1:5060"]?pass' in files["extensions.conf"]
+
+
+def test_calls_to_phones_go_out_by_the_front(files: dict[str, str]) -> None:
+    assert r"outbound_proxy = sip:127.0.0.1:5060\;lr" in files["pjsip.conf"]
+    assert f"contact = sip:101@{ACME}\n" in files["pjsip.conf"]
+
+
+def test_every_folder_that_is_written_to_is_the_labs(files: dict[str, str], tmp_path: Path) -> None:
+    folders = dict(re.findall(r"^(ast\w+) => (.*)$", files["asterisk.conf"], re.MULTILINE))
+    only_read = {"astmoddir", "astdatadir", "astagidir", "astsbindir"}
+    assert only_read < folders.keys()
+    for name, folder in folders.items():
+        assert Path(folder).is_relative_to(tmp_path / ("program" if name in only_read else "home"))
+
+
+def test_no_module_is_loaded_that_is_not_named(files: dict[str, str]) -> None:
+    assert "autoload = no" in files["modules.conf"]
+    assert files["modules.conf"].count("load = ") - 1 == len(MODULES) == len(set(MODULES))
