@@ -1,0 +1,105 @@
+"""Requests and reports as JSON objects, for the pipe between the service and the worker.
+
+Passwords travel here and nowhere else: the pipe belongs to the two processes alone.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from dialtone.model import (
+    Account,
+    Engine,
+    Evidence,
+    Failure,
+    FailureCode,
+    Flow,
+    Mark,
+    Message,
+    Origin,
+    ProbeRequest,
+    Secret,
+)
+from synthetic.probes.runner import Report
+
+
+def encode_request(request: ProbeRequest) -> dict[str, object]:
+    """Return a request as the worker takes it."""
+    return {
+        "id": request.id,
+        "probe": request.probe,
+        "flow": request.flow.value,
+        "engine": request.engine.value,
+        "tenant": request.tenant,
+        "target": request.target,
+        "location": request.location,
+        "accounts": [
+            {
+                "tenant": account.tenant,
+                "user": account.user,
+                "auth_user": account.auth_user,
+                "password": account.password.reveal(),
+            }
+            for account in request.accounts
+        ],
+        "origin": request.origin.value,
+        "slot": request.slot,
+        "attempt": request.attempt,
+        "timeout": request.timeout,
+    }
+
+
+def decode_request(payload: Mapping[str, Any]) -> ProbeRequest:
+    """Return what `encode_request` was given."""
+    return ProbeRequest(
+        id=payload["id"],
+        probe=payload["probe"],
+        flow=Flow(payload["flow"]),
+        engine=Engine(payload["engine"]),
+        tenant=payload["tenant"],
+        target=payload["target"],
+        location=payload["location"],
+        accounts=tuple(
+            Account(entry["tenant"], entry["user"], entry["auth_user"], Secret(entry["password"]))
+            for entry in payload["accounts"]
+        ),
+        origin=Origin(payload["origin"]),
+        slot=payload["slot"],
+        attempt=payload["attempt"],
+        timeout=payload["timeout"],
+    )
+
+
+def encode_report(report: Report, evidence: Evidence) -> dict[str, object]:
+    """Return how a flow ended, as the service takes it."""
+    failure = report.failure
+    return {
+        "failure": None if failure is None else {"code": failure.code.value, "detail": failure.detail},
+        "status": report.status,
+        "timings": dict(report.timings),
+        "duration": report.duration,
+        "messages": [
+            [m.at, m.party, m.direction, m.source, m.destination, m.transport, m.text]
+            for m in evidence.messages
+        ],
+        "marks": [[mark.name, mark.at] for mark in evidence.marks],
+    }
+
+
+def decode_report(payload: Mapping[str, Any]) -> tuple[Report, Evidence]:
+    """Return what `encode_report` was given.
+
+    Raises AttributeError, KeyError, TypeError or ValueError for anything else.
+    """
+    failure = payload["failure"]
+    evidence = Evidence(
+        tuple(Message(*entry) for entry in payload["messages"]),
+        tuple(Mark(name, float(at)) for name, at in payload["marks"]),
+    )
+    report = Report(
+        failure=None if failure is None else Failure(FailureCode(failure["code"]), str(failure["detail"])),
+        status=None if payload["status"] is None else int(payload["status"]),
+        timings={str(name): float(value) for name, value in payload["timings"].items()},
+        marks=evidence.marks,
+        duration=float(payload["duration"]),
+    )
+    return report, evidence

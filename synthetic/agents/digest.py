@@ -1,0 +1,83 @@
+"""Digest authentication of requests (RFC 3261 section 22, RFC 8760 for algorithms beyond MD5)."""
+
+from typing import Any, Final
+
+from dialtone.model import Account, FailureCode
+from synthetic.agents.siplib import SipHeader
+from synthetic.probes.base import FlowError
+
+MAX_ROUNDS: Final = 4
+"""Challenges that one request may meet: a proxy's, the server's, and each once more with a fresh nonce."""
+
+_HEADERS: Final = {
+    401: ("www-authenticate", "authorization"),
+    407: ("proxy-authenticate", "proxy-authorization"),
+}
+
+
+class DigestAnswers:
+    """What one request has answered so far; a second challenge for the same means a refused password."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._answered: set[int] = set()
+        self._rounds = 0
+
+    @property
+    def given(self) -> bool:
+        """Whether the request carries credentials."""
+        return bool(self._answered)
+
+    def answer(self, request: Any, response: Any) -> None:
+        """Put the answer to a 401 or 407 into the request. Raises FlowError with `auth`.
+
+        A challenge that says stale=true (RFC 7616 3.3) only wants a fresh nonce and is answered again.
+        """
+        status = response.getSCode()[0]
+        challenge_name, answer_name = _HEADERS[status]
+        self._rounds += 1
+        challenge, qop = self._choose(response, challenge_name, status)
+        if self._rounds > MAX_ROUNDS or (status in self._answered and not _stale(challenge)):
+            raise FlowError(FailureCode.AUTH, f"the password was refused (another {status})", status)
+        self._answered.add(status)
+        realm, user = challenge.realm, self._account.auth_user
+        challenge.realm = _as_text(realm)
+        answer = challenge.genAuthHF(
+            user, self._account.password.reveal(), request.getMethod(), str(request.getRURI()), qop=qop
+        )
+        answer.username, answer.realm = _as_wire(user), realm
+        request.delHFs(answer_name)
+        request.appendHeader(SipHeader(name=answer_name, body=answer))
+
+    def _choose(self, response: Any, name: str, status: int) -> tuple[Any, str | None]:
+        """Return the first challenge that we can answer: they come by preference (RFC 8760 2.4)."""
+        seen = []
+        for header in response.getHFs(name):
+            raw = str(header.body)
+            if raw[:7].lower() != "digest ":
+                seen.append(raw.split(" ", 1)[0][:20])
+                continue
+            try:
+                challenge = header.getBody()
+            except (ValueError, IndexError):
+                seen.append("one that can't be read")
+                continue
+            supported, qop = challenge.supportedAlgorithm()
+            if supported and challenge.realm is not None and challenge.nonce is not None:
+                return challenge, qop
+            seen.append(str(challenge.algorithm)[:20])
+        what = f"only {', '.join(seen)}" if seen else "no challenge"
+        raise FlowError(FailureCode.AUTH, f"the {status} offers {what}, nothing that can be answered", status)
+
+
+def _stale(challenge: Any) -> bool:
+    return any(name.lower() == "stale" and value.lower() == "true" for name, value in challenge.otherparams)
+
+
+def _as_text(wire: str) -> str:
+    """Return what the characters of the wire mean: there a character stands for a byte (see transport)."""
+    return wire.encode("latin-1").decode("utf-8", "replace")
+
+
+def _as_wire(text: str) -> str:
+    return text.encode("utf-8").decode("latin-1")

@@ -1,0 +1,106 @@
+"""The service's side of the sippy engine: sends probes to the worker and makes runs of its reports.
+
+Nothing here imports sippy, and whatever happens to the worker is an inconclusive run, never an exception.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
+from importlib.util import find_spec
+from typing import Final, Protocol
+
+import structlog
+
+from dialtone.model import Evidence, Failure, FailureCode, Outcome, ProbeRequest, ProbeResult, ProbeRun
+from dialtone.ports import Clock
+from dialtone.runtime.child import ChildError, ChildProcess, ChildTimeout
+from synthetic.agents.codec import decode_report, encode_request
+from synthetic.probes.runner import TIDY, Report
+
+WORKER: Final = "synthetic.agents.worker"
+LIBRARY: Final = "sippy"
+GRACE: Final = 3.0
+"""How long after the probe's deadline and its tidying up the worker may take to report, in seconds."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Asks(Protocol):
+    """What is needed of a ChildProcess."""
+
+    async def request(self, payload: Mapping[str, object], *, timeout: float) -> dict[str, object]:
+        """Send a request, return its reply. Raises ChildError."""
+
+
+class SippyProber:
+    """Runs `register` and `call` on sippy, in a worker process. Implements ports.Prober.
+
+    `library` is what must be installed for the worker to start.
+    """
+
+    def __init__(self, worker: Asks, clock: Clock, *, library: str = LIBRARY) -> None:
+        self._worker = worker
+        self._clock = clock
+        self._library = library
+
+    async def run(self, request: ProbeRequest) -> ProbeRun:
+        """Run one probe. A worker that dies or falls silent makes it inconclusive; the next starts one."""
+        started, before = self._clock.now(), self._clock.monotonic()
+        if find_spec(self._library) is None:
+            failure = Failure(
+                FailureCode.ENGINE_MISSING, f"the Python package {self._library} is not installed"
+            )
+            return broken_run(request, failure, started)
+        try:
+            reply = await self._worker.request(
+                encode_request(request), timeout=request.timeout + TIDY + GRACE
+            )
+            report, evidence = decode_report(reply)
+        except ChildError as error:
+            what = "fell silent" if isinstance(error, ChildTimeout) else "broke down"
+            detail = f"the worker {what}: {error.detail}"
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            detail = f"the worker's report can't be understood: {type(error).__name__}: {error}"
+        else:
+            return _run(request, report, evidence, started)
+        _log.warning("a probe was lost", probe=request.probe, tenant=request.tenant, why=detail)
+        failure = Failure(FailureCode.ENGINE_CRASHED, detail)
+        return broken_run(request, failure, started, duration=self._clock.monotonic() - before)
+
+
+@asynccontextmanager
+async def sippy_prober(clock: Clock) -> AsyncIterator[SippyProber]:
+    """Own a worker for as long as the context lasts; the first probe starts it."""
+    async with ChildProcess(WORKER, clock=clock, grace=GRACE) as worker:
+        yield SippyProber(worker, clock)
+
+
+def broken_run(
+    request: ProbeRequest, failure: Failure, started: datetime, *, duration: float = 0.0
+) -> ProbeRun:
+    """Return the run of a probe that could not be made."""
+    return _run(request, Report(failure, None, {}, (), duration), Evidence(), started)
+
+
+def _run(request: ProbeRequest, report: Report, evidence: Evidence, started: datetime) -> ProbeRun:
+    failure = report.failure
+    result = ProbeResult(
+        id=request.id,
+        probe=request.probe,
+        flow=request.flow,
+        engine=request.engine,
+        tenant=request.tenant,
+        target=request.target,
+        location=request.location,
+        account=request.accounts[0].aor if request.accounts else "",
+        origin=request.origin,
+        slot=request.slot,
+        attempt=request.attempt,
+        started=started,
+        duration=report.duration,
+        outcome=Outcome.PASS if failure is None else failure.code.outcome,
+        timings=report.timings,
+        sip_status=report.status,
+        failure=failure,
+    )
+    return ProbeRun(result, evidence)

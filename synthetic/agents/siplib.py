@@ -1,0 +1,107 @@
+"""The one module that imports sippy (2.5.0): puts our clock and event loop in, then gives its names on.
+
+Order matters: sippy's modules copy the clock and the event dispatcher into their own namespace when
+they are imported. Each replaced part is held by tests/contract/test_sippy_internals.py.
+"""
+# ruff: noqa: E402, N813 - the order of these imports is what this module is for
+
+import sys
+import time
+from typing import Final, TextIO
+
+from synthetic.agents.adapter import LoopDispatcher, OneSocket
+
+if "sippy.Time.Timeout" in sys.modules:
+    raise ImportError("sippy was imported before synthetic.agents.siplib: its timers would run on no loop")
+
+# sippy's MonoTime reads CLOCK_MONOTONIC_RAW, which drifts from the CLOCK_MONOTONIC of asyncio and of
+# time.monotonic() by as much as NTP slews; and its filter was seeded from the raw clock at import.
+import sippy.Time.MonoTime as _mono_time
+
+_mono_time.CLOCK_MONOTONIC = time.CLOCK_MONOTONIC
+_mono_time.MonoTime.globals = _mono_time.MonoGlobals()
+
+import sippy.Core.EventDispatcher as _event_dispatcher
+
+DISPATCHER: Final = LoopDispatcher()
+_event_dispatcher.ED2 = DISPATCHER
+
+import sippy.Core.Exceptions as _exceptions
+
+
+class Complaints(TextIO):
+    """A stream that swallows what sippy prints about messages it can't read, and counts it.
+
+    Such text may hold a tenant's messages, so it goes to no log; the evidence has it, redacted.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def write(self, text: str) -> int:
+        """Count and forget."""
+        self.count += 1
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing is kept back."""
+
+    def print(self, *_: object, **__: object) -> None:
+        """Stand in for print() in sippy's modules."""
+        self.count += 1
+
+
+COMPLAINTS: Final = Complaints()  # type: ignore[abstract]  # only what sippy calls is offered
+# dump_exception(msg, f=sys.stdout, extra=None): every module has imported it by name, so its default changes.
+_exceptions.dump_exception.__defaults__ = (COMPLAINTS, None)
+
+import sippy.SipMsg as _sip_msg
+import sippy.SipRequest as _sip_request
+import sippy.SipTransactionManager as _sip_transaction_manager
+import sippy.SipURL as _sip_url
+
+for _module in (_sip_msg, _sip_request, _sip_transaction_manager, _sip_url):
+    _module.print = COMPLAINTS.print  # they print() to stdout
+
+_sip_transaction_manager.local4remote = OneSocket
+
+from sippy.MsgBody import MsgBody
+from sippy.Network_server import Remote_address as RemoteAddress
+from sippy.SipAddress import SipAddress
+from sippy.SipCallId import SipCallId
+from sippy.SipConf import SipConf
+from sippy.SipContact import SipContact
+from sippy.SipExpires import SipExpires
+from sippy.SipFrom import SipFrom
+from sippy.SipHeader import SipHeader
+from sippy.SipRequest import SipRequest
+from sippy.SipTo import SipTo
+from sippy.SipTransactionManager import RINGING, TRYING, SipTransactionManager
+from sippy.SipURL import SipURL
+from sippy.Time.MonoTime import MonoTime
+from sippy.Time.Timeout import Timeout
+from sippy.Udp_server import Udp_server_opts as UdpOptions
+
+SipConf.my_uaname = "Dialtone"
+
+__all__ = [
+    "COMPLAINTS",
+    "DISPATCHER",
+    "MonoTime",
+    "MsgBody",
+    "RINGING",
+    "RemoteAddress",
+    "SipAddress",
+    "SipCallId",
+    "SipContact",
+    "SipExpires",
+    "SipFrom",
+    "SipHeader",
+    "SipRequest",
+    "SipTo",
+    "SipTransactionManager",
+    "SipURL",
+    "TRYING",
+    "Timeout",
+    "UdpOptions",
+]

@@ -1,0 +1,67 @@
+"""What crossed a probe's sockets: kept for its evidence, bounded, and what was wrong with it."""
+
+import errno
+import os
+from dataclasses import dataclass
+from typing import Final, Literal
+
+MAX_MESSAGES: Final = 200
+MAX_BYTES: Final = 128 * 1024
+MAX_MESSAGE: Final = 8 * 1024
+"""How much of one probe is kept: messages, bytes in all, bytes of one message."""
+
+Address = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """One datagram as it was on the wire, cut at MAX_MESSAGE. `at` is CLOCK_MONOTONIC, in seconds."""
+
+    at: float
+    party: str
+    direction: Literal["sent", "received"]
+    source: Address
+    destination: Address
+    data: bytes
+    size: int
+
+
+class WireLog:
+    """The record of one probe, shared by its phones.
+
+    `understood` counts messages that made sense, `nonsense` those that did not; `dropped` those not kept.
+    """
+
+    def __init__(self) -> None:
+        self.packets: list[Packet] = []
+        self.dropped = 0
+        self.understood = 0
+        self.nonsense = 0
+        self._bytes = 0
+        self._errors: dict[tuple[int, str], int] = {}
+
+    def add(self, packet: Packet) -> None:
+        """Keep a datagram while there is room, else count it."""
+        if len(self.packets) >= MAX_MESSAGES or self._bytes + len(packet.data) > MAX_BYTES:
+            self.dropped += 1
+            return
+        self._bytes += len(packet.data)
+        self.packets.append(packet)
+
+    def network_error(self, number: int, where: str) -> None:
+        """Count an error that the network reported: ICMP, or a datagram that could not leave."""
+        if len(self._errors) < 16 or (number, where) in self._errors:
+            self._errors[number, where] = self._errors.get((number, where), 0) + 1
+
+    def remarks(self) -> list[str]:
+        """Return what a person should know about a failure, a phrase each."""
+        said = [_explain(number, where, times) for (number, where), times in self._errors.items()]
+        if self.nonsense:
+            said.append("messages were received that are no valid SIP")
+        return said
+
+
+def _explain(number: int, where: str, times: int) -> str:
+    if number == errno.ECONNREFUSED:
+        return f"nothing listens on {where} (ICMP port unreachable, {times} times)"
+    return f"{where}: {os.strerror(number)} ({times} times)"

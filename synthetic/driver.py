@@ -1,0 +1,186 @@
+"""Runs a probe from the schedule or by hand: accounts, caps, confirmation, and where its result goes."""
+
+import random
+import uuid
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final, Literal, Protocol
+
+import anyio
+import structlog
+
+from dialtone.model import (
+    Account,
+    Engine,
+    Evidence,
+    Failure,
+    FailureCode,
+    Flow,
+    Origin,
+    Outcome,
+    ProbeRequest,
+    ProbeResult,
+    ProbeRun,
+)
+from dialtone.ports import Clock, Prober, Sink, Store, StoreError
+from synthetic.agents.link import broken_run
+from synthetic.evidence import EvidenceStore
+from synthetic.leases import AccountLeases, AccountsBusyError
+from synthetic.queueing import Line, LineTooLongError
+
+CONFIRM_AFTER: Final = 1.0
+"""The pause before a failed scheduled probe is repeated, in seconds (availability 2 allows 10 s)."""
+BACKLOG: Final = 10_000
+"""Results kept in memory while the store takes none; beyond it the oldest are lost."""
+
+_log = structlog.get_logger(__name__)
+
+
+class ProbeSpec(Protocol):
+    """What the driver needs of a configured probe; `timeout` is the flow's, in seconds."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def flow(self) -> Flow: ...
+    @property
+    def engine(self) -> Engine: ...
+    @property
+    def target(self) -> str: ...
+    @property
+    def timeout(self) -> float: ...
+
+
+class ProbeDriver:
+    """Runs probes of every tenant.
+
+    `accounts` is by tenant domain; `caps` is (probes a second, probes at a time).
+
+    `lost` counts results that the store never took.
+    """
+
+    def __init__(
+        self,
+        probers: Mapping[Engine, Prober],
+        store: Store,
+        clock: Clock,
+        sinks: Sequence[Sink],
+        accounts: Mapping[str, tuple[Account, ...]],
+        location: str,
+        caps: tuple[float, int],
+        evidence: EvidenceStore,
+        rng: random.Random,
+    ) -> None:
+        self._probers = probers
+        self._store = store
+        self._clock = clock
+        self._sinks = sinks
+        self._accounts = accounts
+        self._location = location
+        self._line = Line(clock, per_second=caps[0], at_a_time=caps[1])
+        self._leases = AccountLeases(store, clock)
+        self._evidence = evidence
+        self._rng = rng
+        self._backlog: deque[ProbeResult] = deque()
+        self._writing = anyio.Lock()
+        self._store_broken = False
+        self.lost = 0
+
+    @property
+    def backlog(self) -> int:
+        """How many results wait for the store."""
+        return len(self._backlog)
+
+    async def run(self, spec: ProbeSpec, tenant: str, *, origin: Origin, slot: int) -> ProbeRun:
+        """Run a probe for a tenant; return its last attempt, which is already stored and told to the sinks.
+
+        A scheduled one that fails is repeated once, and both results count (definitions: availability 2).
+        """
+        run = await self._attempt(spec, tenant, origin, slot, 1)
+        if origin is Origin.SCHEDULE and run.result.outcome is Outcome.FAIL:
+            await self._clock.sleep(CONFIRM_AFTER)
+            run = await self._attempt(spec, tenant, origin, slot, 2)
+        return run
+
+    async def _attempt(
+        self, spec: ProbeSpec, tenant: str, origin: Origin, slot: int, attempt: Literal[1, 2]
+    ) -> ProbeRun:
+        request = ProbeRequest(
+            id=str(uuid.UUID(int=self._rng.getrandbits(128), version=4)),
+            probe=spec.name,
+            flow=spec.flow,
+            engine=spec.engine,
+            tenant=tenant,
+            target=spec.target,
+            location=self._location,
+            accounts=(),
+            origin=origin,
+            slot=slot,
+            attempt=attempt,
+            timeout=spec.timeout,
+        )
+        started = self._clock.now()
+        try:
+            run = await self._probe(request)
+        except LineTooLongError as error:
+            run = broken_run(request, Failure(FailureCode.OVERLOADED, str(error)), started)
+        except AccountsBusyError as error:
+            run = broken_run(request, Failure(FailureCode.ACCOUNT_BUSY, str(error)), started)
+        return await self._keep(run)
+
+    async def _probe(self, request: ProbeRequest) -> ProbeRun:
+        prober = self._probers.get(request.engine)
+        if prober is None:
+            failure = Failure(FailureCode.ENGINE_MISSING, f"there is no engine {request.engine} here")
+            return broken_run(request, failure, self._clock.now())
+        accounts, needed = self._accounts.get(request.tenant, ()), request.flow.accounts
+        if len(accounts) < needed:
+            failure = Failure(
+                FailureCode.MISCONFIGURED,
+                f"{request.flow} needs {needed} account(s) of {request.tenant}, there are {len(accounts)}:"
+                " add them to the accounts file",
+            )
+            return broken_run(request, failure, self._clock.now())
+        async with (
+            self._line.turn(),
+            self._leases.lease(
+                request.tenant, accounts, needed, request.id, seconds=request.timeout * 2
+            ) as leased,
+        ):
+            return await prober.run(replace(request, accounts=leased))
+
+    async def _keep(self, run: ProbeRun) -> ProbeRun:
+        """Keep the record and the result, tell the sinks; what fails stops none of the rest."""
+        if run.evidence != Evidence():
+            path = await self._evidence.write(run)
+            run = replace(run, result=replace(run.result, evidence=path))
+        await self._store_result(run.result)
+        for sink in self._sinks:
+            await sink.probe_ended(run)
+        return run
+
+    async def _store_result(self, result: ProbeResult) -> None:
+        if len(self._backlog) >= BACKLOG:
+            self._backlog.popleft()
+            self.lost += 1
+        self._backlog.append(result)
+        async with self._writing:
+            await self._write_backlog()
+
+    async def _write_backlog(self) -> None:
+        pending = list(self._backlog)
+        if not pending:
+            return
+        try:
+            await self._store.add_results(pending)
+        except StoreError as error:
+            if not self._store_broken:
+                self._store_broken = True
+                _log.warning("results can't be stored; they wait in memory", error=str(error))
+            return
+        written = {result.id for result in pending}
+        self._backlog = deque(result for result in self._backlog if result.id not in written)
+        if self._store_broken:
+            self._store_broken = False
+            _log.info("results are stored again", written=len(pending), lost=self.lost)

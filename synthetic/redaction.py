@@ -1,0 +1,53 @@
+"""Takes credentials out of SIP text before it becomes evidence."""
+
+import re
+from collections.abc import Iterable
+from typing import Final
+from urllib.parse import quote
+
+from dialtone.model import Secret
+
+MASK: Final = "[redacted]"
+
+_CREDENTIALS: Final = re.compile(
+    r"^(?P<name>(?:proxy-)?(?:authorization|authenticate)|www-authenticate|(?:proxy-)?authentication-info)"
+    r"(?P<colon>[ \t]*:[ \t]*)(?P<value>[^\r\n]*(?:\r?\n[ \t]+[^\r\n]*)*)",
+    re.IGNORECASE | re.MULTILINE,
+)
+_PUBLIC: Final = frozenset({"username", "realm", "uri", "algorithm", "qop", "nc", "stale", "domain"})
+"""Digest parameters that help to understand a failure and give nothing away; all others are masked."""
+_PARAMETER: Final = re.compile(r'(?P<name>[A-Za-z0-9_-]+)[ \t]*=[ \t]*(?:"(?:[^"\\]|\\.)*"?|[^",\s]*)')
+_DIGEST: Final = re.compile(r"digest\s", re.IGNORECASE)
+_MEDIA_KEYS: Final = re.compile(r"^(a=crypto:[^\r\n]*?inline:|k=)[^\r\n]*", re.IGNORECASE | re.MULTILINE)
+_ANYWHERE: Final = 6
+"""From this length on a password is masked inside longer words too, a shorter one where it stands alone."""
+
+
+def redact(text: str, secrets: Iterable[Secret]) -> str:
+    """Return SIP text without digest answers and nonces, media keys (SDES), and any of these passwords."""
+    text = _CREDENTIALS.sub(_redact_header, text)
+    text = _MEDIA_KEYS.sub(lambda found: f"{found[1]}{MASK}", text)
+    for word in {secret.reveal() for secret in secrets}:
+        for spelling in {word, quote(word, safe="")} - {""}:
+            text = _pattern(spelling).sub(MASK, text)
+    return text
+
+
+def _redact_header(found: re.Match[str]) -> str:
+    value = " ".join(found["value"].split())
+    if found["name"].lower().endswith("info"):
+        scheme, rest = "", value
+    elif _DIGEST.match(value):
+        scheme, rest = value[:7], value[7:]
+    else:  # Basic, Bearer or nonsense: nothing in it is for other eyes
+        return f"{found['name']}{found['colon']}{value.split(' ', 1)[0][:20] if ' ' in value else ''} {MASK}"
+    kept = [
+        parameter[0] if parameter["name"].lower() in _PUBLIC else f"{parameter['name']}={MASK}"
+        for parameter in _PARAMETER.finditer(rest)
+    ]
+    return f"{found['name']}{found['colon']}{scheme}{', '.join(kept)}"
+
+
+def _pattern(word: str) -> re.Pattern[str]:
+    escaped = re.escape(word)
+    return re.compile(escaped if len(word) >= _ANYWHERE else rf"(?<!\w){escaped}(?!\w)")

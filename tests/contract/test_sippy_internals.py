@@ -1,0 +1,235 @@
+"""What we rely on inside sippy 2.5.0: an upgrade that changes any of it fails here, loudly."""
+
+import asyncio
+import inspect
+import time
+from collections.abc import AsyncIterator
+from importlib import import_module
+from importlib.metadata import version
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from synthetic.agents import siplib
+from synthetic.agents.adapter import OneSocket
+from synthetic.agents.transactions import T2, TransactionManager
+from synthetic.agents.wirelog import WireLog
+
+RELIED_ON = {
+    "__init__": ["self", "global_config", "req_cb"],
+    "handleIncoming": ["self", "data_in", "ra", "server", "rtime"],
+    "newTransaction": ["self", "msg", "resp_cb", "laddress", "userv", "cb_ifver", "compact", "t"],
+    "cancelTransaction": ["self", "t", "extra_headers"],
+    "incomingResponse": ["self", "msg", "t", "checksum"],
+    "incomingRequest": ["self", "msg", "checksum", "tids", "server"],
+    "sendResponse": ["self", "resp", "t", "retrans", "ack_cb", "lossemul"],
+    "timerA": ["self", "t"],
+    "timerB": ["self", "t"],
+    "transmitData": ["self", "userv", "data", "address", "cachesum", "lossemul"],
+    "shutdown": ["self"],
+}
+
+RESPONSE = (
+    "SIP/2.0 {status} Some Reason\r\nVia: {via}\r\nFrom: {from_}\r\nTo: <sip:101@acme.example>;tag=far\r\n"
+    "Call-ID: {call_id}\r\nCSeq: {cseq}\r\n{extra}Content-Length: 0\r\n\r\n"
+)
+
+
+def sippy_module(name: str) -> ModuleType:
+    """Return a module of sippy, imported after siplib has put our parts in."""
+    return import_module(f"sippy.{name}")
+
+
+class Server(asyncio.DatagramProtocol):
+    """A bare socket that collects what a transaction manager sends."""
+
+    def __init__(self) -> None:
+        self.inbox: asyncio.Queue[tuple[bytes, tuple[str, int]]] = asyncio.Queue()
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+        self.port = transport.get_extra_info("sockname")[1]
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        self.inbox.put_nowait((data, addr))
+
+    async def next(self) -> tuple[str, tuple[str, int]]:
+        async with asyncio.timeout(5):
+            data, addr = await self.inbox.get()
+        return data.decode(), addr
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    made = Server()
+    transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(lambda: made, ("127.0.0.1", 0))
+    yield made
+    transport.close()
+
+
+@pytest.fixture
+async def manager(server: Server) -> AsyncIterator[TransactionManager]:
+    made = TransactionManager(
+        "127.0.0.1",
+        ("127.0.0.1", server.port),
+        party="phone",
+        wire=WireLog(),
+        on_request=lambda request, _: (request.genResponse(200, "OK"), None, None),
+    )
+    yield made
+    made.shutdown()
+
+
+def a_request(server: Server, method: str = "INVITE") -> Any:
+    address = siplib.SipAddress(url=siplib.SipURL(username="100", host="acme.example"))
+    address.setParam("tag", "near")
+    return siplib.SipRequest(
+        method=method,
+        ruri=siplib.SipURL(username="101", host="acme.example"),
+        fr0m=siplib.SipFrom(address=address),
+        callid=siplib.SipCallId(),
+        cseq=1,
+        target=(("127.0.0.1", server.port), "udp"),
+    )
+
+
+def answer_to(sent: str, status: int, extra: str = "") -> bytes:
+    headers = dict(line.split(": ", 1) for line in sent.split("\r\n\r\n")[0].split("\r\n")[1:])
+    return RESPONSE.format(
+        status=status,
+        via=headers["Via"],
+        from_=headers["From"],
+        call_id=headers["Call-ID"],
+        cseq=headers["CSeq"],
+        extra=extra,
+    ).encode()
+
+
+def test_sippy_is_the_version_that_was_read() -> None:
+    assert version("sippy") == "2.5.0"
+
+
+@pytest.mark.parametrize("name", RELIED_ON)
+def test_the_transaction_managers_methods_take_what_we_know(name: str) -> None:
+    method = getattr(sippy_module("SipTransactionManager").SipTransactionManager, name)
+    assert list(inspect.signature(method).parameters) == RELIED_ON[name]
+
+
+def test_every_timer_of_sippy_is_ours() -> None:
+    timeout = sippy_module("Time.Timeout")
+    assert timeout.ED2 is siplib.DISPATCHER
+    assert sippy_module("Core.EventDispatcher").ED2 is siplib.DISPATCHER
+    assert list(inspect.signature(timeout.Timeout).parameters) == [
+        "timeout_cb",
+        "ival",
+        "nticks",
+        "cb_params",
+    ]
+
+
+def test_sippy_reads_the_clock_of_asyncio() -> None:
+    assert abs(siplib.MonoTime().monot - time.monotonic()) < 0.05
+    assert abs(siplib.MonoTime().realt - time.time()) < 1
+
+
+def test_sippys_socket_table_is_ours() -> None:
+    assert sippy_module("SipTransactionManager").local4remote is OneSocket
+
+
+def test_what_sippy_prints_is_counted_and_not_shown(capfd: pytest.CaptureFixture[str]) -> None:
+    before = siplib.COMPLAINTS.count
+    try:
+        raise ValueError("broken")
+    except ValueError:
+        sippy_module("Core.Exceptions").dump_exception("can't parse", extra="Authorization: secret")
+    for name in ("SipMsg", "SipRequest", "SipTransactionManager", "SipURL"):
+        sippy_module(name).print("secret")
+    assert siplib.COMPLAINTS.count > before
+    assert capfd.readouterr() == ("", "")
+
+
+async def test_a_302_is_acknowledged_where_the_invite_went(
+    manager: TransactionManager, server: Server
+) -> None:
+    manager.newTransaction(a_request(server), lambda *_: None, cb_ifver=2)
+    invite, addr = await server.next()
+    elsewhere = "Contact: <sip:stranger@127.0.0.9:9>\r\nRecord-Route: <sip:127.0.0.8;lr>\r\n"
+    server.transport.sendto(answer_to(invite, 302, elsewhere), addr)
+    ack, _ = await server.next()
+    assert ack.startswith("ACK sip:101@acme.example SIP/2.0\r\n")
+    assert "Route:" not in ack
+    assert invite.split("branch=")[1][:20] == ack.split("branch=")[1][:20]
+
+
+@pytest.mark.parametrize(("method", "longest"), [("REGISTER", T2), ("INVITE", 16.0)])
+async def test_only_invites_double_their_pause_beyond_t2(
+    manager: TransactionManager, server: Server, method: str, longest: float
+) -> None:
+    transaction = manager.newTransaction(a_request(server, method), None)
+    for _ in range(5):
+        transaction.teA.cancel()
+        manager.timerA(transaction)
+    assert transaction.tout == longest
+
+
+async def test_a_provisional_response_does_not_end_the_retransmission_of_a_register(
+    manager: TransactionManager, server: Server
+) -> None:
+    transaction = manager.newTransaction(a_request(server, "REGISTER"), lambda *_: None, cb_ifver=2)
+    request, addr = await server.next()
+    server.transport.sendto(answer_to(request, 100), addr)
+    again, _ = await server.next()
+    assert again == request
+    assert transaction.tout == T2
+
+
+async def test_the_final_responses_of_sippys_own_timers_can_be_told_from_real_ones(
+    manager: TransactionManager, server: Server
+) -> None:
+    seen: list[bool] = []
+    transaction = manager.newTransaction(
+        a_request(server, "REGISTER"), lambda response, t: seen.append(response is t.r408), cb_ifver=2
+    )
+    transaction.teB.cancel()
+    manager.timerB(transaction)
+    assert seen == [True]
+
+
+async def test_a_retransmitted_request_is_answered_again_and_handled_once(server: Server) -> None:
+    handled: list[Any] = []
+
+    def handle(request: Any, _: Any) -> Any:
+        handled.append(request)
+        return request.genResponse(200, "OK"), None, None
+
+    phone = TransactionManager(
+        "127.0.0.1", ("127.0.0.1", server.port), party="phone", wire=WireLog(), on_request=handle
+    )
+    request = a_request(server, "OPTIONS").localStr((("127.0.0.1", server.port), "udp")).encode()
+    for _ in range(2):
+        server.transport.sendto(request, phone.endpoint.local)
+        assert (await server.next())[0].startswith("SIP/2.0 200")
+    phone.shutdown()
+    assert len(handled) == 1
+
+
+async def test_a_manager_that_is_shut_down_leaves_no_timer(server: Server) -> None:
+    before = siplib.DISPATCHER.live
+    phone = TransactionManager(
+        "127.0.0.1", ("127.0.0.1", server.port), party="phone", wire=WireLog(), on_request=lambda *_: None
+    )
+    phone.newTransaction(a_request(server), None)
+    assert siplib.DISPATCHER.live > before
+    phone.shutdown()
+    assert siplib.DISPATCHER.live == before
+
+
+def test_challenges_keep_what_stale_and_algorithms_are_read_from() -> None:
+    challenge = sippy_module("SipWWWAuthenticate").SipWWWAuthenticate(
+        'Digest realm="r", nonce="n", stale=TRUE, algorithm=SHA-256, qop="auth"'
+    )
+    challenge.parse()
+    assert challenge.otherparams == [("stale", "TRUE")]
+    assert challenge.supportedAlgorithm() == (True, "auth")
+    assert challenge.aclass.hf_names == ("authorization",)

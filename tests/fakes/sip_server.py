@@ -1,0 +1,277 @@
+"""A small registrar and proxy on a real UDP socket, which can misbehave in the ways that platforms do."""
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Mapping
+from enum import StrEnum, auto
+from typing import Self
+
+from tests.fakes.sip_message import SipText
+
+NONCE = "c0ffee"
+SDP = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\n"
+
+Address = tuple[str, int]
+
+
+class Manner(StrEnum):
+    """How the server behaves."""
+
+    PROPER = auto()
+    SILENT = auto()
+    CHALLENGES_FOREVER = auto()
+    FORBIDS = auto()
+    REDIRECTS = auto()
+    NOT_FOUND = auto()
+    FAILS = auto()
+    DECLINES = auto()
+    TALKS_GARBAGE = auto()
+    SENDS_HUGE = auto()
+    BREAKS_HEADERS = auto()
+    SPEAKS_LATIN1 = auto()
+    SWAPS_RINGING = auto()
+    LOSES_FIRST = auto()
+    IS_LATE = auto()
+    ANSWERS_ITSELF = auto()
+    EATS_ACKS = auto()
+    EATS_BYES = auto()
+    HANGS_UP = auto()
+    RINGS_FOREVER = auto()
+    REDIRECTS_WITH_CONTACT = auto()
+    PROVISIONAL_REGISTER = auto()
+    STALE_NONCE = auto()
+    KEEPS_BINDINGS = auto()
+    FLOODS = auto()
+
+
+REFUSALS = {
+    Manner.REDIRECTS: (302, "Moved Temporarily"),
+    Manner.NOT_FOUND: (404, "Not Found"),
+    Manner.FAILS: (500, "Server Internal Error"),
+    Manner.DECLINES: (603, "Decline"),
+}
+GARBAGE = {
+    Manner.TALKS_GARBAGE: b"\x00\xff\xfe HTTP/1.1 200 OK\r\n" + b"\xc3\x28" * 40,
+    Manner.SENDS_HUGE: b"SIP/2.0 200 OK\r\nVia: " + b"x" * 65_000,
+    Manner.BREAKS_HEADERS: b"SIP/2.0 200 OK\r\nVia: ;;;\r\nCSeq: zero\r\nTo: <\r\nFrom: \xff\r\ni: 1\r\n\r\n",
+}
+
+
+class SipServer(asyncio.DatagramProtocol):
+    """Use as an async context manager; `passwords` are by user, `requests` is all that came."""
+
+    def __init__(
+        self, passwords: Mapping[str, str], manner: Manner = Manner.PROPER, domain: str = "acme.example"
+    ) -> None:
+        self.manner = manner
+        self.requests: list[SipText] = []
+        self.first_request = asyncio.Event()
+        self.bindings: dict[str, Address] = {}
+        self._passwords = passwords
+        self._domain = domain
+        self._lost: set[str] = set()
+        self._loop = asyncio.get_running_loop()
+        self._held: dict[str, bytes] = {}
+
+    async def __aenter__(self) -> Self:
+        self._transport, _ = await self._loop.create_datagram_endpoint(lambda: self, ("127.0.0.1", 0))
+        self.port: int = self._transport.get_extra_info("sockname")[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._transport.close()
+        await asyncio.sleep(0)
+
+    @property
+    def target(self) -> str:
+        """The server as a probe's target."""
+        return f"sip:127.0.0.1:{self.port};transport=udp"
+
+    def methods(self) -> list[str]:
+        """Return the methods of the requests, in order."""
+        return [request.method for request in self.requests]
+
+    def datagram_received(self, data: bytes, addr: Address) -> None:
+        """Take a datagram."""
+        message = SipText.parse(data)
+        if message.is_response:
+            self._relay_back(message)
+            return
+        self.requests.append(message)
+        self.first_request.set()
+        if self._loses(message):
+            return
+        if self.manner is Manner.FLOODS:
+            for number in range(3000):
+                self._send(f"OPTIONS {number}, which is no SIP but long enough".encode(), addr)
+        elif self.manner in GARBAGE:
+            self._send(GARBAGE[self.manner], addr)
+        elif self.manner is not Manner.SILENT:
+            delay = 0.15 if self.manner is Manner.IS_LATE else 0.0
+            self._loop.call_later(delay, self._serve, message, addr)
+
+    def _loses(self, message: SipText) -> bool:
+        key = message.get("via")
+        if self.manner is Manner.LOSES_FIRST and message.method != "ACK" and key not in self._lost:
+            self._lost.add(key)
+            return True
+        return (
+            self.manner is Manner.EATS_ACKS
+            and message.method == "ACK"
+            and ";tag=srv" not in message.get("to")
+        ) or (self.manner is Manner.EATS_BYES and message.method == "BYE")
+
+    def _serve(self, message: SipText, addr: Address) -> None:
+        if message.method == "REGISTER":
+            self._register(message, addr)
+        elif message.method == "ACK" and ";tag=srv" in message.get("to"):
+            return  # of our own refusal
+        elif message.method in ("INVITE", "ACK", "BYE", "CANCEL"):
+            self._route(message, addr)
+
+    def _register(self, message: SipText, addr: Address) -> None:
+        if self.manner is Manner.PROVISIONAL_REGISTER and message.get("via") not in self._lost:
+            self._lost.add(message.get("via"))  # the provisional arrives, the final response gets lost once
+            self._send(message.reply(100, "Trying").encode(), addr)
+            return
+        if not self._authorised(message, addr, 401, "WWW-Authenticate", "authorization"):
+            return
+        if refused := REFUSALS.get(self.manner):
+            if message.get("expires") == "0" or self.manner is not Manner.FAILS:
+                refused = None
+            else:
+                self._send(message.reply(*refused).encode(), addr)
+                return
+        user = re.search(r"sip:([^@]+)@", message.get("to"))
+        contact = re.search(r"@([0-9.]+):([0-9]+)", message.get("contact"))
+        if user is None or contact is None:
+            self._send(message.reply(400, "Bad Request").encode(), addr)
+            return
+        if "expires=0" in message.get("contact"):
+            if self.manner is Manner.KEEPS_BINDINGS:
+                self._send(message.reply(500, "Location Locked").encode(), addr)
+                return
+            self.bindings.pop(user[1], None)
+        else:
+            self.bindings[user[1]] = (contact[1], int(contact[2]))
+        reason = "D\xe9j\xe0 vu" if self.manner is Manner.SPEAKS_LATIN1 else "OK"
+        self._send(message.reply(200, reason, ("Contact", message.get("contact"))).encode(), addr)
+
+    def _authorised(self, message: SipText, addr: Address, status: int, name: str, answer: str) -> bool:
+        given = dict(re.findall(r'(\w+)="?([^",]+)"?', message.get(answer)))
+        password = self._passwords.get(given.get("username", ""))
+        if given and self.manner is Manner.FORBIDS:
+            self._send(message.reply(403, "Forbidden").encode(), addr)
+            return False
+        nonce = NONCE + ("2" if self.manner is Manner.STALE_NONCE and given else "")
+        if (
+            password is not None
+            and self.manner is not Manner.CHALLENGES_FOREVER
+            and given.get("nonce") == nonce
+        ):
+            expected = _digest(given, password, message.method)
+            if given.get("response") == expected:
+                return True
+        stale = ", stale=true" if self.manner is Manner.STALE_NONCE and given.get("nonce") == NONCE else ""
+        challenge = f'Digest realm="{self._domain}", nonce="{nonce}", algorithm=MD5, qop="auth"{stale}'
+        self._send(message.reply(status, "Unauthorized", (name, challenge)).encode(), addr)
+        return False
+
+    def _route(self, message: SipText, addr: Address) -> None:
+        initial = message.method == "INVITE" and ";tag=" not in message.get("to")
+        if initial:
+            if not self._authorised(message, addr, 407, "Proxy-Authenticate", "proxy-authorization"):
+                return
+            self._send(message.reply(100, "Trying").encode(), addr)
+            if self.manner in REFUSALS:
+                extra = (("Contact", "<sip:stranger@127.0.0.1:9>"),)
+                self._send(message.reply(*REFUSALS[self.manner], *extra).encode(), addr)
+                return
+            if self.manner is Manner.ANSWERS_ITSELF:
+                own = ("Contact", f"<sip:voicemail@127.0.0.1:{self.port}>")
+                self._send(message.reply(200, "OK", own, body=SDP, tag="vm").encode(), addr)
+                return
+            if self.manner is Manner.RINGS_FOREVER:
+                self._send(message.reply(180, "Ringing").encode(), addr)
+                return
+        if message.method == "CANCEL" and self.manner is Manner.RINGS_FOREVER:
+            self._send(message.reply(200, "OK").encode(), addr)
+            invite = next(r for r in reversed(self.requests) if r.method == "INVITE")
+            self._send(invite.reply(487, "Request Terminated").encode(), addr)
+            return
+        if self.manner is Manner.ANSWERS_ITSELF:
+            if message.method == "BYE":
+                self._send(message.reply(200, "OK").encode(), addr)
+            return
+        where = self._next_hop(message)
+        if where is None:
+            if message.method != "ACK":
+                self._send(message.reply(404, "Not Found").encode(), addr)
+            return
+        self._forward(message, where, initial)
+        if self.manner is Manner.HANGS_UP and message.method == "ACK":
+            self._hang_up(message, addr)
+
+    def _next_hop(self, message: SipText) -> Address | None:
+        uri = message.first.split()[1]
+        if direct := re.search(r"@([0-9.]+):([0-9]+)", uri):
+            return direct[1], int(direct[2])
+        user = re.search(r"sip:([^@]+)@", uri)
+        return self.bindings.get(user[1]) if user else None
+
+    def _forward(self, message: SipText, where: Address, initial: bool) -> None:
+        branch = hashlib.md5(message.get("via").encode(), usedforsecurity=False).hexdigest()
+        headers = [("Via", f"SIP/2.0/UDP 127.0.0.1:{self.port};branch=z9hG4bK{branch}")]
+        if initial:
+            headers.append(("Record-Route", f"<sip:127.0.0.1:{self.port};lr>"))
+        headers += [(n, v) for n, v in message.headers if n.lower() not in ("route", "proxy-authorization")]
+        first = message.first
+        if initial or message.method == "CANCEL":
+            first = f"{message.method} sip:{where[0]}:{where[1]} SIP/2.0"
+        self._send(SipText(first, headers, message.body).encode(), where)
+
+    def _relay_back(self, message: SipText) -> None:
+        vias = message.all("via")
+        headers = [(name, value) for name, value in message.headers if name.lower() != "via"]
+        relayed = SipText(message.first, [*(("Via", via) for via in vias[1:]), *headers], message.body)
+        if len(vias) < 2:
+            return  # the answer to a request of our own
+        to = re.search(r"UDP ([0-9.]+):([0-9]+)", vias[1])
+        if to is None:
+            return
+        where = (to[1], int(to[2]))
+        if self.manner is Manner.SWAPS_RINGING and message.method == "INVITE":
+            if message.status == 180:
+                self._held[message.get("call-id")] = relayed.encode()
+                return
+            self._send(relayed.encode(), where)
+            if held := self._held.pop(message.get("call-id"), None):
+                self._send(held, where)
+            return
+        if message.status != 100:
+            self._send(relayed.encode(), where)
+
+    def _hang_up(self, ack: SipText, caller: Address) -> None:
+        headers = [
+            ("Via", f"SIP/2.0/UDP 127.0.0.1:{self.port};branch=z9hG4bKown"),
+            ("Max-Forwards", "70"),
+            ("From", ack.get("to")),
+            ("To", ack.get("from")),
+            ("Call-ID", ack.get("call-id")),
+            ("CSeq", "1 BYE"),
+        ]
+        self._send(SipText(f"BYE sip:{caller[0]}:{caller[1]} SIP/2.0", headers).encode(), caller)
+
+    def _send(self, data: bytes, where: Address) -> None:
+        if not self._transport.is_closing():
+            self._transport.sendto(data, where)
+
+
+def _digest(given: Mapping[str, str], password: str, method: str) -> str:
+    def md5(text: str) -> str:
+        return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+    first = md5(f"{given['username']}:{given['realm']}:{password}")
+    second = md5(f"{method}:{given['uri']}")
+    return md5(f"{first}:{given['nonce']}:{given['nc']}:{given['cnonce']}:{given['qop']}:{second}")

@@ -1,0 +1,298 @@
+"""The driver: accounts, caps, confirmation, and results that survive what else breaks."""
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from dialtone.model import Engine, FailureCode, Flow, NodeState, Origin, Outcome, ProbeResult, ProbeRun, Scope
+from dialtone.ports import Prober, StoreError
+from dialtone.store import MemoryStore
+from synthetic.driver import ProbeDriver
+from synthetic.evidence import EvidenceStore
+from tests.fakes.clock import FakeClock
+from tests.fakes.prober import FakeProber
+from tests.fakes.sip_probes import TENANT, an_account
+
+CHARLIE = "charlie.example"
+ACCOUNTS = {
+    TENANT: tuple(an_account(str(user)) for user in range(100, 105)),
+    CHARLIE: (an_account("200", CHARLIE),),
+}
+EVERYTHING = Scope.everything()
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A configured probe."""
+
+    name: str = "calls"
+    flow: Flow = Flow.CALL
+    engine: Engine = Engine.SIPPY
+    target: str = "sip:127.0.0.1:5060"
+    timeout: float = 10.0
+
+
+class Notes:
+    """A sink that remembers."""
+
+    def __init__(self) -> None:
+        self.runs: list[ProbeRun] = []
+
+    async def node_polled(self, state: NodeState) -> None:
+        """Not for us."""
+
+    async def probe_ended(self, run: ProbeRun) -> None:
+        """Remember."""
+        self.runs.append(run)
+
+
+class FullDisk(MemoryStore):
+    """A store that, while `broken`, takes neither results nor leases."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.broken = False
+
+    async def add_results(self, results: Sequence[ProbeResult]) -> None:
+        """Take results, or raise."""
+        self._check()
+        await super().add_results(results)
+
+    async def lease_accounts(
+        self, accounts: Sequence[str], holder: str, *, now: datetime, until: datetime
+    ) -> bool:
+        """Lease, or raise."""
+        self._check()
+        return await super().lease_accounts(accounts, holder, now=now, until=until)
+
+    async def release_accounts(self, accounts: Sequence[str], holder: str) -> None:
+        """Release, or raise."""
+        self._check()
+        await super().release_accounts(accounts, holder)
+
+    def _check(self) -> None:
+        if self.broken:
+            raise StoreError("database or disk is full")
+
+
+@pytest.fixture
+def store() -> FullDisk:
+    return FullDisk()
+
+
+@pytest.fixture
+def notes() -> Notes:
+    return Notes()
+
+
+@pytest.fixture
+def driver_of(clock: FakeClock, store: FullDisk, notes: Notes, tmp_path: Path) -> Callable[..., ProbeDriver]:
+    def make(prober: Prober | None, caps: tuple[float, int] = (1000.0, 50)) -> ProbeDriver:
+        return ProbeDriver(
+            probers={} if prober is None else {Engine.SIPPY: prober},
+            store=store,
+            clock=clock,
+            sinks=[notes],
+            accounts=ACCOUNTS,
+            location="mtl1",
+            caps=caps,
+            evidence=EvidenceStore(tmp_path, timedelta(days=7)),
+            rng=random.Random(7),
+        )
+
+    return make
+
+
+Make = Callable[..., ProbeDriver]
+
+
+async def run(
+    driver: ProbeDriver,
+    clock: FakeClock,
+    *,
+    tenant: str = TENANT,
+    origin: Origin = Origin.SCHEDULE,
+    spec: Spec | None = None,
+) -> ProbeRun:
+    running = asyncio.create_task(driver.run(spec or Spec(), tenant, origin=origin, slot=7))
+    while not running.done():
+        await clock.advance(0.5)
+        await asyncio.wait([running], timeout=0.01)
+    return await running
+
+
+async def test_a_pass_is_stored_told_and_has_evidence(
+    driver_of: Make, clock: FakeClock, store: FullDisk, notes: Notes, tmp_path: Path
+) -> None:
+    ended = await run(driver_of(FakeProber(clock)), clock)
+    assert ended.result.outcome is Outcome.PASS
+    assert ended.result.evidence is not None
+    assert (tmp_path / ended.result.evidence / "ladder.txt").is_file()
+    assert await store.results(EVERYTHING) == [ended.result]
+    assert notes.runs == [ended]
+
+
+async def test_a_scheduled_failure_is_repeated_within_ten_seconds_and_both_are_kept(
+    driver_of: Make, clock: FakeClock, store: FullDisk, notes: Notes
+) -> None:
+    ended = await run(driver_of(FakeProber(clock, [FailureCode.TIMEOUT])), clock)
+    assert (ended.result.attempt, ended.result.outcome) == (2, Outcome.PASS)
+    first, second = (told.result for told in notes.runs)
+    assert (first.attempt, first.outcome) == (1, Outcome.FAIL)
+    assert first.slot == second.slot
+    assert first.id != second.id
+    assert timedelta(0) < second.started - first.started <= timedelta(seconds=10)
+    assert len(await store.results(EVERYTHING)) == 2
+
+
+async def test_a_second_failure_is_not_repeated(driver_of: Make, clock: FakeClock, notes: Notes) -> None:
+    ended = await run(driver_of(FakeProber(clock, [FailureCode.TIMEOUT] * 3)), clock)
+    assert ended.result.outcome is Outcome.FAIL
+    assert [told.result.attempt for told in notes.runs] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("origin", "code"),
+    [(Origin.MANUAL, FailureCode.TIMEOUT), (Origin.SCHEDULE, FailureCode.ENGINE_CRASHED)],
+)
+async def test_manual_and_inconclusive_probes_are_not_repeated(
+    driver_of: Make, clock: FakeClock, notes: Notes, origin: Origin, code: FailureCode
+) -> None:
+    await run(driver_of(FakeProber(clock, [code])), clock, origin=origin)
+    assert len(notes.runs) == 1
+
+
+async def test_accounts_are_the_tenants_own_and_rotate(driver_of: Make, clock: FakeClock) -> None:
+    prober = FakeProber(clock)
+    driver = driver_of(prober)
+    for _ in range(3):
+        await run(driver, clock)
+    used = [[account.user for account in request.accounts] for request in prober.requests]
+    assert used == [["100", "101"], ["102", "103"], ["104", "100"]]
+    await run(driver, clock, tenant=CHARLIE, spec=Spec(flow=Flow.REGISTER))
+    assert prober.requests[-1].accounts == ACCOUNTS[CHARLIE]
+
+
+async def test_an_account_that_another_process_holds_is_passed_over(
+    driver_of: Make, clock: FakeClock, store: FullDisk
+) -> None:
+    prober = FakeProber(clock)
+    until = clock.now() + timedelta(hours=1)
+    await store.lease_accounts([f"100@{TENANT}"], "somebody", now=clock.now(), until=until)
+    await run(driver_of(prober), clock)
+    assert [account.user for account in prober.requests[0].accounts] == ["101", "102"]
+
+
+async def test_too_few_free_accounts_are_inconclusive_and_none_stays_leased(
+    driver_of: Make, clock: FakeClock, store: FullDisk
+) -> None:
+    until = clock.now() + timedelta(hours=1)
+    others = [f"{user}@{TENANT}" for user in range(100, 104)]
+    await store.lease_accounts(others, "somebody", now=clock.now(), until=until)
+    ended = await run(driver_of(FakeProber(clock)), clock)
+    assert ended.result.failure is not None
+    assert ended.result.failure.code is FailureCode.ACCOUNT_BUSY
+    assert ended.result.outcome is Outcome.INCONCLUSIVE
+    assert await store.lease_accounts([f"104@{TENANT}"], "x", now=clock.now(), until=until)
+
+
+async def test_accounts_are_given_back_after_the_run(
+    driver_of: Make, clock: FakeClock, store: FullDisk
+) -> None:
+    await run(driver_of(FakeProber(clock)), clock)
+    everyone = [account.aor for account in ACCOUNTS[TENANT]]
+    assert await store.lease_accounts(everyone, "x", now=clock.now(), until=clock.now() + timedelta(hours=1))
+
+
+async def test_accounts_are_given_back_when_the_run_is_cancelled(
+    driver_of: Make, clock: FakeClock, store: FullDisk
+) -> None:
+    prober = FakeProber(clock, lasts=100.0)
+    running = asyncio.create_task(driver_of(prober).run(Spec(), TENANT, origin=Origin.MANUAL, slot=0))
+    await clock.advance(1)
+    assert prober.running == 1
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    everyone = [account.aor for account in ACCOUNTS[TENANT]]
+    assert await store.lease_accounts(everyone, "x", now=clock.now(), until=clock.now() + timedelta(hours=1))
+
+
+async def test_a_tenant_with_too_few_accounts_is_misconfigured_and_borrows_from_nobody(
+    driver_of: Make, clock: FakeClock
+) -> None:
+    prober = FakeProber(clock)
+    ended = await run(driver_of(prober), clock, tenant=CHARLIE)
+    assert ended.result.failure is not None
+    assert ended.result.failure.code is FailureCode.MISCONFIGURED
+    assert prober.requests == []
+
+
+async def test_an_engine_that_is_not_there_is_inconclusive(driver_of: Make, clock: FakeClock) -> None:
+    ended = await run(driver_of(None), clock)
+    assert ended.result.failure is not None
+    assert ended.result.failure.code is FailureCode.ENGINE_MISSING
+
+
+async def test_no_more_run_at_a_time_than_the_cap_and_who_waits_too_long_is_overloaded(
+    driver_of: Make, clock: FakeClock
+) -> None:
+    prober = FakeProber(clock, lasts=4.0)
+    driver = driver_of(prober, (1000.0, 1))
+    spec = Spec(flow=Flow.REGISTER)
+    runs = [asyncio.create_task(driver.run(spec, TENANT, origin=Origin.MANUAL, slot=0)) for _ in range(3)]
+    for _ in range(40):
+        await clock.advance(0.5)
+        await asyncio.wait(runs, timeout=0.01)
+    results = [(await ended).result for ended in runs]
+    assert prober.most_at_once == 1
+    codes = [result.failure.code if result.failure else None for result in results]
+    assert codes == [None, None, FailureCode.OVERLOADED]
+
+
+async def test_probes_start_no_faster_than_the_cap(driver_of: Make, clock: FakeClock) -> None:
+    prober = FakeProber(clock)
+    driver = driver_of(prober, (2.0, 50))
+    spec = Spec(flow=Flow.REGISTER)
+    runs = [asyncio.create_task(driver.run(spec, TENANT, origin=Origin.MANUAL, slot=0)) for _ in range(4)]
+    for _ in range(8):
+        await clock.advance(0.5)
+        await asyncio.wait(runs, timeout=0.01)
+    started = sorted([(await ended).result.started for ended in runs])
+    assert [(later - started[0]).total_seconds() for later in started] == [0.0, 0.5, 1.0, 1.5]
+
+
+async def test_a_full_disk_stops_neither_probes_nor_sinks_and_results_are_written_later(
+    driver_of: Make, clock: FakeClock, store: FullDisk, notes: Notes
+) -> None:
+    driver = driver_of(FakeProber(clock))
+    store.broken = True
+    for _ in range(3):
+        assert (await run(driver, clock)).result.outcome is Outcome.PASS
+    assert len(notes.runs) == 3
+    assert driver.backlog == 3
+    store.broken = False
+    await run(driver, clock)
+    assert driver.backlog == 0
+    assert len(await store.results(EVERYTHING)) == 4
+
+
+async def test_without_a_store_no_account_is_given_out_twice(
+    driver_of: Make, clock: FakeClock, store: FullDisk
+) -> None:
+    store.broken = True
+    prober = FakeProber(clock, lasts=1.0)
+    driver = driver_of(prober)
+    runs = [asyncio.create_task(driver.run(Spec(), TENANT, origin=Origin.MANUAL, slot=0)) for _ in range(3)]
+    for _ in range(10):
+        await clock.advance(0.5)
+        await asyncio.wait(runs, timeout=0.01)
+    codes = {(await ended).result.failure for ended in runs}
+    used = [account.user for request in prober.requests for account in request.accounts]
+    assert len(used) == len(set(used)) == 4
+    assert {failure.code for failure in codes if failure} == {FailureCode.ACCOUNT_BUSY}

@@ -1,0 +1,66 @@
+"""Credentials don't reach evidence, in whatever spelling a platform writes them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dialtone.model import Secret
+from synthetic.redaction import MASK, redact
+
+AUTHORIZATION = (
+    'Authorization: Digest username="100",realm="acme.example",nonce="n0nce",uri="sip:acme.example",'
+    'response="0123456789abcdef",algorithm=MD5,qop=auth,nc=1,cnonce="cn",opaque="op"\r\nTo: <sip:x>\r\n'
+)
+
+
+def test_a_digest_answer_keeps_what_explains_and_loses_what_gives_away() -> None:
+    redacted = redact(AUTHORIZATION, [])
+    assert 'username="100"' in redacted
+    assert 'realm="acme.example"' in redacted
+    assert redacted.endswith("\r\nTo: <sip:x>\r\n")
+    for hidden in ("n0nce", "0123456789abcdef", '"cn"', '"op"'):
+        assert hidden not in redacted
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        'WWW-Authenticate: Digest realm="r", nonce="hidden-nonce", qop="auth"',
+        'www-authenticate:Digest realm="r",nonce=hidden-nonce',
+        'Proxy-Authenticate : Digest realm="r",\r\n  nonce="hidden-nonce"',
+        'PROXY-AUTHORIZATION: Digest response="hidden-nonce',
+        "Authorization: Basic hidden-nonce",
+        "Authorization: hidden-nonce",
+        'Authentication-Info: nextnonce="hidden-nonce", rspauth="hidden-nonce"',
+        'Proxy-Authorization: Digest username="a\\"b", response="hidden-nonce"',
+        "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:hidden-nonce",
+        "k=base64:hidden-nonce",
+    ],
+)
+def test_every_spelling_is_found(header: str) -> None:
+    redacted = redact(f"SIP/2.0 401 Unauthorized\r\n{header}\r\nCSeq: 1 REGISTER\r\n\r\n", [])
+    assert "hidden-nonce" not in redacted
+    assert MASK in redacted
+    assert "CSeq: 1 REGISTER" in redacted
+
+
+def test_the_password_itself_is_masked_wherever_it_stands() -> None:
+    text = redact(
+        "From: <sip:hunter22@acme.example>\r\nX-Odd: xhunter22x hunter%2222\r\n", [Secret("hunter22")]
+    )
+    assert "hunter22" not in text
+
+
+def test_a_short_password_is_masked_where_it_stands_alone() -> None:
+    assert redact("Subject: 42\r\nCSeq: 1424 REGISTER\r\n", [Secret("42")]) == (
+        f"Subject: {MASK}\r\nCSeq: 1424 REGISTER\r\n"
+    )
+
+
+def test_a_percent_encoded_password_is_masked() -> None:
+    assert "p%40ss%3Aword" not in redact("X: sip:100:p%40ss%3Aword@acme", [Secret("p@ss:word")])
+
+
+@given(st.text(alphabet=st.characters(codec="utf-8"), max_size=300))
+def test_hostile_text_is_taken_in_any_shape(text: str) -> None:
+    assert "s3cret-word" not in redact(f"Authorization: {text}s3cret-word\r\n{text}", [Secret("s3cret-word")])
