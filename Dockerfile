@@ -1,0 +1,23 @@
+# The service as an image. The packages are pure Python, so they are copied, not built; what they depend on
+# is pinned and held by hashes.
+FROM python:3.13-slim
+
+WORKDIR /opt/dialtone
+COPY requirements.txt .
+RUN pip install --no-cache-dir --require-hashes --requirement requirements.txt
+
+COPY dialtone dialtone
+COPY collectors collectors
+COPY synthetic synthetic
+COPY sipp_flows sipp_flows
+COPY alerts alerts
+COPY dashboards dashboards
+COPY lab lab
+
+# Not root: it needs no port below 1024 and no device. The number is fixed because the secrets belong to it.
+RUN useradd --system --uid 10001 --user-group --home-dir /var/lib/dialtone --create-home dialtone
+USER dialtone
+
+ENV PYTHONPATH=/opt/dialtone PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+ENTRYPOINT ["python", "-m", "dialtone"]
+CMD ["--help"]
