@@ -9,6 +9,7 @@ from dialtone.model.catalog import Catalog, CatalogError
 from dialtone.model.metric import Kind, MetricDef, MetricScope, Sample
 from dialtone.model.node import CollectError, CollectFailure, Node, NodeKind, NodeState, Reading
 from dialtone.model.probe import (
+    TIMINGS,
     Account,
     Engine,
     Evidence,
@@ -59,6 +60,7 @@ __all__ = [
     "Scope",
     "Secret",
     "Severity",
+    "TIMINGS",
     "Tenant",
     "UNKNOWN_TENANT",
     "normalise_domain",

@@ -35,6 +35,11 @@ class Node:
     labels: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def fresh_for(self) -> float:
+        """Seconds for which a reading is shown: three intervals, then its series are withdrawn."""
+        return 3 * self.interval
+
 
 class CollectFailure(StrEnum):
     """Why a node could not be read: a closed list, used as a label value."""

@@ -34,7 +34,8 @@ class WebToken:
 class WebContext:
     """What create_app needs.
 
-    `tenants` gives every tenant known now, `render_metrics` the exposition (run in a thread), `ready`
+    `tenants` gives every tenant known now, `render_metrics` the exposition (called in the loop's thread,
+    where collectors and probes change it; only the packing is done in another), `ready`
     whether the first polls are done. `host` is the one that is listened on, `external_url` the address
     under which people reach the service. Without `tokens` whoever reaches the service sees everything:
     the configuration allows that on loopback only.

@@ -26,7 +26,7 @@ _GZIP: Final = re.compile(r"(?:^|,)\s*(?:gzip|\*)\s*(?:;\s*q\s*=\s*(?P<q>[0-9.]+
 def operations(context: WebContext) -> APIRouter:
     """Return the routes."""
     router = APIRouter(include_in_schema=False)
-    # A second scrape waits for the first instead of doing the same work beside it.
+    # A second scrape waits for the first instead of packing beside it.
     one_at_a_time = anyio.CapacityLimiter(1)
 
     @router.api_route("/healthz", methods=["GET", "HEAD"])
@@ -47,11 +47,10 @@ def operations(context: WebContext) -> APIRouter:
     async def metrics(request: Request) -> Response:
         """Prometheus's text format; gzip at level 1 where it is accepted."""
         headers = {"Content-Type": EXPOSITION, "Vary": "Accept-Encoding"}
+        body = context.render_metrics()
         if accepts_gzip(request.headers.get("accept-encoding", "")):
             headers["Content-Encoding"] = "gzip"
-            body = await run_sync(lambda: _gzip(context.render_metrics()), limiter=one_at_a_time)
-        else:
-            body = await run_sync(context.render_metrics, limiter=one_at_a_time)
+            body = await run_sync(_gzip, body, limiter=one_at_a_time)
         return Response(body, headers=headers)
 
     return router

@@ -3,8 +3,11 @@
 import heapq
 import itertools
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import anyio
+
+_TURNS: Final = 30
 
 
 class FakeClock:
@@ -36,14 +39,14 @@ class FakeClock:
     async def advance(self, seconds: float) -> None:
         """Let that much time pass; every task runs until it waits again before the next one wakes."""
         end = self._elapsed + seconds
-        await anyio.wait_all_tasks_blocked()
+        await _settle()
         while self._sleepers and self._sleepers[0][0] <= end:
             due, _, woken = heapq.heappop(self._sleepers)
             self._elapsed = max(self._elapsed, due)
             woken.set()
-            await anyio.wait_all_tasks_blocked()
+            await _settle()
         self._elapsed = end
-        await anyio.wait_all_tasks_blocked()
+        await _settle()
 
     def jump(self, seconds: float) -> None:
         """Step the wall clock alone, as NTP or an operator does; monotonic time is not touched."""
@@ -53,3 +56,14 @@ class FakeClock:
     def sleeping(self) -> int:
         """How many tasks wait on this clock."""
         return len(self._sleepers)
+
+
+async def _settle() -> None:
+    """Let every task run until it waits.
+
+    wait_all_tasks_blocked() pauses for a tenth of a second whenever it finds a task that runs, and
+    one that was just woken always does: so the loop is turned a few times first.
+    """
+    for _ in range(_TURNS):
+        await anyio.lowlevel.checkpoint()
+    await anyio.wait_all_tasks_blocked()

@@ -1,0 +1,79 @@
+"""The command line: one module a command group; every error a sentence and a code of its own."""
+
+import sys
+import traceback
+from collections.abc import Sequence
+
+import click
+
+from dialtone import __version__
+from dialtone.cli.check import check
+from dialtone.cli.collect import collect
+from dialtone.cli.demo import demo
+from dialtone.cli.exits import Exit
+from dialtone.cli.lab import lab
+from dialtone.cli.probe import probe
+from dialtone.cli.serve import serve
+from dialtone.config import ConfigError
+from dialtone.ports import StoreError
+from dialtone.runtime import logs
+from dialtone.web import ListenError
+from lab.base import LabError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="dialtone")
+def cli() -> None:
+    """Monitoring, synthetic testing and SLA observability for multi-tenant VoIP platforms."""
+    # stdout is for what a command was asked for; `serve` configures its own.
+    logs.configure("warning", "text", sys.stderr)
+
+
+for command in (check, serve, collect, probe, lab, demo):
+    cli.add_command(command)
+
+_CODES: tuple[tuple[type[Exception], Exit], ...] = (
+    (ConfigError, Exit.USAGE),
+    (ListenError, Exit.PORT_BUSY),
+    (StoreError, Exit.STORE),
+    (LabError, Exit.LAB),
+)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code; errors go to stderr as sentences."""
+    try:
+        result = cli.main(args=list(arguments), prog_name="dialtone", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return Exit.USAGE
+    except click.UsageError as error:
+        error.show()
+        return Exit.USAGE
+    except (click.Abort, KeyboardInterrupt):
+        return Exit.INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the edge of the process: each kind has its code
+        return _failed(_innermost(error))
+    return result if isinstance(result, int) else Exit.OK
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """Return what a task group wrapped."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _failed(error: BaseException) -> Exit:
+    for kind, code in _CODES:
+        if isinstance(error, kind):
+            click.echo(f"dialtone: {error}", err=True)
+            return code
+    click.echo("dialtone: this is a bug, please report it with the lines below", err=True)
+    traceback.print_exception(error)
+    return Exit.BUG
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,30 @@
+"""dialtone check: validate a configuration and list every problem."""
+
+from pathlib import Path
+
+import click
+
+from dialtone.cli.exits import Exit
+from dialtone.cli.options import config_argument
+from dialtone.config import ConfigError, load
+
+
+@click.command()
+@config_argument
+def check(config: Path) -> int:
+    """Validate CONFIG; list every problem. Exit 0, or 2 when there are problems."""
+    try:
+        settings = load(config)
+    except ConfigError as error:
+        click.echo(str(error), err=True)
+        count = len(error.problems)
+        click.echo(f"{config}: {count} problem{'s' if count > 1 else ''}", err=True)
+        return Exit.FAILED
+    for note in settings.notes:
+        click.echo(f"note: {note}")
+    flows = sum(len(probe.tenants) for probe in settings.probes)
+    click.echo(
+        f"{config}: good: {len(settings.tree.domains)} tenants, {len(settings.nodes)} nodes, "
+        f"{len(settings.probes)} probes over {flows} tenant flows"
+    )
+    return Exit.OK

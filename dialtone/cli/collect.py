@@ -1,0 +1,116 @@
+"""dialtone collect: read every node once and print what was found."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import anyio
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from dialtone import wiring
+from dialtone.cli.exits import Exit
+from dialtone.cli.options import config_argument
+from dialtone.config import Settings, load
+from dialtone.model import Catalog, CollectFailure, Node, NodeState, Sample
+
+_REFUSED: Final = frozenset({CollectFailure.AUTH, CollectFailure.DENIED})
+
+
+@click.command()
+@config_argument
+@click.option("--node", "names", multiple=True, metavar="NAME", help="Only this node; may be repeated.")
+@click.option(
+    "--format",
+    "shape",
+    type=click.Choice(["table", "json", "prometheus"]),
+    default="table",
+    show_default=True,
+)
+def collect(config: Path, names: tuple[str, ...], shape: str) -> int:
+    """Poll the nodes of CONFIG once and print what they said.
+
+    Exit 0; 4 when a node could not be read, 5 when one refused our credentials.
+    """
+    settings = load(config)
+    nodes = _chosen(settings, names)
+    catalog = wiring.build_catalog()
+    states, exposition = anyio.run(wiring.collect, settings, nodes, catalog)
+    match shape:
+        case "prometheus":
+            click.echo(exposition, nl=False)
+        case "json":
+            click.echo(json.dumps([_as_json(state, catalog) for state in states], indent=2))
+        case _:
+            _print_tables(states, catalog)
+    for state in states:
+        if not state.up:
+            click.echo(f"{state.node.name}: {state.failure}: {state.detail}", err=True)
+    return _code(states)
+
+
+def _chosen(settings: Settings, names: tuple[str, ...]) -> list[Node]:
+    known = {node.name: node for node in settings.nodes}
+    for name in names:
+        if name not in known:
+            raise click.BadParameter(
+                f"no node is called {name!r}; {settings.source} has {', '.join(known) or 'none'}",
+                param_hint="--node",
+            )
+    return [known[name] for name in names] if names else list(settings.nodes)
+
+
+def _code(states: Sequence[NodeState]) -> Exit:
+    failures = {state.failure for state in states if not state.up}
+    if failures & _REFUSED:
+        return Exit.CREDENTIALS
+    return Exit.UNREACHABLE if failures else Exit.OK
+
+
+def _labels(sample: Sample, catalog: Catalog) -> dict[str, str]:
+    return dict(zip(catalog[sample.metric].labels, sample.labels, strict=True))
+
+
+def _as_json(state: NodeState, catalog: Catalog) -> dict[str, object]:
+    reading = state.reading
+    return {
+        "node": state.node.name,
+        "kind": state.node.kind,
+        "up": state.up,
+        "failure": state.failure,
+        "detail": state.detail,
+        "duration": state.duration,
+        "info": dict(reading.info) if reading else {},
+        "samples": [
+            {"metric": s.metric, "labels": _labels(s, catalog), "value": s.value}
+            for s in (reading.samples if reading else ())
+        ],
+    }
+
+
+def _print_tables(states: Sequence[NodeState], catalog: Catalog) -> None:
+    console = Console(highlight=False)
+    for state in states:
+        word = "up" if state.up else f"DOWN ({state.failure}: {state.detail})"
+        console.print(
+            Text(
+                f"{state.node.name}  {state.node.kind}  {word}  {state.duration * 1000:.1f} ms", style="bold"
+            )
+        )
+        if state.reading is None:
+            continue
+        for name, text in state.reading.info.items():
+            console.print(Text(f"  {name}: {text}", style="dim"))
+        table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2))
+        table.add_column(overflow="fold")
+        table.add_column(justify="right", no_wrap=True)
+        for sample in state.reading.samples:
+            shown = {k: v for k, v in _labels(sample, catalog).items() if k != "node"}
+            labels = ", ".join(f"{k}={v}" for k, v in shown.items())
+            table.add_row(
+                Text(f"  {sample.metric}" + (f" {{{labels}}}" if labels else "")), f"{sample.value:g}"
+            )
+        console.print(table)

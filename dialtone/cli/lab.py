@@ -1,0 +1,59 @@
+"""dialtone lab: the real servers on loopback."""
+
+import functools
+from typing import Final
+
+import anyio
+import click
+
+from dialtone.cli.exits import Exit
+from lab import lab as the_lab
+
+_name: Final = click.option(
+    "--name", default="default", show_default=True, help="Which lab; several can run."
+)
+
+
+@click.group()
+def lab() -> None:
+    """Start and stop real servers on loopback: a SIP front, Asterisk, a MariaDB pair."""
+
+
+@lab.command()
+@_name
+@click.option("--only", metavar="PART[,PART]", help=f"Only these: {', '.join(the_lab.PARTS)}.")
+def up(name: str, only: str | None) -> int:
+    """Start a lab; the last line printed is the path of a dialtone.yaml that fits it."""
+    parts = [part.strip() for part in only.split(",")] if only else None
+    state = anyio.run(functools.partial(the_lab.up, name, only=parts))
+    if state.already:
+        click.echo(f"lab {name} was already running", err=True)
+    for part in state.parts:
+        click.echo(f"{part.name}: {part.says}", err=True)
+    click.echo(state.config)
+    return Exit.OK
+
+
+@lab.command()
+@_name
+def down(name: str) -> int:
+    """Stop a lab: every process that it started, by pid."""
+    ran = anyio.run(the_lab.down, name)
+    click.echo(f"lab {name} is down" if ran else f"lab {name} was not running", err=True)
+    return Exit.OK
+
+
+@lab.command()
+@_name
+def status(name: str) -> int:
+    """Say what of a lab is running. Exit 0 when all of it is, 8 otherwise."""
+    state = the_lab.status(name)
+    if state is None:
+        click.echo(f"lab {name}: not running")
+        return Exit.LAB
+    for part in state.parts:
+        click.echo(f"{part.name}: {part.says}")
+    for process, alive in state.processes.items():
+        click.echo(f"  {process}: {'running' if alive else 'DEAD, see ' + str(state.root / 'logs')}")
+    click.echo(state.config)
+    return Exit.OK if state.runs else Exit.LAB

@@ -1,0 +1,166 @@
+"""The kernel's own metrics: nodes, probes, alerts, and the service itself."""
+
+from typing import Final
+
+from dialtone.model.metric import Kind, MetricDef, MetricScope
+from dialtone.model.probe import TIMINGS
+
+_NODE: Final = ("node", "kind")
+_PROBE: Final = ("tenant", "reseller", "flow", "engine", "location")
+
+_SIGNALLING: Final = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+"""From a local answer to a caller's patience; 0.5 s is T1, the first retransmission (RFC 3261 17.1.1.1)."""
+_DURATION: Final = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 1800.0, 3600.0, 7200.0, 14400.0)
+_BUCKETS: Final = {"sdt": _DURATION}
+
+
+def timing_metric(timing: str) -> str:
+    """Return the name of the histogram of a timing, one of model.probe.TIMINGS."""
+    return f"dialtone_probe_{timing}_seconds"
+
+
+_NODES: Final = (
+    MetricDef(
+        name="dialtone_up",
+        kind=Kind.GAUGE,
+        help="Whether the last poll of the node succeeded and is fresh (1) or not (0)",
+        labels=_NODE,
+    ),
+    MetricDef(
+        name="dialtone_collect_duration_seconds",
+        kind=Kind.GAUGE,
+        help="How long the last poll of the node took",
+        labels=_NODE,
+        unit="seconds",
+    ),
+    MetricDef(
+        name="dialtone_snapshot_age_seconds",
+        kind=Kind.GAUGE,
+        help="Time since the node was last read completely",
+        labels=_NODE,
+        unit="seconds",
+    ),
+    MetricDef(
+        name="dialtone_collect_failing",
+        kind=Kind.GAUGE,
+        help="Why the node can't be read: 1 for the present reason, absent while it can",
+        labels=(*_NODE, "failure"),
+    ),
+)
+
+_PROBES: Final = (
+    MetricDef(
+        name="dialtone_probe_outcome_total",
+        kind=Kind.COUNTER,
+        help="Probes by outcome and failure code; inconclusive means that our own side was broken",
+        labels=(*_PROBE, "outcome", "failure"),
+        scope=MetricScope.PROBE,
+    ),
+    MetricDef(
+        name="dialtone_probe_success",
+        kind=Kind.GAUGE,
+        help="Whether the last conclusive probe passed (1) or failed (0)",
+        labels=_PROBE,
+        scope=MetricScope.PROBE,
+    ),
+    *(
+        MetricDef(
+            name=timing_metric(timing),
+            kind=Kind.HISTOGRAM,
+            help=f"{meaning}; probes that passed",
+            labels=_PROBE,
+            scope=MetricScope.PROBE,
+            unit="seconds",
+            buckets=_BUCKETS.get(timing, _SIGNALLING),
+        )
+        for timing, meaning in TIMINGS.items()
+    ),
+)
+
+_ALERTS: Final = (
+    MetricDef(
+        name="dialtone_alerts",
+        kind=Kind.GAUGE,
+        help="Alerts by rule and state; the tenant is empty for an alert about a server",
+        labels=("rule", "severity", "tenant", "state"),
+        scope=MetricScope.TENANT,
+    ),
+)
+
+_SELF: Final = (
+    MetricDef(
+        name="dialtone_info",
+        kind=Kind.GAUGE,
+        help="The version that runs, always 1",
+        labels=("version",),
+        scope=MetricScope.SELF,
+    ),
+    MetricDef(
+        name="dialtone_scheduler_lateness_seconds",
+        kind=Kind.GAUGE,
+        help="How late the last runs of this kind of job began, the worst of them",
+        labels=("job_kind",),
+        scope=MetricScope.SELF,
+        unit="seconds",
+    ),
+    MetricDef(
+        name="dialtone_scheduler_skipped_total",
+        kind=Kind.COUNTER,
+        help="Planned runs skipped because the last one still went, by kind of job",
+        labels=("job_kind",),
+        scope=MetricScope.SELF,
+    ),
+    MetricDef(
+        name="dialtone_scheduler_errors_total",
+        kind=Kind.COUNTER,
+        help="Runs that ended by a mistake of ours, by kind of job",
+        labels=("job_kind",),
+        scope=MetricScope.SELF,
+    ),
+    MetricDef(
+        name="dialtone_collect_internal_errors_total",
+        kind=Kind.COUNTER,
+        help="Polls that failed by a mistake of ours",
+        labels=("node",),
+        scope=MetricScope.SELF,
+    ),
+    MetricDef(
+        name="dialtone_results_waiting",
+        kind=Kind.GAUGE,
+        help="Probe results that wait in memory because the store takes none",
+        scope=MetricScope.SELF,
+    ),
+    MetricDef(
+        name="dialtone_results_lost_total",
+        kind=Kind.COUNTER,
+        help="Probe results that the store never took",
+        scope=MetricScope.SELF,
+    ),
+    MetricDef(
+        name="dialtone_evidence_lost_total",
+        kind=Kind.COUNTER,
+        help="Records of probes that could not be written",
+        scope=MetricScope.SELF,
+    ),
+    MetricDef(
+        name="dialtone_alert_messages_total",
+        kind=Kind.COUNTER,
+        help="Alert messages by receiver and what became of them; failed ones are tried again",
+        labels=("receiver", "outcome"),
+        scope=MetricScope.SELF,
+    ),
+    MetricDef(
+        name="dialtone_series_folded",
+        kind=Kind.GAUGE,
+        help="Series of tenants past the series cap that are shown in sum as tenant _other",
+        scope=MetricScope.SELF,
+    ),
+)
+
+EXPOSED_BY_ITSELF: Final = frozenset(definition.name for definition in (*_NODES, *_PROBES)) | {
+    "dialtone_series_folded"
+}
+"""What the Exposition makes from the states and results that it is told; nobody else may give it samples."""
+
+METRICS: Final[tuple[MetricDef, ...]] = (*_NODES, *_PROBES, *_ALERTS, *_SELF)
+"""The table that wiring registers in the Catalog. `job_kind` is a job's name up to its first slash."""

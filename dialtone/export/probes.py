@@ -1,0 +1,65 @@
+"""What the exposition says of probes: outcomes, the last conclusive one, and timings of those that passed."""
+
+import math
+from collections.abc import Callable
+
+import structlog
+
+from dialtone.export.blocks import Block
+from dialtone.export.metrics import timing_metric
+from dialtone.export.series import Family, Histogram, Labels, Line
+from dialtone.model import CatalogError, Origin, Outcome, ProbeResult
+
+_log = structlog.get_logger(__name__)
+
+
+class ProbeFigures:
+    """Counts results into a block of series; how many there are depends on tenants and flows alone."""
+
+    def __init__(self, family: Callable[[str], Family], reseller_of: Callable[[str], str]) -> None:
+        self._family = family
+        self._reseller_of = reseller_of
+        self._complained: set[str] = set()
+        self.block = Block()
+
+    def take(self, result: ProbeResult) -> None:
+        """Count one result. Those of stress tests are left out: they say nothing of the tenant's day."""
+        if result.origin is Origin.STRESS:
+            return
+        tenant = result.tenant
+        labels = (tenant, self._reseller_of(tenant), str(result.flow), str(result.engine), result.location)
+        failure = str(result.failure.code) if result.failure is not None else ""
+        outcomes = self._line("dialtone_probe_outcome_total", (*labels, str(result.outcome), failure))
+        outcomes.value += 1
+        if result.outcome is not Outcome.INCONCLUSIVE:  # trouble of our own says nothing about the tenant
+            self._line("dialtone_probe_success", labels).value = float(result.outcome is Outcome.PASS)
+        if result.outcome is Outcome.PASS:  # RFC 6076: times of success and of failure are never mixed
+            for timing, seconds in result.timings.items():
+                self._observe(timing, labels, seconds)
+
+    def _observe(self, timing: str, labels: Labels, seconds: float) -> None:
+        try:
+            histogram = self._histogram(timing_metric(timing), labels)
+        except CatalogError:
+            histogram = None
+        if histogram is not None and math.isfinite(seconds) and seconds >= 0:
+            histogram.observe(seconds)
+        elif timing not in self._complained:
+            self._complained.add(timing)
+            _log.error("a probe's timing can't be counted", timing=timing, seconds=seconds)
+
+    def _line(self, name: str, labels: Labels) -> Line:
+        point = self.block.get(name, labels)
+        if not isinstance(point, Line):
+            point = self._family(name).line(labels, 0.0)
+            self.block.add(name, point)
+        self.block.changed(name)
+        return point
+
+    def _histogram(self, name: str, labels: Labels) -> Histogram:
+        point = self.block.get(name, labels)
+        if not isinstance(point, Histogram):
+            point = self._family(name).histogram(labels)
+            self.block.add(name, point)
+        self.block.changed(name)
+        return point

@@ -1,0 +1,180 @@
+"""The Prometheus exposition: everything that is known, as /metrics shows it."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final
+
+import structlog
+from prometheus_client import Metric
+
+from dialtone.export.blocks import Block, Folded
+from dialtone.export.metrics import EXPOSED_BY_ITSELF
+from dialtone.export.nodes import NodeFigures
+from dialtone.export.probes import ProbeFigures
+from dialtone.export.series import Family, Labels, Line, Point
+from dialtone.model import UNKNOWN_TENANT, Catalog, CatalogError, NodeState, ProbeRun, Sample
+from dialtone.ports import Clock
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+"""The media type of `render()`."""
+
+_log = structlog.get_logger(__name__)
+
+_NODES: Final = "nodes"
+_PROBES: Final = "probes"
+_FOLDED: Final = "dialtone_series_folded"
+_NEVER_FOLDED: Final = frozenset({None, "", UNKNOWN_TENANT})
+
+
+class Exposition:
+    """A Sink that renders the text format 0.0.4, and a collector for prometheus_client's registries.
+
+    `render()` equals `generate_latest()` of it byte for byte, at a fraction of the time: each
+    source's text is kept until the source changes. What depends on the moment (a node's age, `up`)
+    is computed at each scrape. All calls belong into the event loop's thread.
+
+    Past `max_series`, the tenants that come last (in the order of `tenants`, then of appearance)
+    are shown in sum as tenant `_other`, beside the cap. Series of no tenant and of `_unknown` are
+    never folded.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        reseller_of: Callable[[str], str],
+        clock: Clock,
+        max_series: int,
+        tenants: Sequence[str] = (),
+    ) -> None:
+        self._catalog = catalog
+        self._max_series = max_series
+        self._families: dict[str, Family] = {}
+        self._nodes = NodeFigures(clock)
+        self._probes = ProbeFigures(self._family, reseller_of)
+        self._blocks: dict[str, Block] = {}
+        self._owners: dict[tuple[str, Labels], str] = {}
+        self._order = dict.fromkeys(tenants)
+        self._rejected: dict[str, str] = {}
+
+    async def node_polled(self, state: NodeState) -> None:
+        """Show this node's state and reading; a reading that breaks the catalogue is logged instead."""
+        name = state.node.name
+        self._nodes.take(state)
+        try:
+            self.put(_node_source(name), state.reading.samples if state.reading is not None else ())
+            self._rejected.pop(name, None)
+        except CatalogError as error:
+            self.withdraw(_node_source(name))
+            if self._rejected.get(name) != str(error):
+                self._rejected[name] = str(error)
+                _log.error("a reading breaks the catalogue and is not shown", node=name, error=str(error))
+
+    async def probe_ended(self, run: ProbeRun) -> None:
+        """Count a probe."""
+        self._probes.take(run.result)
+        self._order.setdefault(run.result.tenant)
+
+    def put(self, source: str, samples: Iterable[Sample]) -> None:
+        """Replace all samples of a source at once; its name is any text of the caller's.
+
+        Raises CatalogError, and leaves all as it was, where a metric is unknown, labels don't fit,
+        or a series comes twice: from this source, from another, or from the exposition itself.
+        """
+        last = self._blocks.get(source, Block())
+        block = Block()
+        for sample in samples:
+            point = self._point(last, sample)
+            if block.get(sample.metric, point.labels) is not None:
+                raise CatalogError(f"{source} gives {sample.metric}{point.labels} twice")
+            if (owner := self._owners.get((sample.metric, point.labels), source)) != source:
+                raise CatalogError(f"{source} gives {sample.metric}{point.labels}, as {owner} does")
+            block.add(sample.metric, point)
+        self.withdraw(source)
+        self._blocks[source] = block
+        self._owners.update(dict.fromkeys(block.identities(), source))
+        for tenant in block.sizes:
+            if tenant is not None:
+                self._order.setdefault(tenant)
+
+    def withdraw(self, source: str) -> None:
+        """Stop showing a source's samples; one that shows none is left alone."""
+        if (block := self._blocks.pop(source, None)) is not None:
+            for key in block.identities():
+                del self._owners[key]
+
+    def render(self) -> bytes:
+        """Return the page as it is now."""
+        blocks, folded = self._now()
+        parts: list[str] = []
+        for family in self._shown(blocks):
+            texts = [block.text(family.name, folded) for block in blocks]
+            texts += [point.text() for point in self._sums(family, blocks, folded)]
+            parts += (family.header, *texts)
+        return "".join(parts).encode()
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the same as prometheus_client's types."""
+        blocks, folded = self._now()
+        for family in self._shown(blocks):
+            points = [point for block in blocks for point in block.shown(family.name, folded)]
+            yield family.metric([*points, *self._sums(family, blocks, folded)])
+
+    def describe(self) -> Iterator[Metric]:
+        """Yield what may be collected, so that a registry needn't collect to learn the names."""
+        for definition in self._catalog:
+            yield self._family(definition.name).metric()
+
+    def _now(self) -> tuple[list[Block], Folded]:
+        for node in self._nodes.stale():
+            self.withdraw(_node_source(node))
+        nodes = Block((name, self._line(name, labels, value)) for name, labels, value in self._nodes.values())
+        blocks = [nodes, self._probes.block, *(block for _, block in sorted(self._blocks.items()))]
+        folded, hidden = self._fold(blocks)
+        own = Block([(_FOLDED, self._line(_FOLDED, (), hidden))])
+        return [own, *blocks], folded
+
+    def _fold(self, blocks: Sequence[Block]) -> tuple[Folded, int]:
+        """Return the tenants past the cap, and how many series they have."""
+        sizes: Counter[str | None] = Counter()
+        for block in blocks:
+            sizes.update(block.sizes)
+        if sizes.total() < self._max_series:
+            return frozenset(), 0
+        room = self._max_series - 1 - sum(sizes[tenant] for tenant in _NEVER_FOLDED)
+        folded: set[str] = set()
+        for tenant in self._order:
+            if tenant not in _NEVER_FOLDED and sizes[tenant]:
+                room -= sizes[tenant]
+                if room < 0:  # and stays so: a small tenant does not slip past a large one before it
+                    folded.add(tenant)
+        return frozenset(folded), sum(sizes[tenant] for tenant in folded)
+
+    def _sums(self, family: Family, blocks: Sequence[Block], folded: Folded) -> list[Point]:
+        if not folded:
+            return []
+        return family.fold(point for block in blocks for point in block.sums(family, folded))
+
+    def _shown(self, blocks: Sequence[Block]) -> list[Family]:
+        names: set[str] = set().union(*(block.names for block in blocks))
+        return [self._family(name) for name in sorted(names)]
+
+    def _point(self, last: Block, sample: Sample) -> Point:
+        known = last.get(sample.metric, sample.labels)
+        if isinstance(known, Line):  # the labels are checked and escaped already
+            return Line(known.labels, known.tenant, known.prefix, float(sample.value))
+        if sample.metric in EXPOSED_BY_ITSELF:
+            raise CatalogError(f"{sample.metric} is made by the exposition itself")
+        return self._line(sample.metric, sample.labels, sample.value)
+
+    def _line(self, name: str, labels: Sequence[str], value: float) -> Line:
+        return self._family(name).line(labels, value)
+
+    def _family(self, name: str) -> Family:
+        family = self._families.get(name)
+        if family is None:
+            family = self._families[name] = Family(self._catalog[name])
+        return family
+
+
+def _node_source(node: str) -> str:
+    return f"node/{node}"

@@ -1,0 +1,184 @@
+"""Families and their series in the Prometheus text format 0.0.4."""
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate
+from typing import Final
+
+from prometheus_client import Metric
+from prometheus_client.utils import floatToGoString
+
+from dialtone.model import CatalogError, Kind, MetricDef
+
+OTHER_TENANT: Final = "_other"
+"""Stands, in the exposition only, for the tenants past the series cap."""
+
+Labels = tuple[str, ...]
+
+go_float: Final[Callable[[float], str]] = floatToGoString
+"""Writes a number as Go, and so Prometheus, does."""
+
+
+class Line:
+    """A series of one value: a counter or a gauge."""
+
+    __slots__ = ("labels", "prefix", "tenant", "value")
+    size: Final = 1
+
+    def __init__(self, labels: Labels, tenant: str | None, prefix: str, value: float) -> None:
+        self.labels = labels
+        self.tenant = tenant
+        self.prefix = prefix
+        self.value = value
+
+    def add(self, other: "Point") -> None:
+        """Add another's value, of the same family."""
+        if isinstance(other, Line):
+            self.value += other.value
+
+    def text(self) -> str:
+        """Return its line."""
+        return f"{self.prefix}{go_float(self.value)}\n"
+
+
+class Histogram:
+    """A series of buckets, count and sum, with its text kept until the next observation."""
+
+    __slots__ = ("_prefixes", "_text", "bounds", "counts", "labels", "tenant", "total")
+
+    def __init__(
+        self, labels: Labels, tenant: str | None, bounds: tuple[float, ...], prefixes: tuple[str, ...]
+    ) -> None:
+        self.labels = labels
+        self.tenant = tenant
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        """How many values fell between each bound and the one before; the last is past all bounds."""
+        self.total = 0.0
+        self._prefixes = prefixes
+        self._text = ""
+
+    @property
+    def size(self) -> int:
+        """How many series Prometheus sees in it."""
+        return len(self._prefixes)
+
+    def observe(self, value: float) -> None:
+        """Count one value."""
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.total += value
+        self._text = ""
+
+    def add(self, other: "Point") -> None:
+        """Add another's counts, of the same family."""
+        if isinstance(other, Histogram):
+            self.counts = [mine + theirs for mine, theirs in zip(self.counts, other.counts, strict=True)]
+            self.total += other.total
+            self._text = ""
+
+    def values(self) -> list[float]:
+        """Return what its lines show: the cumulative buckets, the count, the sum."""
+        buckets = list(accumulate(self.counts))
+        return [*map(float, buckets), float(buckets[-1]), self.total]
+
+    def text(self) -> str:
+        """Return its lines."""
+        if not self._text:
+            pairs = zip(self._prefixes, self.values(), strict=True)
+            self._text = "".join(f"{prefix}{go_float(value)}\n" for prefix, value in pairs)
+        return self._text
+
+
+Point = Line | Histogram
+
+
+class Family:
+    """One metric: makes its series, folds them, and hands them to prometheus_client."""
+
+    def __init__(self, definition: MetricDef) -> None:
+        self.definition = definition
+        self.name = definition.name
+        self._names = definition.labels
+        self._tenant_at = self._names.index("tenant") if "tenant" in self._names else None
+        help_text = definition.help.replace("\\", r"\\").replace("\n", r"\n")
+        self.header = f"# HELP {self.name} {help_text}\n# TYPE {self.name} {definition.kind}\n"
+        # The format gives no order to labels, prometheus_client sorts them by name; `le` is one of them.
+        self._order = sorted(range(len(self._names)), key=self._names.__getitem__)
+
+    def line(self, labels: Sequence[str], value: float) -> Line:
+        """Return a series of a counter or gauge. Raises CatalogError where the labels don't fit."""
+        if self.definition.kind is Kind.HISTOGRAM:
+            raise CatalogError(f"{self.name} is a histogram, which no single sample can give")
+        clean = self._clean(labels)
+        return Line(clean, self._tenant(clean), self._prefix(self.name, clean), float(value))
+
+    def histogram(self, labels: Sequence[str]) -> Histogram:
+        """Return an empty series of a histogram."""
+        clean = self._clean(labels)
+        bounds = self.definition.buckets
+        buckets = [self._prefix(f"{self.name}_bucket", clean, le) for le in _bound_texts(bounds)]
+        rest = [self._prefix(f"{self.name}_{suffix}", clean) for suffix in ("count", "sum")]
+        return Histogram(clean, self._tenant(clean), bounds, (*buckets, *rest))
+
+    def fold(self, points: Iterable[Point]) -> list[Point]:
+        """Return the sums of these series as the tenant `_other`'s, in the order of first appearance."""
+        sums: dict[Labels, Point] = {}
+        for point in points:
+            labels = self._other(point.labels)
+            into = sums.get(labels)
+            if into is None:
+                is_line = isinstance(point, Line)
+                into = sums[labels] = self.line(labels, 0.0) if is_line else self.histogram(labels)
+            into.add(point)
+        return list(sums.values())
+
+    def metric(self, points: Iterable[Point] = ()) -> Metric:
+        """Return these series as prometheus_client's type."""
+        # prometheus_client names a counter without the _total of its series.
+        counter = self.definition.kind is Kind.COUNTER
+        stem = self.name.removesuffix("_total") if counter else self.name
+        metric = Metric(stem, self.definition.help, str(self.definition.kind))
+        for point in points:
+            labels = dict(zip(self._names, point.labels, strict=True))
+            if isinstance(point, Line):
+                metric.add_sample(self.name, labels, point.value)
+                continue
+            *buckets, count, total = point.values()
+            for le, value in zip(_bound_texts(point.bounds), buckets, strict=True):
+                metric.add_sample(f"{self.name}_bucket", {**labels, "le": le}, value)
+            metric.add_sample(f"{self.name}_count", labels, count)
+            metric.add_sample(f"{self.name}_sum", labels, total)
+        return metric
+
+    def _clean(self, labels: Sequence[str]) -> Labels:
+        if len(labels) != len(self._names):
+            raise CatalogError(f"{self.name} has the labels {self._names}, got {len(labels)} values")
+        for label in labels:
+            if not isinstance(label, str):
+                raise CatalogError(f"{self.name}: label values are texts, not {type(label).__name__}")
+        # A lone surrogate, from a server's undecodable bytes, has no UTF-8 and would spoil the whole page.
+        return tuple(
+            label if label.isascii() else label.encode("utf-8", "replace").decode("utf-8") for label in labels
+        )
+
+    def _other(self, labels: Labels) -> Labels:
+        at = self._tenant_at
+        return labels if at is None else (*labels[:at], OTHER_TENANT, *labels[at + 1 :])
+
+    def _tenant(self, labels: Labels) -> str | None:
+        return labels[self._tenant_at] if self._tenant_at is not None else None
+
+    def _prefix(self, name: str, labels: Labels, le: str | None = None) -> str:
+        pairs = [(self._names[place], labels[place]) for place in self._order]
+        if le is not None:
+            pairs = sorted([*pairs, ("le", le)])
+        body = ",".join([f'{key}="{_escaped(value)}"' for key, value in pairs])
+        return f"{name}{{{body}}} " if body else f"{name} "
+
+
+def _bound_texts(bounds: tuple[float, ...]) -> list[str]:
+    return [go_float(bound) for bound in (*bounds, float("inf"))]
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")

@@ -1,0 +1,293 @@
+"""The composition root: the one module that knows everyone."""
+
+import random
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Final
+
+import anyio
+import structlog
+
+from alerts import AlertWatch, AlertWriter, WebhookNotifier, first_rules
+from collectors import asterisk, mysql, opensips
+from dialtone import __version__
+from dialtone.config import Listen, ProbeSpec, Settings
+from dialtone.export.metrics import METRICS
+from dialtone.export.prometheus import Exposition
+from dialtone.model import (
+    AlertEvent,
+    Catalog,
+    Engine,
+    Node,
+    NodeKind,
+    NodeState,
+    Origin,
+    ProbeRun,
+    Sample,
+    Scope,
+    Secret,
+)
+from dialtone.ports import Clock, Collector, Sink, Store, StoreError, TenantLookup
+from dialtone.runtime.board import Board
+from dialtone.runtime.clock import SystemClock
+from dialtone.runtime.runner import CollectorRunner
+from dialtone.runtime.scheduler import JobFigures, Planned, Scheduler
+from dialtone.runtime.stop import run_until_signal
+from dialtone.store import open_store
+from dialtone.web import WebContext, WebToken, create_app, open_listener, serve_on
+from synthetic.agents.link import sippy_prober
+from synthetic.driver import ProbeDriver
+from synthetic.evidence import EvidenceStore
+
+_log = structlog.get_logger(__name__)
+
+KEEP_RESULTS: Final = timedelta(days=30)
+KEEP_EVIDENCE: Final = timedelta(days=7)
+"""How long results and their records are kept; alerts and the books do not depend on them."""
+
+_HOUSEKEEPING: Final = 3600.0
+_SELF_WATCH: Final = 5.0
+_STOP_WITHIN: Final = 5.0
+
+
+def build_catalog() -> Catalog:
+    """Return every metric there is."""
+    return Catalog(METRICS, opensips.METRICS, asterisk.METRICS, mysql.METRICS)
+
+
+_COLLECTORS: Final[Mapping[NodeKind, Callable[[Node, TenantLookup, Clock], Collector]]] = {
+    NodeKind.OPENSIPS: opensips.OpensipsCollector,
+    NodeKind.ASTERISK: asterisk.AsteriskCollector,
+    NodeKind.MYSQL: lambda node, tenants, clock: mysql.MysqlCollector(node, clock),
+}
+
+
+async def collect(settings: Settings, nodes: Sequence[Node], catalog: Catalog) -> tuple[list[NodeState], str]:
+    """Poll these nodes once, at the same time; return their states and the Prometheus text of them."""
+    clock = SystemClock()
+    board = Board()
+    exposition = Exposition(catalog, settings.tree.reseller, clock, settings.caps.series)
+    async with (
+        _collectors(settings, nodes, clock, (board, exposition)) as runners,
+        anyio.create_task_group() as polls,
+    ):
+        for runner in runners:
+            polls.start_soon(runner.poll)
+    states = {runner.node.name: runner.state for runner in runners}
+    found = [state for node in nodes if (state := states[node.name]) is not None]
+    return found, exposition.render().decode()
+
+
+async def probe(settings: Settings, spec: ProbeSpec, tenant: str, count: int) -> list[ProbeRun]:
+    """Run a probe by hand, `count` times in a row. Raises StoreError where the data folder can't be used.
+
+    Accounts are leased in the store, so a probe by hand and the service never share one.
+    """
+    clock = SystemClock()
+    store = await open_store(settings.data)
+    try:
+        evidence = EvidenceStore(settings.data, KEEP_EVIDENCE)
+        async with _driver(settings, store, evidence, clock, ()) as driver:
+            slot = int(clock.now().timestamp() // spec.interval)
+            return [await driver.run(spec, tenant, origin=Origin.MANUAL, slot=slot) for _ in range(count)]
+    finally:
+        await store.aclose()
+
+
+async def serve(settings: Settings) -> None:
+    """Run the service until SIGTERM or SIGINT. Raises ListenError or StoreError where it can't start."""
+    # Both first: who starts a second service, or has a full disk, is told before anything else runs.
+    listener = open_listener(settings.listen.host, settings.listen.port)
+    try:
+        store = await open_store(settings.data)
+    except StoreError:
+        listener.close()
+        raise
+    try:
+        await run_until_signal(lambda: _Service(settings, store).run(listener), grace=_STOP_WITHIN)
+    finally:
+        await store.aclose()
+
+
+@asynccontextmanager
+async def _collectors(
+    settings: Settings, nodes: Sequence[Node], clock: Clock, sinks: Sequence[Sink]
+) -> AsyncIterator[list[CollectorRunner]]:
+    """Own a collector a node; their connections are given back at the end, within a deadline."""
+    collectors = [_COLLECTORS[node.kind](node, settings.tree, clock) for node in nodes]
+    try:
+        yield [
+            CollectorRunner(node, collector, clock, sinks)
+            for node, collector in zip(nodes, collectors, strict=True)
+        ]
+    finally:
+        with anyio.move_on_after(1, shield=True):
+            async with anyio.create_task_group() as closing:
+                for collector in collectors:
+                    closing.start_soon(collector.aclose)
+
+
+@asynccontextmanager
+async def _driver(
+    settings: Settings, store: Store, evidence: EvidenceStore, clock: Clock, sinks: Sequence[Sink]
+) -> AsyncIterator[ProbeDriver]:
+    """Own the engines and what drives them."""
+    async with sippy_prober(clock) as sippy:
+        yield ProbeDriver(
+            {Engine.SIPPY: sippy},
+            store,
+            clock,
+            sinks,
+            settings.accounts,
+            settings.location,
+            (settings.caps.calls_per_second, settings.caps.concurrent_calls),
+            evidence,
+            random.Random(),  # noqa: S311 - jitter and ids, not secrets
+        )
+
+
+def external_url(settings: Settings) -> str:
+    """Return the address under which people reach the service."""
+    return settings.external_url or f"http://{_place(settings.listen)}"
+
+
+def _place(listen: Listen) -> str:
+    return f"[{listen.host}]:{listen.port}" if ":" in listen.host else f"{listen.host}:{listen.port}"
+
+
+class _Service:
+    """Everything that `serve` runs, joined. A part that fails inside is logged there; the others go on."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self._settings = settings
+        self._store = store
+        self._clock = SystemClock()
+        self._evidence = EvidenceStore(settings.data, KEEP_EVIDENCE)
+        self._catalog = build_catalog()
+        self._board = Board()
+        self._exposition = Exposition(
+            self._catalog,
+            settings.tree.reseller,
+            self._clock,
+            settings.caps.series,
+            tenants=settings.tree.domains,
+        )
+        rules = first_rules(self._catalog)
+        writer = AlertWriter(rules, external_url=external_url(settings), reseller_of=settings.tree.reseller)
+        self._watch = AlertWatch(
+            store,
+            {r.name: WebhookNotifier(r.name, Secret(r.url), writer) for r in settings.receivers},
+            self._clock,
+            rules=rules,
+            metric=self._catalog["dialtone_alerts"],
+            watched=self._is_watched,
+        )
+        self._scheduler = Scheduler(self._clock, random.Random())  # noqa: S311 - jitter, not secrets
+
+    async def run(self, listener: socket.socket) -> None:
+        """Run until cancelled; owns the listener."""
+        settings, sinks = self._settings, (self._board, self._exposition, self._watch)
+        await self._watch.restore()
+        async with (
+            _collectors(settings, settings.nodes, self._clock, sinks) as runners,
+            _driver(settings, self._store, self._evidence, self._clock, sinks) as driver,
+            anyio.create_task_group() as tasks,
+        ):
+            self._plan(runners, driver)
+            tasks.start_soon(self._watch.run)
+            tasks.start_soon(self._scheduler.run)
+            await serve_on(listener, create_app(self._web()), started=self._tell_address)
+
+    def _plan(self, runners: Sequence[CollectorRunner], driver: ProbeDriver) -> None:
+        """Give the scheduler its jobs: a poll a node, a probe a tenant and flow, and our own upkeep."""
+        for runner in runners:
+            self._scheduler.add(f"collect/{runner.node.name}", runner.node.interval, _polling(runner))
+        for spec in self._settings.probes:
+            for tenant in spec.tenants:
+                self._scheduler.add(
+                    f"probe/{spec.name}/{tenant}", spec.interval, _probing(driver, spec, tenant)
+                )
+
+        async def watch_ourselves(_: Planned) -> None:
+            for runner in runners:
+                await runner.expire()
+            self._exposition.put("alerts", self._watch.samples(self._clock.now()))
+            self._exposition.put("self", self._own_figures(runners, driver))
+
+        async def tidy(_: Planned) -> None:
+            await self._evidence.prune(self._clock.now())
+            await self._store.prune_results(self._clock.now() - KEEP_RESULTS)
+
+        self._scheduler.add("self", _SELF_WATCH, watch_ourselves)
+        self._scheduler.add("tidy", _HOUSEKEEPING, tidy)
+
+    def _own_figures(self, runners: Sequence[CollectorRunner], driver: ProbeDriver) -> Iterator[Sample]:
+        """Yield what the service knows of itself; jobs are summed by kind: series don't grow with tenants."""
+
+        def of(name: str, value: float, *labels: str) -> Sample:
+            return self._catalog[name].sample(*labels, value=value, at=now)
+
+        now = self._clock.now()
+        yield of("dialtone_info", 1, __version__)
+        kinds: dict[str, list[JobFigures]] = {}
+        for job in self._scheduler.figures():
+            kinds.setdefault(job.name.partition("/")[0], []).append(job)
+        for kind, jobs in kinds.items():
+            yield of("dialtone_scheduler_lateness_seconds", max(job.lateness for job in jobs), kind)
+            yield of("dialtone_scheduler_skipped_total", sum(job.skipped for job in jobs), kind)
+            yield of("dialtone_scheduler_errors_total", sum(job.errors for job in jobs), kind)
+        for runner in runners:
+            yield of("dialtone_collect_internal_errors_total", runner.internal_errors, runner.node.name)
+        yield of("dialtone_results_waiting", driver.backlog)
+        yield of("dialtone_results_lost_total", driver.lost)
+        yield of("dialtone_evidence_lost_total", self._evidence.lost)
+        for receiver, counts in self._watch.deliveries.items():
+            for outcome, count in asdict(counts).items():
+                yield of("dialtone_alert_messages_total", count, receiver, outcome)
+
+    def _web(self) -> WebContext:
+        settings, tree = self._settings, self._settings.tree
+        return WebContext(
+            store=self._store,
+            board=self._board,
+            tenants=lambda: tuple(tree),
+            clock=self._clock,
+            render_metrics=self._exposition.render,
+            ready=self._is_ready,
+            location=settings.location,
+            version=__version__,
+            host=settings.listen.host,
+            external_url=external_url(settings),
+            tokens=tuple(WebToken(t.name, tree.scope(t.scope), t.token) for t in settings.tokens),
+        )
+
+    def _is_ready(self) -> bool:
+        """Whether every node has been polled once, whatever came of it."""
+        return len(self._board.nodes(Scope.everything())) == len(self._settings.nodes)
+
+    def _is_watched(self, event: AlertEvent) -> bool:
+        """Whether an alert of an earlier run is about something that is still configured."""
+        settings = self._settings
+        if event.node is not None:
+            return any(node.name == event.node for node in settings.nodes)
+        return any(event.tenant in spec.tenants and event.flow == spec.flow for spec in settings.probes)
+
+    def _tell_address(self) -> None:
+        _log.info("serving", address=external_url(self._settings), nodes=len(self._settings.nodes))
+
+
+def _polling(runner: CollectorRunner) -> Callable[[Planned], Awaitable[None]]:
+    async def poll(_: Planned) -> None:
+        await runner.poll()
+
+    return poll
+
+
+def _probing(driver: ProbeDriver, spec: ProbeSpec, tenant: str) -> Callable[[Planned], Awaitable[None]]:
+    async def probe(planned: Planned) -> None:
+        await driver.run(spec, tenant, origin=Origin.SCHEDULE, slot=planned.slot)
+
+    return probe

@@ -1,0 +1,219 @@
+"""A MySQL server on a real loopback socket: enough of the protocol to answer, and to misbehave.
+
+Protocol: MySQL Internals, "Connection Phase" and "Text Resultset" (4.1 protocol, without
+CLIENT_DEPRECATE_EOF, which a server need not offer).
+"""
+
+import asyncio
+import contextlib
+import ssl
+import struct
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+_CLIENT_SSL = 0x0800
+_CAPABILITIES = 0x0200 | 0x8000 | 0x80000  # PROTOCOL_41, SECURE_CONNECTION, PLUGIN_AUTH
+_UTF8MB4, _BINARY = 45, 63
+_LONGLONG, _DOUBLE, _VAR_STRING = 8, 5, 253
+_QUIT, _QUERY = 0x01, 0x03
+
+Row = Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An ERR packet."""
+
+    code: int
+    text: str = "refused"
+
+
+@dataclass(frozen=True)
+class Result:
+    """Rows, with a number of warnings that the client may ask for; the last row forever if `endless`."""
+
+    rows: Sequence[Row]
+    warnings: int = 0
+    endless: bool = False
+
+
+@dataclass(frozen=True)
+class Raw:
+    """Bytes to be written as they are; then silence."""
+
+    data: bytes
+
+
+SILENCE = Raw(b"")
+"""Nothing ever comes."""
+
+HANG_UP = Refusal(0)
+"""The connection is closed without a word."""
+
+Answer = Refusal | Result | Raw
+
+
+@dataclass
+class FakeMysql:
+    """Answers statements by their text; anything else is a syntax error, as to a server of another version.
+
+    `greeting` is sent instead of the handshake, `login` instead of OK; a Result there stands for
+    OK. `statements` and `logins` are what clients sent, `goodbyes` how many of them ended in order;
+    `asked` is set by the first statement, `left` when the first client is gone.
+    """
+
+    answers: Mapping[str, Answer] = field(default_factory=dict)
+    version: str = "9.7.4"
+    greeting: Answer | None = None
+    login: Answer | None = None
+    tls: ssl.SSLContext | None = None
+    statements: list[str] = field(default_factory=list)
+    logins: list[bytes] = field(default_factory=list)
+    goodbyes: int = 0
+    port: int = 0
+
+    def __post_init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.asked = asyncio.Event()
+        self.left = asyncio.Event()
+
+    @property
+    def endpoint(self) -> str:
+        """The address as a Node has it."""
+        return f"mysql://127.0.0.1:{self.port}"
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator["FakeMysql"]:
+        """Listen on a free loopback port for the time of the block."""
+        server = await asyncio.start_server(self._accepted, "127.0.0.1", 0)
+        self.port = server.sockets[0].getsockname()[1]
+        try:
+            yield self
+        finally:
+            server.close()
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._tasks.add(asyncio.create_task(self._serve(reader, writer)))
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        wire = _Wire(reader, writer)
+        try:
+            with contextlib.suppress(asyncio.IncompleteReadError, OSError):
+                if self.greeting is not None:
+                    await wire.send(0, self.greeting)
+                wire.write(0, self.handshake())
+                if not await self._logged_in(wire):
+                    return
+                while (command := await wire.read())[1][0] != _QUIT:
+                    assert command[1][0] == _QUERY
+                    statement = command[1][1:].decode()
+                    self.statements.append(statement)
+                    self.asked.set()
+                    await wire.send(1, self.answers.get(statement, Refusal(1064, f"near '{statement}'")))
+                self.goodbyes += 1
+        finally:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+            self.left.set()
+
+    async def _logged_in(self, wire: "_Wire") -> bool:
+        sequence, response = await wire.read()
+        if struct.unpack_from("<I", response)[0] & _CLIENT_SSL:
+            if self.tls is None:  # as MariaDB without TLS does
+                wire.write(sequence + 1, _refusal(Refusal(1043, "Bad handshake")))
+                return False
+            await wire.writer.start_tls(self.tls)
+            sequence, response = await wire.read()
+        self.logins.append(response)
+        if self.login is None:
+            wire.write(sequence + 1, b"\x00\x00\x00\x02\x00\x00\x00")
+            return True
+        await wire.send(sequence + 1, self.login)
+        return False
+
+    def handshake(self) -> bytes:
+        """Return the payload that a server greets with (HandshakeV10)."""
+        capabilities = _CAPABILITIES | (_CLIENT_SSL if self.tls else 0)
+        return b"".join(
+            (
+                b"\x0a" + self.version.encode() + b"\0" + struct.pack("<I", 7),
+                b"saltsalt\0" + struct.pack("<HBH", capabilities & 0xFFFF, _UTF8MB4, 2),
+                struct.pack("<HB", capabilities >> 16, 21) + bytes(10),
+                b"saltsaltsalt\0" + b"mysql_native_password\0",
+            )
+        )
+
+
+@dataclass
+class _Wire:
+    """Packets: three bytes of length, one of sequence, the payload."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    async def read(self) -> tuple[int, bytes]:
+        head = await self.reader.readexactly(4)
+        return head[3], await self.reader.readexactly(int.from_bytes(head[:3], "little"))
+
+    def write(self, sequence: int, payload: bytes) -> None:
+        self.writer.write(packet(sequence, payload))
+
+    async def send(self, sequence: int, answer: Answer) -> None:
+        match answer:
+            case Result():
+                for number, payload in enumerate(_result(answer), sequence):
+                    self.write(number % 256, payload)
+                    await self.writer.drain()
+            case Refusal():
+                if answer is HANG_UP:
+                    raise ConnectionAbortedError
+                self.write(sequence, _refusal(answer))
+            case Raw():
+                self.writer.write(answer.data)
+                await self.reader.read()  # until the client has had enough
+        await self.writer.drain()
+
+
+def packet(sequence: int, payload: bytes) -> bytes:
+    """Return a payload as it goes over the wire."""
+    return len(payload).to_bytes(3, "little") + bytes([sequence]) + payload
+
+
+def _refusal(refusal: Refusal) -> bytes:
+    return b"\xff" + struct.pack("<H", refusal.code) + b"#HY000" + refusal.text.encode()
+
+
+def _result(result: Result) -> Iterator[bytes]:
+    columns = list(result.rows[0]) if result.rows else ["none"]
+    end = b"\xfe" + struct.pack("<HH", result.warnings, 2)
+    rows = [b"".join(_cell(row[column]) for column in columns) for row in result.rows]
+    described = [_column(name, [row[name] for row in result.rows]) for name in columns]
+    yield from (_length(len(columns)), *described, end, *rows)
+    while result.endless:
+        yield rows[-1]
+    yield end
+
+
+def _column(name: str, values: Sequence[object]) -> bytes:
+    kinds = {type(value) for value in values if value is not None}
+    charset, kind = _UTF8MB4, _VAR_STRING
+    if kinds and kinds <= {int, float}:
+        charset, kind = _BINARY, _DOUBLE if float in kinds else _LONGLONG
+    texts = b"".join(_text(text) for text in ("def", "", "", "", name, name))
+    return texts + b"\x0c" + struct.pack("<HIBHBH", charset, 1024, kind, 0, 0, 0)
+
+
+def _cell(value: object) -> bytes:
+    return b"\xfb" if value is None else _text(str(value))
+
+
+def _text(text: str) -> bytes:
+    return _length(len(text.encode())) + text.encode()
+
+
+def _length(number: int) -> bytes:
+    return bytes([number]) if number < 0xFB else b"\xfc" + struct.pack("<H", number)

@@ -1,0 +1,33 @@
+"""The kernel's table of metrics fits the catalogue and the types."""
+
+from dialtone.export.metrics import METRICS, timing_metric
+from dialtone.model import Catalog, Kind
+from dialtone.model.probe import TIMINGS
+
+
+def test_the_table_fits_the_catalogue_and_names_nothing_twice() -> None:
+    assert len(Catalog(METRICS)) == len(METRICS)
+
+
+def test_every_timing_has_a_histogram_in_seconds() -> None:
+    catalog = Catalog(METRICS)
+    for timing in TIMINGS:
+        assert catalog[timing_metric(timing)].kind is Kind.HISTOGRAM
+        assert catalog[timing_metric(timing)].unit == "seconds"
+
+
+def test_buckets_rise_and_signalling_is_told_apart_from_5_ms_to_10_s() -> None:
+    catalog = Catalog(METRICS)
+    for definition in catalog:
+        assert list(definition.buckets) == sorted(set(definition.buckets))
+    assert catalog[timing_metric("srd")].buckets[0] == 0.005
+    assert catalog[timing_metric("srd")].buckets[-1] == 10
+    assert catalog[timing_metric("sdt")].buckets[-1] >= 4 * 3600
+
+
+def test_no_label_names_a_call_a_user_or_an_address() -> None:
+    known = {
+        *("node", "kind", "failure", "tenant", "reseller", "flow", "engine", "location", "outcome"),
+        *("rule", "severity", "state", "version", "job_kind", "receiver"),
+    }
+    assert {label for definition in METRICS for label in definition.labels} == known

@@ -1,0 +1,386 @@
+"""The exposition: identical to prometheus_client's, honest about age, bounded."""
+
+import math
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+import pytest
+import structlog
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from dialtone.export.metrics import METRICS
+from dialtone.export.prometheus import Exposition
+from dialtone.model import (
+    Catalog,
+    CatalogError,
+    CollectFailure,
+    FailureCode,
+    Flow,
+    Kind,
+    MetricDef,
+    MetricScope,
+    NodeState,
+    Origin,
+    Reading,
+    Sample,
+)
+from tests.fakes.clock import FakeClock
+from tests.fakes.results import ACME, BOLT, NOON, a_node, a_run, a_state
+
+RESELLER = "ntek.clusterpbx.example"
+REQUESTS = MetricDef("opensips_core_requests_total", Kind.COUNTER, "Requests received", ("node", "method"))
+CALLS = MetricDef(
+    "opensips_tenant_calls",
+    Kind.GAUGE,
+    "Calls that are up",
+    ("node", "tenant", "reseller"),
+    MetricScope.TENANT,
+)
+ODD = MetricDef(
+    "odd_ratio", Kind.GAUGE, 'A \\ help with "quotes" and a\nsecond line', ("zebra", "ant"), unit="ratio"
+)
+CATALOG = Catalog(METRICS, (REQUESTS, CALLS, ODD))
+
+Series = Mapping[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+def exposition_of(
+    clock: FakeClock, *, max_series: int = 100_000, tenants: tuple[str, ...] = ()
+) -> Exposition:
+    return Exposition(CATALOG, lambda _: RESELLER, clock, max_series, tenants)
+
+
+@pytest.fixture
+def exposition(clock: FakeClock) -> Exposition:
+    return exposition_of(clock)
+
+
+def page(exposition: Exposition) -> str:
+    """Render, and check on the way that prometheus_client would have written the same."""
+    registry = CollectorRegistry()
+    registry.register(exposition)
+    rendered = exposition.render()
+    assert rendered == generate_latest(registry)
+    return rendered.decode()
+
+
+def series(exposition: Exposition) -> Series:
+    """Return what a Prometheus would read from the page."""
+    found: dict[tuple[str, frozenset[tuple[str, str]]], float] = {}
+    for family in text_string_to_metric_families(page(exposition)):
+        for sample in family.samples:
+            key = (sample.name, frozenset(sample.labels.items()))
+            assert key not in found
+            found[key] = sample.value
+    return found
+
+
+def value(exposition: Exposition, name: str, **labels: str) -> float | None:
+    """Return the value of the one series with that name and these among its labels."""
+    fits = [
+        value
+        for (found, pairs), value in series(exposition).items()
+        if found == name and pairs >= frozenset(labels.items())
+    ]
+    assert len(fits) <= 1
+    return fits[0] if fits else None
+
+
+def calls(tenant: str, value: float, *, node: str = "sip1", at: datetime = NOON) -> Sample:
+    return CALLS.sample(node, tenant, RESELLER, value=value, at=at)
+
+
+def test_a_page_says_help_type_and_series(exposition: Exposition) -> None:
+    exposition.put("a", [REQUESTS.sample("sip1", "INVITE", value=1234567, at=NOON)])
+    exposition.put("b", [ODD.sample('a"b\\c', "d\ne", value=0.5, at=NOON)])
+    assert page(exposition) == (
+        "# HELP dialtone_series_folded Series of tenants past the series cap that are shown in sum as"
+        " tenant _other\n"
+        "# TYPE dialtone_series_folded gauge\n"
+        "dialtone_series_folded 0.0\n"
+        '# HELP odd_ratio A \\\\ help with "quotes" and a\\nsecond line\n'
+        "# TYPE odd_ratio gauge\n"
+        'odd_ratio{ant="d\\ne",zebra="a\\"b\\\\c"} 0.5\n'
+        "# HELP opensips_core_requests_total Requests received\n"
+        "# TYPE opensips_core_requests_total counter\n"
+        'opensips_core_requests_total{method="INVITE",node="sip1"} 1.234567e+06\n'
+    )
+
+
+TEXT = st.text(max_size=8) | st.text('\\"\n{}=,ü\ud800', max_size=8)
+NUMBER = st.floats() | st.integers(-(2**70), 2**70)
+
+
+@settings(deadline=None)
+@given(
+    st.dictionaries(st.tuples(TEXT, TEXT), NUMBER, max_size=8),
+    st.lists(st.tuples(TEXT, st.floats(0, 1e6)), max_size=8),
+    st.integers(0, 40),
+)
+async def test_the_page_is_the_same_byte_for_byte_as_prometheus_clients(
+    samples: dict[tuple[str, str], float], probes: list[tuple[str, float]], cap: int
+) -> None:
+    clock = FakeClock()
+    exposition = exposition_of(clock, max_series=cap)
+    utf8 = {tuple(t.encode("utf-8", "replace").decode() for t in k): v for k, v in samples.items()}
+    exposition.put("odd", [ODD.sample(*labels, value=number, at=NOON) for labels, number in utf8.items()])
+    exposition.put("calls", [calls(f"{a}/{b}", number) for (a, b), number in utf8.items()])
+    for number, (location, seconds) in enumerate(probes):
+        await exposition.probe_ended(
+            a_run(f"t{number % 3}", location=location, timings={"srd": seconds, "sdt": seconds})
+        )
+    await exposition.node_polled(a_state())
+    page(exposition)
+
+
+def test_special_values_are_written_as_prometheus_reads_them(exposition: Exposition) -> None:
+    for name, number in {"nan": math.nan, "plus": math.inf, "minus": -math.inf}.items():
+        exposition.put(name, [ODD.sample(name, "", value=number, at=NOON)])
+    text = page(exposition)
+    for line in ('zebra="nan"} NaN', 'zebra="plus"} +Inf', 'zebra="minus"} -Inf'):
+        assert line in text
+
+
+def test_undecodable_bytes_of_a_server_do_not_spoil_the_page(exposition: Exposition) -> None:
+    exposition.put("a", [ODD.sample(b"\xff".decode("utf-8", "surrogateescape"), "", value=1, at=NOON)])
+    assert 'zebra="?"' in page(exposition)
+
+
+def test_put_replaces_all_of_a_sources_samples_and_nobody_elses(exposition: Exposition) -> None:
+    exposition.put("a", [calls(ACME, 1), calls(BOLT, 2)])
+    exposition.put("b", [calls(ACME, 7, node="sip2")])
+    exposition.put("a", [calls(BOLT, 3)])
+    assert value(exposition, CALLS.name, tenant=BOLT) == 3
+    assert value(exposition, CALLS.name, tenant=ACME) == 7
+    exposition.withdraw("b")
+    exposition.withdraw("never there")
+    assert value(exposition, CALLS.name, tenant=ACME) is None
+
+
+@pytest.mark.parametrize(
+    ("sample", "why"),
+    [
+        (Sample("opensips_unheard_of", (), 1, NOON), "no metric is called"),
+        (Sample(CALLS.name, ("sip1",), 1, NOON), "got 1 values"),
+        (Sample(CALLS.name, ("sip1", ACME, 5), 1, NOON), "texts, not int"),  # type: ignore[arg-type]
+        (Sample("dialtone_probe_srd_seconds", ("a",) * 5, 1, NOON), "made by the exposition itself"),
+        (Sample("dialtone_up", ("sip1", "opensips"), 1, NOON), "made by the exposition itself"),
+        (calls(BOLT, 2), "twice"),
+        (calls(BOLT, 2, node="sip2"), "as other does"),
+    ],
+)
+def test_a_sample_that_breaks_the_catalogue_is_refused_and_changes_nothing(
+    exposition: Exposition, sample: Sample, why: str
+) -> None:
+    exposition.put("other", [calls(BOLT, 5, node="sip2")])
+    exposition.put("a", [calls(ACME, 1)])
+    before = exposition.render()
+    with pytest.raises(CatalogError, match=why):
+        exposition.put("a", [calls(BOLT, 2), calls(ACME, 9), sample])
+    assert exposition.render() == before
+
+
+async def test_a_reading_that_breaks_the_catalogue_is_logged_once_and_harms_no_other_node(
+    exposition: Exposition,
+) -> None:
+    broken = Reading((Sample("opensips_unheard_of", (), 1, NOON),))
+    await exposition.node_polled(a_state(a_node("sip2"), reading=Reading((calls(ACME, 1, node="sip2"),))))
+    with structlog.testing.capture_logs() as logs:
+        await exposition.node_polled(a_state(reading=broken))
+        await exposition.node_polled(a_state(reading=broken))
+    assert [(entry["node"], entry["log_level"]) for entry in logs] == [("sip1", "error")]
+    assert value(exposition, CALLS.name, node="sip1") is None
+    assert value(exposition, CALLS.name, node="sip2") == 1
+
+
+async def test_a_node_that_was_read_shows_up_duration_age_and_its_samples(
+    exposition: Exposition, clock: FakeClock
+) -> None:
+    await exposition.node_polled(a_state(reading=Reading((calls(ACME, 3),))))
+    await clock.advance(10)
+    labels = {"node": "sip1", "kind": "opensips"}
+    assert value(exposition, "dialtone_up", **labels) == 1
+    assert value(exposition, "dialtone_collect_duration_seconds", **labels) == 0.01
+    assert value(exposition, "dialtone_snapshot_age_seconds", **labels) == 10
+    assert value(exposition, "dialtone_collect_failing", **labels) is None
+    assert value(exposition, CALLS.name, node="sip1", tenant=ACME) == 3
+
+
+async def test_the_age_grows_while_nothing_comes_and_past_three_intervals_only_it_and_the_reason_remain(
+    exposition: Exposition, clock: FakeClock
+) -> None:
+    await exposition.node_polled(a_state(reading=Reading((calls(ACME, 3),))))
+    await clock.advance(45)
+    assert value(exposition, CALLS.name) == 3
+    assert value(exposition, "dialtone_up") == 1
+    await clock.advance(1)
+    assert value(exposition, CALLS.name) is None
+    assert value(exposition, "dialtone_up") == 0
+    assert value(exposition, "dialtone_collect_failing", failure="timeout") == 1
+    assert value(exposition, "dialtone_snapshot_age_seconds") == 46
+
+
+async def test_a_failed_poll_shows_its_reason_and_keeps_the_fresh_reading_with_its_age(
+    exposition: Exposition, clock: FakeClock
+) -> None:
+    reading = Reading((calls(ACME, 3),))
+    await exposition.node_polled(a_state(reading=reading))
+    await clock.advance(15)
+    failed = NodeState(
+        a_node(), False, clock.now(), clock.now(), 0.5, NOON, reading, CollectFailure.CONNECT, "refused"
+    )
+    await exposition.node_polled(failed)
+    assert value(exposition, "dialtone_up") == 0
+    assert value(exposition, "dialtone_collect_failing", failure="connect") == 1
+    assert value(exposition, "dialtone_snapshot_age_seconds") == 15
+    assert value(exposition, CALLS.name) == 3
+
+
+async def test_a_node_that_was_never_read_has_no_age(exposition: Exposition) -> None:
+    failed = NodeState(a_node(), False, NOON, NOON, 0.5, failure=CollectFailure.AUTH)
+    await exposition.node_polled(failed)
+    assert value(exposition, "dialtone_up") == 0
+    assert value(exposition, "dialtone_collect_failing", failure="auth") == 1
+    assert value(exposition, "dialtone_snapshot_age_seconds") is None
+
+
+async def test_a_state_without_reading_withdraws_the_nodes_series_and_no_others(
+    exposition: Exposition,
+) -> None:
+    for node in ("sip1", "sip2"):
+        await exposition.node_polled(a_state(a_node(node), reading=Reading((calls(ACME, 3, node=node),))))
+    await exposition.node_polled(
+        NodeState(a_node(), False, NOON, NOON, 1, NOON, None, CollectFailure.TIMEOUT)
+    )
+    assert value(exposition, CALLS.name) == 3
+    assert value(exposition, CALLS.name, node="sip1") is None
+
+
+async def test_a_step_of_the_wall_clock_makes_no_node_old(exposition: Exposition, clock: FakeClock) -> None:
+    await exposition.node_polled(a_state())
+    clock.jump(86_400)
+    assert value(exposition, "dialtone_up") == 1
+    assert value(exposition, "dialtone_snapshot_age_seconds") == 0
+
+
+async def test_outcomes_are_counted_by_failure_and_carry_tenant_and_reseller(exposition: Exposition) -> None:
+    for failure in (None, None, FailureCode.TIMEOUT, FailureCode.NO_PORT):
+        await exposition.probe_ended(a_run(failure=failure))
+    labels = {"tenant": ACME, "reseller": RESELLER, "flow": "call", "engine": "sippy", "location": "mtl1"}
+    name = "dialtone_probe_outcome_total"
+    assert value(exposition, name, **labels, outcome="pass") == 2
+    assert value(exposition, name, **labels, outcome="fail", failure="timeout") == 1
+    assert value(exposition, name, **labels, outcome="inconclusive", failure="no-port") == 1
+
+
+async def test_trouble_of_our_own_does_not_touch_success(exposition: Exposition) -> None:
+    async def success_after(failure: FailureCode | None) -> float | None:
+        await exposition.probe_ended(a_run(failure=failure))
+        return value(exposition, "dialtone_probe_success", tenant=ACME)
+
+    assert await success_after(FailureCode.ENGINE_CRASHED) is None
+    assert await success_after(None) == 1
+    assert await success_after(FailureCode.OVERLOADED) == 1
+    assert await success_after(FailureCode.SIP_5XX) == 0
+    assert await success_after(FailureCode.ENGINE_MISSING) == 0
+
+
+async def test_timings_of_probes_that_passed_fill_cumulative_buckets(exposition: Exposition) -> None:
+    for seconds in (0.004, 0.005, 0.15, 60.0):
+        await exposition.probe_ended(a_run(timings={"srd": seconds}))
+    await exposition.probe_ended(a_run(failure=FailureCode.SIP_4XX, timings={"srd": 0.01}))
+    name = "dialtone_probe_srd_seconds"
+    buckets = {
+        le: value(exposition, f"{name}_bucket", le=le) for le in ("0.005", "0.1", "0.2", "10.0", "+Inf")
+    }
+    assert buckets == {"0.005": 2, "0.1": 2, "0.2": 3, "10.0": 3, "+Inf": 4}
+    assert value(exposition, f"{name}_count", tenant=ACME) == 4
+    assert value(exposition, f"{name}_sum", tenant=ACME) == pytest.approx(60.159)
+
+
+@pytest.mark.parametrize("timings", [{"xyz": 1.0}, {"srd": math.nan}, {"srd": -1.0}, {"srd": math.inf}])
+async def test_a_timing_that_makes_no_sense_poisons_no_histogram(
+    exposition: Exposition, timings: Mapping[str, float]
+) -> None:
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(3):
+            await exposition.probe_ended(a_run(timings=timings))
+    assert [entry["log_level"] for entry in logs] == ["error"]
+    assert not value(exposition, "dialtone_probe_srd_seconds_count")
+    assert value(exposition, "dialtone_probe_outcome_total") == 3
+
+
+async def test_stress_tests_are_not_the_tenants_day(exposition: Exposition) -> None:
+    await exposition.probe_ended(a_run(origin=Origin.STRESS, timings={"srd": 1.0}))
+    assert not [name for name, _ in series(exposition) if name.startswith("dialtone_probe_")]
+
+
+async def test_the_number_of_series_does_not_grow_with_calls(exposition: Exposition) -> None:
+    async def probe(count: int) -> int:
+        for number in range(count):
+            started = NOON + timedelta(minutes=number)
+            await exposition.probe_ended(a_run(started=started, timings={"srd": number / 100, "pdd": 0.1}))
+        return len(series(exposition))
+
+    assert await probe(1) == await probe(500)
+
+
+def folded(exposition: Exposition) -> float | None:
+    return value(exposition, "dialtone_series_folded")
+
+
+def test_at_the_cap_nothing_is_folded_and_past_it_the_last_tenants_are(clock: FakeClock) -> None:
+    exposition = exposition_of(clock, max_series=4)
+    exposition.put("sip1", [calls("a.example", 1), calls("b.example", 2), calls("c.example", 4)])
+    assert folded(exposition) == 0
+    assert len(series(exposition)) == 4
+    exposition.put("sip2", [calls("c.example", 8, node="sip2"), calls("d.example", 16, node="sip1")])
+    assert folded(exposition) == 3
+    assert value(exposition, CALLS.name, tenant="_other", node="sip1") == 4 + 16
+    assert value(exposition, CALLS.name, tenant="_other", node="sip2") == 8
+    assert value(exposition, CALLS.name, tenant="a.example") == 1
+    assert value(exposition, CALLS.name, tenant="c.example") is None
+    exposition.withdraw("sip2")
+    assert folded(exposition) == 0
+    assert value(exposition, CALLS.name, tenant="c.example") == 4
+
+
+def test_configured_tenants_come_before_those_that_were_merely_seen(clock: FakeClock) -> None:
+    exposition = exposition_of(clock, max_series=2, tenants=("z.example", "y.example"))
+    exposition.put("sip1", [calls("a.example", 1), calls("y.example", 2), calls("z.example", 4)])
+    assert value(exposition, CALLS.name, tenant="z.example") == 4
+    assert value(exposition, CALLS.name, tenant="_other") == 3
+
+
+def test_a_small_tenant_does_not_slip_past_a_large_one_before_it(clock: FakeClock) -> None:
+    exposition = exposition_of(clock, max_series=3)
+    exposition.put("sip1", [calls("large.example", 1), calls("small.example", 2)])
+    exposition.put("sip2", [calls("large.example", 1, node=f"sip{number}") for number in range(2, 6)])
+    assert value(exposition, CALLS.name, tenant="small.example") is None
+
+
+def test_servers_and_unattributed_traffic_are_never_folded(clock: FakeClock) -> None:
+    exposition = exposition_of(clock, max_series=1)
+    alert = CATALOG["dialtone_alerts"].sample("node-down", "critical", "", "firing", value=1, at=NOON)
+    requests = REQUESTS.sample("sip1", "INVITE", value=5, at=NOON)
+    exposition.put("sip1", [requests, calls("_unknown", 7), calls(ACME, 1), alert])
+    assert value(exposition, REQUESTS.name) == 5
+    assert value(exposition, CALLS.name, tenant="_unknown") == 7
+    assert value(exposition, CALLS.name, tenant="_other") == 1
+    assert value(exposition, "dialtone_alerts") == 1
+
+
+async def test_folded_probes_are_summed_bucket_by_bucket_and_go_on_counting(clock: FakeClock) -> None:
+    exposition = exposition_of(clock, max_series=1)
+    for tenant, seconds in ((ACME, 0.01), (BOLT, 0.3)):
+        await exposition.probe_ended(a_run(tenant, flow=Flow.REGISTER, timings={"rrd": seconds}))
+    name = "dialtone_probe_rrd_seconds"
+    assert value(exposition, f"{name}_bucket", tenant="_other", le="0.01") == 1
+    assert value(exposition, f"{name}_count", tenant="_other") == 2
+    await exposition.probe_ended(a_run(BOLT, flow=Flow.REGISTER, timings={"rrd": 0.3}))
+    assert value(exposition, f"{name}_count", tenant="_other") == 3
+    assert value(exposition, "dialtone_probe_outcome_total", tenant="_other") == 3
+    assert not [labels for _, labels in series(exposition) if ("tenant", ACME) in labels]
