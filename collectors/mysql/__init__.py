@@ -1,0 +1,6 @@
+"""MySQL and MariaDB: replication as it is, not as it says."""
+
+from collectors.mysql.collector import MysqlCollector
+from collectors.mysql.metrics import METRICS
+
+__all__ = ["METRICS", "MysqlCollector"]

@@ -1,0 +1,166 @@
+"""One server over the MySQL protocol: log in, read, go. The driver is known to this module and errors.py.
+
+A connection lives for one poll. That costs some milliseconds, and in return each poll proves that
+the server still lets somebody in (a full server, error 1040, is down for its applications too),
+goes where the name now points after a failover, and never meets a connection that a firewall forgot
+or that a cancelled statement left out of step.
+"""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import asyncmy.connection
+import asyncmy.errors
+
+from collectors.mysql.errors import GARBAGE, translated
+from collectors.mysql.statements import FIXED, heartbeat_statement
+from dialtone.model import CollectError, CollectFailure, Secret
+
+MAX_SESSION_BYTES: Final = 1024 * 1024
+"""Most that a server may send in one poll. A channel's row has some 3 KiB, and nobody has 256."""
+
+_DEFAULT_PORT: Final = 3306
+_PROGRAM: Final = "dialtone"
+
+Row = Mapping[str, object]
+
+
+class MysqlClient:
+    """Opens sessions to one server.
+
+    `endpoint` is mysql://HOST:PORT, `deadline` seconds for a whole session: connecting, all
+    statements, goodbye. `heartbeat` is a table schema.table. With `tls` nothing is sent in clear: a
+    server without TLS, or with a certificate that the context doesn't accept, is a failure. Raises
+    ValueError for what isn't so.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        *,
+        username: str,
+        password: Secret | None,
+        deadline: float,
+        heartbeat: str | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        url = urlsplit(endpoint)
+        if url.scheme != "mysql" or not url.hostname:
+            raise ValueError(f"{endpoint!r} is not the address of a server; write mysql://HOST:3306")
+        self._host = url.hostname
+        self._port = url.port or _DEFAULT_PORT
+        self._where = f"{url.hostname}:{self._port}"
+        self._username = username
+        self._password = password
+        self._deadline = deadline
+        self._tls = tls
+        self._allowed = FIXED if heartbeat is None else FIXED | {heartbeat_statement(heartbeat)}
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator["Session"]:
+        """Log in for the time of the block. Raises CollectError; also for what goes wrong inside it."""
+        connection = _Connection(  # type: ignore[no-untyped-call] # the driver's constructor has no types
+            host=self._host,
+            port=self._port,
+            user=self._username,
+            # Bytes: the driver would encode text as latin-1, and show it where that fails.
+            password=self._password.reveal().encode() if self._password else b"",
+            connect_timeout=self._deadline,
+            autocommit=None,  # nothing to commit; True would send a SET
+            ssl=self._tls,
+            program_name=_PROGRAM,
+            auth_plugin_map={} if self._tls else dict.fromkeys(_TELLS_THE_PASSWORD, _Refusal),
+        )
+        try:
+            async with asyncio.timeout(self._deadline):
+                await self._guarded(connection.connect())
+                yield Session(self, connection)
+                await self._guarded(connection.ensure_closed())
+        except TimeoutError:
+            raise CollectError(
+                CollectFailure.TIMEOUT, f"{self._where}: not done in {self._deadline:g} s"
+            ) from None
+        finally:
+            connection.close()
+
+    async def _guarded(self, work: Any) -> Any:
+        try:
+            return await work
+        except asyncmy.errors.MySQLError as error:
+            raise translated(error, self._where) from error
+        except GARBAGE as error:
+            raise CollectError(
+                CollectFailure.PROTOCOL,
+                f"{self._where}: what answers there doesn't speak MySQL's protocol ({type(error).__name__})",
+            ) from error
+
+    async def _rows(self, connection: "_Connection", statement: str) -> Sequence[Row]:
+        if statement not in self._allowed:
+            raise ValueError(f"{statement!r} is not on the list of statements that only read")
+        cursor = connection.cursor()
+        await self._guarded(cursor.execute(statement))
+        names = [column[0] for column in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in await self._guarded(cursor.fetchall())]
+
+
+class Session:
+    """A server that let us in."""
+
+    def __init__(self, client: MysqlClient, connection: "_Connection") -> None:
+        self._client = client
+        self._connection = connection
+
+    async def rows(self, statement: str) -> Sequence[Row]:
+        """Return the rows of one of the client's statements, columns by name.
+
+        Raises RefusedError when the server said no, after which the session goes on; any other
+        CollectError ends it.
+        """
+        return await self._client._rows(self._connection, statement)
+
+
+# Sends the password as it is, or hashed in a way that is reversed at once (MySQL before 4.1).
+_TELLS_THE_PASSWORD: Final = ("mysql_clear_password", "dialog", "mysql_old_password")
+
+
+class _Refusal:
+    """Takes the place of a plugin that would give the password to whoever answers at that port."""
+
+    def __init__(self, connection: object) -> None:
+        del connection
+
+    def authenticate(self, packet: object) -> None:
+        del packet
+        raise asyncmy.errors.OperationalError(
+            2059, "the server wants the password in clear, which is for TLS only; nothing was sent"
+        )
+
+
+class _Connection(asyncmy.connection.Connection):
+    """A connection that takes so much and no more; the driver itself believes every length it is told."""
+
+    _proto: Any  # the driver's receive buffer; its published types leave it out
+    _taken = 0
+
+    async def _fill_buffer(self, need: int) -> None:
+        """Wait for `need` unread bytes: the one door that everything from the server comes through."""
+        before = self._unread()
+        if self._taken + need - before <= MAX_SESSION_BYTES:
+            await super()._fill_buffer(need)  # type: ignore[misc] # inside the driver, so a test holds it
+            self._taken += self._unread() - before
+            if self._taken <= MAX_SESSION_BYTES:
+                return
+        raise CollectError(
+            CollectFailure.TOO_LARGE,
+            f"the server sends more than {MAX_SESSION_BYTES // 1024} KiB in one poll",
+        )
+
+    async def show_warnings(self) -> None:
+        """Ask for none: the driver would send a statement of its own after one that has warnings."""
+
+    def _unread(self) -> int:
+        return int(self._proto.length - self._proto.pos) if self._proto is not None else 0

@@ -1,0 +1,116 @@
+"""Reads one MySQL or MariaDB server: asks, parses, publishes."""
+
+import ssl
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import structlog
+
+from collectors.mysql.client import MysqlClient, Row, Session
+from collectors.mysql.errors import NO_PRIVILEGE, NO_SUCH_TABLE, SYNTAX_ERROR, RefusedError, one_line
+from collectors.mysql.metrics import samples
+from collectors.mysql.parse import (
+    Channel,
+    MysqlSnapshot,
+    parse_channels,
+    parse_heartbeats,
+    parse_server,
+)
+from collectors.mysql.statements import SERVER, channel_statements, heartbeat_statement
+from dialtone.model import Node, Reading
+from dialtone.ports import Clock
+
+_log = structlog.get_logger(__name__)
+
+_WITHOUT_HEARTBEAT: Final = NO_PRIVILEGE | NO_SUCH_TABLE
+
+
+class MysqlCollector:
+    """Implements ports.Collector.
+
+    `node.options` may hold `heartbeat`, the table schema.table that a heartbeat is written to;
+    `tls`, `verify` for an encrypted connection to a server that proves who it is; and `ca`, a file
+    of certificates to prove it by, instead of the system's. Raises ValueError for a node without user
+    name, or for other values of these.
+    """
+
+    def __init__(self, node: Node, clock: Clock) -> None:
+        if not node.username:
+            raise ValueError(f"{node.name}: a mysql node needs a user name")
+        self._node = node
+        self._clock = clock
+        table = node.options.get("heartbeat")
+        self._heartbeat = heartbeat_statement(table) if table else None
+        self._client = MysqlClient(
+            node.endpoint,
+            username=node.username,
+            password=node.secret,
+            deadline=node.timeout,
+            heartbeat=table,
+            tls=_tls(node.options),
+        )
+        self._heartbeat_fails = False
+
+    async def collect(self) -> Reading:
+        """Poll once: the server, its channels, the heartbeats if there is a table for them."""
+        info: dict[str, str] = {}
+        async with self._client.session() as session:
+            server = parse_server(await session.rows(SERVER))
+            channels = parse_channels(await _first(session, channel_statements(server.version)))
+            heartbeats = await self._heartbeats(session, info)
+        info["version"] = one_line(server.version)
+        for channel in channels:
+            info |= _words(channel)
+        snapshot = MysqlSnapshot(server, channels, heartbeats)
+        return Reading(samples(self._node.name, snapshot, self._clock.now()), info)
+
+    async def _heartbeats(self, session: Session, info: dict[str, str]) -> Mapping[int, float]:
+        if self._heartbeat is None:
+            return {}
+        try:
+            found = parse_heartbeats(await session.rows(self._heartbeat))
+        except RefusedError as error:
+            # No table yet, or no right to read it: what the server says of its threads counts all the same.
+            if error.code not in _WITHOUT_HEARTBEAT:
+                raise
+            info["heartbeat"] = error.detail
+            if not self._heartbeat_fails:
+                _log.warning("mysql.no-heartbeat", node=self._node.name, error=error.detail)
+            self._heartbeat_fails = True
+            return {}
+        if self._heartbeat_fails:
+            _log.info("mysql.heartbeat-back", node=self._node.name)
+        self._heartbeat_fails = False
+        if not found:
+            info["heartbeat"] = "the table is empty: nobody writes heartbeats"
+        return found
+
+    async def aclose(self) -> None:
+        """Do nothing: no connection outlives its poll."""
+
+
+async def _first(session: Session, statements: Sequence[str]) -> Sequence[Row]:
+    """Return the rows of the first statement whose words the server knows."""
+    *early, last = statements
+    for statement in early:
+        try:
+            return await session.rows(statement)
+        except RefusedError as error:
+            if error.code != SYNTAX_ERROR:
+                raise
+    return await session.rows(last)
+
+
+def _words(channel: Channel) -> dict[str, str]:
+    words = {f"channel/{channel.name}/source": str(channel.source)}
+    errors = [one_line(text) for text in (channel.io_error, channel.sql_error) if text]
+    if errors:
+        words[f"channel/{channel.name}/error"] = "; ".join(errors)
+    return words
+
+
+def _tls(options: Mapping[str, str]) -> ssl.SSLContext | None:
+    wanted = options.get("tls", "off")
+    if wanted not in ("off", "verify"):
+        raise ValueError(f"tls is {wanted!r}; write verify or off")
+    return ssl.create_default_context(cafile=options.get("ca")) if wanted == "verify" else None

@@ -1,0 +1,35 @@
+"""What real servers answered in each state of trouble; tests/data/mysql/VERSION.json."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from collectors.mysql.statements import SERVER
+from tests.fakes.mysql import Answer, Result
+
+_DATA = Path(__file__).parents[2] / "data" / "mysql"
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A server in one state: `rows` as the driver gave them for `statement`."""
+
+    version: str
+    statement: str
+    read_only: int
+    rows: Sequence[Mapping[str, object]]
+
+    @property
+    def answers(self) -> dict[str, Answer]:
+        """The same for a fake server, by statement."""
+        return {
+            SERVER: Result([{"version": self.version, "read_only": self.read_only}]),
+            self.statement: Result(self.rows),
+        }
+
+
+def recording(server: str, state: str) -> Recording:
+    """Return one: server is mariadb-10.11, mariadb-11.8 or mysql-9.7."""
+    found = json.loads((_DATA / f"{server}.json").read_text())
+    return Recording(found["version"], found["statement"], **found["states"][state])

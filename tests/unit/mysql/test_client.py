@@ -1,0 +1,267 @@
+"""The client against a server on a real socket that hangs, lies, floods, refuses and eavesdrops."""
+
+import asyncio
+import ssl
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from collectors.mysql.client import MAX_SESSION_BYTES, MysqlClient
+from collectors.mysql.errors import RefusedError
+from collectors.mysql.statements import REPLICA, SERVER
+from dialtone.model import CollectError, CollectFailure, Secret
+from tests.fakes.mysql import HANG_UP, SILENCE, Answer, FakeMysql, Raw, Refusal, Result, packet
+
+PASSWORD = "s3cr3t-Ω"
+ROW = {"version": "9.7.4", "read_only": 1, "nothing": None}
+
+
+def client(
+    server: FakeMysql, *, deadline: float = 5.0, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+) -> MysqlClient:
+    """A client of that server."""
+    endpoint = f"mysql://{host}:{server.port}"
+    return MysqlClient(endpoint, username="dialtone", password=Secret(PASSWORD), deadline=deadline, tls=tls)
+
+
+async def failure_of(reader: MysqlClient, statement: str = SERVER) -> CollectError:
+    """Ask once; return how it failed."""
+    with pytest.raises(CollectError) as raised:
+        async with reader.session() as session:
+            await session.rows(statement)
+    assert PASSWORD not in str(raised.value)
+    assert "\n" not in str(raised.value)
+    return raised.value
+
+
+async def test_rows_come_with_their_names_and_types_and_the_server_is_told_goodbye() -> None:
+    server = FakeMysql({SERVER: Result([ROW])})
+    async with server.running():
+        async with client(server).session() as session:
+            assert await session.rows(SERVER) == [ROW]
+        await server.left.wait()
+    assert (server.statements, server.goodbyes) == ([SERVER], 1)
+
+
+async def test_a_statement_off_the_list_is_not_sent() -> None:
+    server = FakeMysql()
+    async with server.running(), client(server).session() as session:
+        with pytest.raises(ValueError, match="not on the list"):
+            await session.rows("DROP TABLE subscriber")
+    assert server.statements == []
+
+
+async def test_warnings_are_not_asked_for_by_a_statement_of_the_drivers_own() -> None:
+    server = FakeMysql({SERVER: Result([ROW], warnings=3)})
+    async with server.running(), client(server).session() as session:
+        assert await session.rows(SERVER) == [ROW]
+    assert server.statements == [SERVER]
+
+
+@pytest.mark.parametrize(
+    ("login", "failure"),
+    [
+        (
+            Refusal(1045, "Access denied for user 'dialtone'@'127.0.0.1' (using password: YES)"),
+            CollectFailure.AUTH,
+        ),
+        (Refusal(1698, "Access denied for user 'dialtone'@'127.0.0.1'"), CollectFailure.AUTH),
+        (Refusal(1130, "Host '127.0.0.1' is not allowed to connect"), CollectFailure.AUTH),
+        (Refusal(1040, "Too many connections"), CollectFailure.SERVER),
+        (Refusal(3159, "Connections using insecure transport are prohibited"), CollectFailure.TLS),
+        (HANG_UP, CollectFailure.CONNECT),
+        (SILENCE, CollectFailure.TIMEOUT),
+    ],
+)
+async def test_a_login_that_fails_says_why(login: Answer, failure: CollectFailure) -> None:
+    server = FakeMysql(login=login)
+    async with server.running():
+        error = await failure_of(client(server, deadline=0.2 if login is SILENCE else 5.0))
+    assert error.failure is failure
+    assert f"127.0.0.1:{server.port}" in error.detail
+    if isinstance(login, Refusal) and login.code:
+        assert login.text in error.detail
+
+
+@pytest.mark.parametrize(
+    ("answer", "failure"),
+    [
+        (Refusal(1227, "Access denied; you need SLAVE MONITOR"), CollectFailure.DENIED),
+        (Refusal(1142, "SELECT command denied"), CollectFailure.DENIED),
+        (
+            Refusal(1969, "Query execution was interrupted (max_statement_time exceeded)"),
+            CollectFailure.TIMEOUT,
+        ),
+        (Refusal(1317, "Query execution was interrupted"), CollectFailure.SERVER),
+        (HANG_UP, CollectFailure.CONNECT),
+        (SILENCE, CollectFailure.TIMEOUT),
+        (Raw(packet(1, b"\xfb/etc/passwd")), CollectFailure.PROTOCOL),  # LOAD DATA LOCAL
+        (Raw(packet(9, b"\x01")), CollectFailure.PROTOCOL),  # out of sequence
+        (Raw(packet(1, b"\x01") + packet(2, b"\x03def")), CollectFailure.PROTOCOL),  # half a column
+        (Raw(b"\xff\xff\xff\x01"), CollectFailure.TOO_LARGE),  # announces 16 MiB
+    ],
+)
+async def test_a_statement_that_fails_says_why(answer: Answer, failure: CollectFailure) -> None:
+    server = FakeMysql({SERVER: answer})
+    async with server.running():
+        error = await failure_of(client(server, deadline=0.2 if answer is SILENCE else 5.0))
+    assert error.failure is failure
+
+
+async def test_a_refused_statement_leaves_the_session_usable() -> None:
+    server = FakeMysql({SERVER: Result([ROW])})
+    async with server.running(), client(server).session() as session:
+        with pytest.raises(RefusedError) as raised:
+            await session.rows(REPLICA)
+        assert raised.value.code == 1064
+        assert await session.rows(SERVER) == [ROW]
+
+
+@pytest.mark.parametrize(
+    "greeting",
+    [
+        Raw(b"SSH-2.0-OpenSSH_9.2p1\r\n"),
+        Raw(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
+        Raw(packet(0, b"\x0a8.0\0")),
+    ],
+)
+async def test_something_else_on_that_port_is_not_taken_for_a_server(greeting: Raw) -> None:
+    server = FakeMysql(greeting=greeting)
+    async with server.running():
+        error = await failure_of(client(server, deadline=0.5))
+    assert error.failure in (CollectFailure.PROTOCOL, CollectFailure.TOO_LARGE, CollectFailure.TIMEOUT)
+
+
+async def test_a_server_that_never_stops_sending_rows_is_stopped() -> None:
+    server = FakeMysql({SERVER: Result([{"version": "x" * 10_000}], endless=True)})
+    async with server.running():
+        error = await failure_of(client(server))
+    assert error.failure is CollectFailure.TOO_LARGE
+
+
+async def test_a_result_over_the_limit_is_refused() -> None:
+    many = Result([{"version": "x" * 1000, "read_only": 0}] * (MAX_SESSION_BYTES // 1000 + 100))
+    server = FakeMysql({SERVER: many})
+    async with server.running():
+        error = await failure_of(client(server))
+    assert (error.failure, "1024 KiB" in error.detail) == (CollectFailure.TOO_LARGE, True)
+
+
+async def test_a_result_just_under_the_limit_is_read() -> None:
+    many = Result([{"version": "x" * 1000, "read_only": 0}] * (MAX_SESSION_BYTES // 1000 - 100))
+    server = FakeMysql({SERVER: many})
+    async with server.running(), client(server).session() as session:
+        assert len(await session.rows(SERVER)) == len(many.rows)
+
+
+async def test_a_refused_port_is_connect() -> None:
+    server = FakeMysql()
+    async with server.running():
+        pass
+    assert (await failure_of(client(server))).failure is CollectFailure.CONNECT
+
+
+async def test_a_name_that_does_not_resolve_is_dns() -> None:
+    error = await failure_of(client(FakeMysql(port=3306), host="db.invalid"))
+    assert error.failure is CollectFailure.DNS
+
+
+async def test_a_cancelled_poll_leaves_no_connection() -> None:
+    server = FakeMysql({SERVER: SILENCE})
+    async with server.running():
+        poll = asyncio.create_task(failure_of(client(server, deadline=60)))
+        await server.asked.wait()
+        poll.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await poll
+        await server.left.wait()
+    assert server.goodbyes == 0
+
+
+@pytest.mark.parametrize("plugin", [b"mysql_clear_password", b"dialog", b"mysql_old_password"])
+async def test_the_password_is_not_told_to_a_server_that_asks_for_it_in_clear(plugin: bytes) -> None:
+    heard = bytearray()
+
+    async def eavesdrop(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(packet(0, FakeMysql().handshake()))
+        heard.extend(await reader.read(4096))
+        writer.write(packet(2, b"\xfe" + plugin + b"\0Password: "))
+        heard.extend(await reader.read(4096))
+        writer.close()
+        await writer.wait_closed()
+        done.set()
+
+    done = asyncio.Event()
+    server = await asyncio.start_server(eavesdrop, "127.0.0.1", 0)
+    async with server:
+        fake = FakeMysql(port=server.sockets[0].getsockname()[1])
+        error = await failure_of(client(fake))
+        await done.wait()
+    assert error.failure is CollectFailure.AUTH
+    assert "in clear" in error.detail
+    assert PASSWORD.encode() not in heard
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate for localhost that vouches for itself, and its key."""
+    folder = tmp_path_factory.mktemp("tls")
+    found = folder / "cert.pem", folder / "key.pem"
+    subprocess.run(
+        [
+            *(
+                "openssl",
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:prime256v1",
+                "-nodes",
+            ),
+            *("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-days", "2"),
+            *("-out", str(found[0]), "-keyout", str(found[1])),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    return found
+
+
+def server_side(certificate: tuple[Path, Path]) -> ssl.SSLContext:
+    """The server's end of TLS."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    return context
+
+
+async def test_tls_is_used_when_asked_for(certificate: tuple[Path, Path]) -> None:
+    server = FakeMysql({SERVER: Result([ROW])}, tls=server_side(certificate))
+    trusting = ssl.create_default_context(cafile=str(certificate[0]))
+    async with server.running(), client(server, tls=trusting, host="localhost").session() as session:
+        assert await session.rows(SERVER) == [ROW]
+
+
+async def test_tls_with_a_certificate_that_nobody_vouches_for_is_refused(
+    certificate: tuple[Path, Path],
+) -> None:
+    server = FakeMysql({SERVER: Result([ROW])}, tls=server_side(certificate))
+    async with server.running():
+        error = await failure_of(client(server, tls=ssl.create_default_context(), host="localhost"))
+    assert error.failure is CollectFailure.TLS
+    assert server.logins == []
+
+
+async def test_tls_that_the_server_does_not_have_fails_and_sends_no_login() -> None:
+    server = FakeMysql({SERVER: Result([ROW])})
+    async with server.running():
+        error = await failure_of(client(server, tls=ssl.create_default_context(), host="localhost"))
+    assert error.failure is CollectFailure.TLS
+    assert server.logins == []
+
+
+@pytest.mark.parametrize("endpoint", ["127.0.0.1:3306", "http://127.0.0.1", "mysql://"])
+def test_an_address_that_is_no_servers_is_refused(endpoint: str) -> None:
+    with pytest.raises(ValueError, match="mysql://HOST:3306"):
+        MysqlClient(endpoint, username="dialtone", password=None, deadline=1.0)
