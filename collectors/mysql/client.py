@@ -8,7 +8,7 @@ or that a cancelled statement left out of step.
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -16,7 +16,9 @@ from urllib.parse import urlsplit
 import asyncmy.connection
 import asyncmy.errors
 
+from collectors.mysql import resultset
 from collectors.mysql.errors import GARBAGE, translated
+from collectors.mysql.resultset import Row
 from collectors.mysql.statements import FIXED, heartbeat_statement
 from dialtone.model import CollectError, CollectFailure, Secret
 
@@ -25,8 +27,7 @@ MAX_SESSION_BYTES: Final = 1024 * 1024
 
 _DEFAULT_PORT: Final = 3306
 _PROGRAM: Final = "dialtone"
-
-Row = Mapping[str, object]
+_COM_QUERY: Final = 3
 
 
 class MysqlClient:
@@ -77,9 +78,9 @@ class MysqlClient:
         )
         try:
             async with asyncio.timeout(self._deadline):
-                await self._guarded(connection.connect())
-                yield Session(self, connection)
-                await self._guarded(connection.ensure_closed())
+                await _guarded(connection.connect(), self._where)
+                yield Session(connection, self._allowed, self._where)
+                await _guarded(connection.ensure_closed(), self._where)
         except TimeoutError:
             raise CollectError(
                 CollectFailure.TIMEOUT, f"{self._where}: not done in {self._deadline:g} s"
@@ -87,32 +88,14 @@ class MysqlClient:
         finally:
             connection.close()
 
-    async def _guarded(self, work: Any) -> Any:
-        try:
-            return await work
-        except asyncmy.errors.MySQLError as error:
-            raise translated(error, self._where) from error
-        except GARBAGE as error:
-            raise CollectError(
-                CollectFailure.PROTOCOL,
-                f"{self._where}: what answers there doesn't speak MySQL's protocol ({type(error).__name__})",
-            ) from error
-
-    async def _rows(self, connection: "_Connection", statement: str) -> Sequence[Row]:
-        if statement not in self._allowed:
-            raise ValueError(f"{statement!r} is not on the list of statements that only read")
-        cursor = connection.cursor()
-        await self._guarded(cursor.execute(statement))
-        names = [column[0] for column in cursor.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in await self._guarded(cursor.fetchall())]
-
 
 class Session:
     """A server that let us in."""
 
-    def __init__(self, client: MysqlClient, connection: "_Connection") -> None:
-        self._client = client
+    def __init__(self, connection: "_Connection", allowed: frozenset[str], where: str) -> None:
         self._connection = connection
+        self._allowed = allowed
+        self._where = where
 
     async def rows(self, statement: str) -> Sequence[Row]:
         """Return the rows of one of the client's statements, columns by name.
@@ -120,7 +103,36 @@ class Session:
         Raises RefusedError when the server said no, after which the session goes on; any other
         CollectError ends it.
         """
-        return await self._client._rows(self._connection, statement)
+        if statement not in self._allowed:
+            raise ValueError(f"{statement!r} is not on the list of statements that only read")
+        await _guarded(self._connection.send(statement), self._where)
+        width = resultset.column_count(await self._packet())
+        names = [resultset.column_name(await self._packet()) for _ in range(width)]
+        packet = await self._packet()
+        if resultset.divides(packet):
+            packet = await self._packet()
+        rows: list[Row] = []
+        while not resultset.ends(packet):
+            rows.append(resultset.row(packet, names))
+            packet = await self._packet()
+        return rows
+
+    async def _packet(self) -> bytes:
+        packet = await _guarded(self._connection.read_packet(), self._where)  # type: ignore[no-untyped-call]
+        return bytes(packet.get_all_data())
+
+
+async def _guarded(work: Awaitable[Any], where: str) -> Any:
+    """Return what the driver's work returns; what it raises becomes a CollectError."""
+    try:
+        return await work
+    except asyncmy.errors.MySQLError as error:
+        raise translated(error, where) from error
+    except GARBAGE as error:
+        raise CollectError(
+            CollectFailure.PROTOCOL,
+            f"{where}: what answers there doesn't speak MySQL's protocol ({type(error).__name__})",
+        ) from error
 
 
 # Sends the password as it is, or hashed in a way that is reversed at once (MySQL before 4.1).
@@ -159,8 +171,9 @@ class _Connection(asyncmy.connection.Connection):
             f"the server sends more than {MAX_SESSION_BYTES // 1024} KiB in one poll",
         )
 
-    async def show_warnings(self) -> None:
-        """Ask for none: the driver would send a statement of its own after one that has warnings."""
+    async def send(self, statement: str) -> None:
+        """Send a statement; its reply is read packet by packet with read_packet()."""
+        await self._execute_command(_COM_QUERY, statement)  # type: ignore[attr-defined]
 
     def _unread(self) -> int:
         return int(self._proto.length - self._proto.pos) if self._proto is not None else 0

@@ -6,7 +6,7 @@ from typing import Final
 
 import structlog
 
-from collectors.mysql.client import MysqlClient, Row, Session
+from collectors.mysql.client import MysqlClient, Session
 from collectors.mysql.errors import NO_PRIVILEGE, NO_SUCH_TABLE, SYNTAX_ERROR, RefusedError, one_line
 from collectors.mysql.metrics import samples
 from collectors.mysql.parse import (
@@ -16,6 +16,7 @@ from collectors.mysql.parse import (
     parse_heartbeats,
     parse_server,
 )
+from collectors.mysql.resultset import Row
 from collectors.mysql.statements import SERVER, channel_statements, heartbeat_statement
 from dialtone.model import Node, Reading
 from dialtone.ports import Clock

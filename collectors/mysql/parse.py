@@ -5,9 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from collectors.mysql.resultset import Row
 from dialtone.model import CollectError, CollectFailure
-
-Row = Mapping[str, object]
 
 DEFAULT_CHANNEL: Final = "default"
 """Stands for the channel without a name: an empty label is no label in Prometheus."""
@@ -117,7 +116,7 @@ def _channel(row: Row) -> Channel:
     )
 
 
-def _value(row: Row, columns: Sequence[str]) -> object:
+def _value(row: Row, columns: Sequence[str]) -> str | None:
     for column in columns:
         if column in row:
             return row[column]
@@ -125,10 +124,7 @@ def _value(row: Row, columns: Sequence[str]) -> object:
 
 
 def _text(row: Row, columns: Sequence[str]) -> str:
-    value = _value(row, columns)
-    if isinstance(value, bytes):  # a binary collation
-        return value.decode(errors="replace")
-    return "" if value is None else str(value)
+    return _value(row, columns) or ""
 
 
 def _number(row: Row, columns: Sequence[str]) -> float | None:
@@ -136,8 +132,8 @@ def _number(row: Row, columns: Sequence[str]) -> float | None:
     if value is None:
         return None
     try:
-        number = float(value) if isinstance(value, int | float) else float(_text(row, columns))
-    except (ValueError, OverflowError):
+        number = float(value)
+    except ValueError:
         number = math.nan
     if not math.isfinite(number):
         raise _wrong(f"{columns[0]} is no number")

@@ -33,7 +33,7 @@ _OPTIONS: Final = (
     f"--slave-net-timeout={NET_TIMEOUT}",
     # A lab outlives no crash of its machine: nothing is flushed to disk for the sake of it.
     "--sync-binlog=0",
-    "--innodb-flush-log-at-trx-commit=0",
+    "--innodb-flush-log-at-trx-commit=2",
     "--innodb-doublewrite=0",
     "--innodb-log-file-size=4M",
     "--innodb-buffer-pool-size=16M",

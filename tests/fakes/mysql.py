@@ -6,6 +6,7 @@ CLIENT_DEPRECATE_EOF, which a server need not offer).
 
 import asyncio
 import contextlib
+import socket
 import ssl
 import struct
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -13,11 +14,11 @@ from dataclasses import dataclass, field
 
 _CLIENT_SSL = 0x0800
 _CAPABILITIES = 0x0200 | 0x8000 | 0x80000  # PROTOCOL_41, SECURE_CONNECTION, PLUGIN_AUTH
-_UTF8MB4, _BINARY = 45, 63
-_LONGLONG, _DOUBLE, _VAR_STRING = 8, 5, 253
+_UTF8MB4, _VAR_STRING = 45, 253
 _QUIT, _QUERY = 0x01, 0x03
+_SSL_REQUEST = 36
 
-Row = Mapping[str, object]
+Row = Mapping[str, str | None]
 
 
 @dataclass(frozen=True)
@@ -85,49 +86,61 @@ class FakeMysql:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["FakeMysql"]:
         """Listen on a free loopback port for the time of the block."""
-        server = await asyncio.start_server(self._accepted, "127.0.0.1", 0)
-        self.port = server.sockets[0].getsockname()[1]
-        try:
-            yield self
-        finally:
-            server.close()
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            listener.setblocking(False)
+            self.port = listener.getsockname()[1]
+            self._tasks.add(asyncio.create_task(self._accept(listener)))
+            try:
+                yield self
+            finally:
+                for task in self._tasks:
+                    task.cancel()
+                await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._tasks.add(asyncio.create_task(self._serve(reader, writer)))
+    async def _accept(self, listener: socket.socket) -> None:
+        while True:
+            connection, _ = await asyncio.get_running_loop().sock_accept(listener)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._tasks.add(asyncio.create_task(self._serve(connection)))
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        wire = _Wire(reader, writer)
-        try:
-            with contextlib.suppress(asyncio.IncompleteReadError, OSError):
-                if self.greeting is not None:
-                    await wire.send(0, self.greeting)
-                wire.write(0, self.handshake())
-                if not await self._logged_in(wire):
-                    return
-                while (command := await wire.read())[1][0] != _QUIT:
-                    assert command[1][0] == _QUERY
-                    statement = command[1][1:].decode()
-                    self.statements.append(statement)
-                    self.asked.set()
-                    await wire.send(1, self.answers.get(statement, Refusal(1064, f"near '{statement}'")))
-                self.goodbyes += 1
-        finally:
-            writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
-            self.left.set()
+    async def _serve(self, connection: socket.socket) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, OSError), connection:
+            first = 0
+            if self.tls is not None:
+                first = await self._asked_for_tls(connection)
+            async with _wire(connection, self.tls) as wire:
+                await self._converse(wire, first)
+        self.left.set()
+
+    async def _asked_for_tls(self, connection: socket.socket) -> int:
+        # Not through a stream: that might already have read what belongs to the TLS handshake.
+        loop = asyncio.get_running_loop()
+        await loop.sock_sendall(connection, packet(0, self.handshake()))
+        request = await loop.sock_recv(connection, _SSL_REQUEST)
+        assert len(request) == _SSL_REQUEST
+        assert struct.unpack_from("<I", request, 4)[0] & _CLIENT_SSL
+        return request[3] + 1
+
+    async def _converse(self, wire: "_Wire", first: int) -> None:
+        if self.greeting is not None:
+            await wire.send(0, self.greeting)
+        if first == 0:
+            wire.write(0, self.handshake())
+        if not await self._logged_in(wire):
+            return
+        while (command := (await wire.read())[1])[0] != _QUIT:
+            assert command[0] == _QUERY
+            statement = command[1:].decode()
+            self.statements.append(statement)
+            self.asked.set()
+            await wire.send(1, self.answers.get(statement, Refusal(1064, f"near '{statement}'")))
+        self.goodbyes += 1
 
     async def _logged_in(self, wire: "_Wire") -> bool:
         sequence, response = await wire.read()
-        if struct.unpack_from("<I", response)[0] & _CLIENT_SSL:
-            if self.tls is None:  # as MariaDB without TLS does
-                wire.write(sequence + 1, _refusal(Refusal(1043, "Bad handshake")))
-                return False
-            await wire.writer.start_tls(self.tls)
-            sequence, response = await wire.read()
+        if len(response) == _SSL_REQUEST - 4:  # to a server without TLS: MariaDB's answer
+            wire.write(sequence + 1, _refusal(Refusal(1043, "Bad handshake")))
+            return False
         self.logins.append(response)
         if self.login is None:
             wire.write(sequence + 1, b"\x00\x00\x00\x02\x00\x00\x00")
@@ -178,6 +191,20 @@ class _Wire:
         await self.writer.drain()
 
 
+@contextlib.asynccontextmanager
+async def _wire(connection: socket.socket, tls: ssl.SSLContext | None) -> AsyncIterator[_Wire]:
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader()
+    protocol = asyncio.StreamReaderProtocol(reader)
+    transport, _ = await loop.connect_accepted_socket(lambda: protocol, connection, ssl=tls)
+    writer = asyncio.StreamWriter(transport, protocol, reader, loop)
+    try:
+        yield _Wire(reader, writer)
+    finally:
+        writer.close()
+        await writer.wait_closed()
+
+
 def packet(sequence: int, payload: bytes) -> bytes:
     """Return a payload as it goes over the wire."""
     return len(payload).to_bytes(3, "little") + bytes([sequence]) + payload
@@ -191,24 +218,20 @@ def _result(result: Result) -> Iterator[bytes]:
     columns = list(result.rows[0]) if result.rows else ["none"]
     end = b"\xfe" + struct.pack("<HH", result.warnings, 2)
     rows = [b"".join(_cell(row[column]) for column in columns) for row in result.rows]
-    described = [_column(name, [row[name] for row in result.rows]) for name in columns]
-    yield from (_length(len(columns)), *described, end, *rows)
+    yield from (_length(len(columns)), *map(column, columns), end, *rows)
     while result.endless:
         yield rows[-1]
     yield end
 
 
-def _column(name: str, values: Sequence[object]) -> bytes:
-    kinds = {type(value) for value in values if value is not None}
-    charset, kind = _UTF8MB4, _VAR_STRING
-    if kinds and kinds <= {int, float}:
-        charset, kind = _BINARY, _DOUBLE if float in kinds else _LONGLONG
+def column(name: str) -> bytes:
+    """Return the payload that defines a column (Protocol::ColumnDefinition41)."""
     texts = b"".join(_text(text) for text in ("def", "", "", "", name, name))
-    return texts + b"\x0c" + struct.pack("<HIBHBH", charset, 1024, kind, 0, 0, 0)
+    return texts + b"\x0c" + struct.pack("<HIBHBH", _UTF8MB4, 1024, _VAR_STRING, 0, 0, 0)
 
 
-def _cell(value: object) -> bytes:
-    return b"\xfb" if value is None else _text(str(value))
+def _cell(value: str | None) -> bytes:
+    return b"\xfb" if value is None else _text(value)
 
 
 def _text(text: str) -> bytes:

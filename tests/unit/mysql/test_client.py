@@ -11,10 +11,11 @@ from collectors.mysql.client import MAX_SESSION_BYTES, MysqlClient
 from collectors.mysql.errors import RefusedError
 from collectors.mysql.statements import REPLICA, SERVER
 from dialtone.model import CollectError, CollectFailure, Secret
-from tests.fakes.mysql import HANG_UP, SILENCE, Answer, FakeMysql, Raw, Refusal, Result, packet
+from tests.fakes.mysql import HANG_UP, SILENCE, Answer, FakeMysql, Raw, Refusal, Result, column, packet
 
 PASSWORD = "s3cr3t-Ω"
-ROW = {"version": "9.7.4", "read_only": 1, "nothing": None}
+ROW = {"version": "9.7.4", "read_only": "1", "accents": "é", "nothing": None}
+A_RESULT = packet(1, b"\x01") + packet(2, column("version")) + packet(3, b"\xfe\0\0\2\0")
 
 
 def client(
@@ -35,7 +36,7 @@ async def failure_of(reader: MysqlClient, statement: str = SERVER) -> CollectErr
     return raised.value
 
 
-async def test_rows_come_with_their_names_and_types_and_the_server_is_told_goodbye() -> None:
+async def test_rows_come_with_their_names_and_the_server_is_told_goodbye() -> None:
     server = FakeMysql({SERVER: Result([ROW])})
     async with server.running():
         async with client(server).session() as session:
@@ -99,6 +100,10 @@ async def test_a_login_that_fails_says_why(login: Answer, failure: CollectFailur
         (Raw(packet(1, b"\xfb/etc/passwd")), CollectFailure.PROTOCOL),  # LOAD DATA LOCAL
         (Raw(packet(9, b"\x01")), CollectFailure.PROTOCOL),  # out of sequence
         (Raw(packet(1, b"\x01") + packet(2, b"\x03def")), CollectFailure.PROTOCOL),  # half a column
+        (Raw(A_RESULT + packet(4, b"\x20short")), CollectFailure.PROTOCOL),
+        (Raw(A_RESULT + packet(4, b"\xfd\xff\xff\xff")), CollectFailure.PROTOCOL),
+        (Raw(packet(1, b"\x00\x00\x00\x02\x00\x00\x00")), CollectFailure.PROTOCOL),  # OK: no rows at all
+        (Raw(A_RESULT + packet(4, b"\xff\x25\x05#70100interrupted")), CollectFailure.SERVER),
         (Raw(b"\xff\xff\xff\x01"), CollectFailure.TOO_LARGE),  # announces 16 MiB
     ],
 )
@@ -141,7 +146,7 @@ async def test_a_server_that_never_stops_sending_rows_is_stopped() -> None:
 
 
 async def test_a_result_over_the_limit_is_refused() -> None:
-    many = Result([{"version": "x" * 1000, "read_only": 0}] * (MAX_SESSION_BYTES // 1000 + 100))
+    many = Result([{"version": "x" * 1000, "read_only": "0"}] * (MAX_SESSION_BYTES // 1000 + 100))
     server = FakeMysql({SERVER: many})
     async with server.running():
         error = await failure_of(client(server))
@@ -149,7 +154,7 @@ async def test_a_result_over_the_limit_is_refused() -> None:
 
 
 async def test_a_result_just_under_the_limit_is_read() -> None:
-    many = Result([{"version": "x" * 1000, "read_only": 0}] * (MAX_SESSION_BYTES // 1000 - 100))
+    many = Result([{"version": "x" * 1000, "read_only": "0"}] * (MAX_SESSION_BYTES // 1000 - 100))
     server = FakeMysql({SERVER: many})
     async with server.running(), client(server).session() as session:
         assert len(await session.rows(SERVER)) == len(many.rows)

@@ -13,7 +13,7 @@ from tests.unit.mysql.recordings import recording
 
 TABLE = "dialtone.heartbeat"
 HEARTBEAT = heartbeat_statement(TABLE)
-FRESH = Result([{"server_id": 1, "age": 250_000}])
+FRESH = Result([{"server_id": "1", "age": "250000"}])
 
 
 def collector(server: FakeMysql, clock: FakeClock, **options: str) -> MysqlCollector:
@@ -98,7 +98,7 @@ async def test_an_older_server_is_asked_again_in_its_own_words(
     version: str, asked: list[str], clock: FakeClock
 ) -> None:
     rows = Result(recording("mariadb-10.11", "healthy").rows)
-    server = Result([{"version": version, "read_only": 1}])
+    server = Result([{"version": version, "read_only": "1"}])
     reading, fake = await polled({SERVER: server, asked[-1]: rows}, clock)
     assert values(reading)["mysql_replication_io_running/default"] == 1
     assert fake.statements == [SERVER, *asked]
@@ -106,7 +106,7 @@ async def test_an_older_server_is_asked_again_in_its_own_words(
 
 async def test_a_server_that_knows_none_of_the_words_is_an_error(clock: FakeClock) -> None:
     with pytest.raises(CollectError, match="error 1064") as raised:
-        await polled({SERVER: Result([{"version": "4.0", "read_only": 0}])}, clock)
+        await polled({SERVER: Result([{"version": "4.0", "read_only": "0"}])}, clock)
     assert raised.value.failure is CollectFailure.SERVER
 
 

@@ -117,8 +117,8 @@ def test_a_missing_column_is_named_and_not_taken_for_a_stopped_thread() -> None:
     assert raised.value.failure is CollectFailure.PROTOCOL
 
 
-@pytest.mark.parametrize("value", ["soon", "nan", "1e999", b"\xff"])
-def test_what_should_be_a_number_and_is_none_is_refused(value: object) -> None:
+@pytest.mark.parametrize("value", ["", "soon", "nan", "1e999"])
+def test_what_should_be_a_number_and_is_none_is_refused(value: str) -> None:
     (row,) = recording(MARIADB, "healthy").rows
     with pytest.raises(CollectError, match="Seconds_Behind_Master is no number"):
         parse_channels([{**row, "Seconds_Behind_Master": value}])
@@ -132,22 +132,25 @@ def test_two_channels_that_would_be_one_series_are_refused() -> None:
 
 @pytest.mark.parametrize(
     ("told", "read_only"),
-    [(0, False), (1, True), ("OFF", False), ("ON", True), (b"1", True), ("NO_LOCK_NO_ADMIN", True)],
+    [("0", False), ("1", True), ("OFF", False), ("ON", True), ("NO_LOCK_NO_ADMIN", True)],
 )
-def test_read_only_is_understood_in_every_spelling(told: object, read_only: bool) -> None:
+def test_read_only_is_understood_in_every_spelling(told: str, read_only: bool) -> None:
     assert parse_server([{"version": "12.0", "read_only": told}]) == ServerState("12.0", read_only)
 
 
-@pytest.mark.parametrize("rows", [[], [{"version": "", "read_only": 0}], [{"version": "9"}], [{}, {}]])
-def test_a_server_that_does_not_say_who_it_is_is_refused(rows: list[dict[str, object]]) -> None:
+@pytest.mark.parametrize("rows", [[], [{"version": "", "read_only": "0"}], [{"version": "9"}], [{}, {}]])
+def test_a_server_that_does_not_say_who_it_is_is_refused(rows: list[dict[str, str | None]]) -> None:
     with pytest.raises(CollectError, match="can't be read"):
         parse_server(rows)
 
 
 def test_heartbeats_are_seconds_by_writer_and_may_be_negative_where_clocks_differ() -> None:
-    rows: list[dict[str, object]] = [{"server_id": 1, "age": 1_500_000}, {"server_id": "2", "age": -20_000}]
+    rows: list[dict[str, str | None]] = [
+        {"server_id": "1", "age": "1500000"},
+        {"server_id": "2", "age": "-20000"},
+    ]
     assert parse_heartbeats(rows) == {1: 1.5, 2: -0.02}
 
 
 def test_a_heartbeat_without_a_readable_time_is_left_out_and_is_not_zero() -> None:
-    assert parse_heartbeats([{"server_id": 1, "age": None}, {"server_id": 2, "age": 0}]) == {2: 0.0}
+    assert parse_heartbeats([{"server_id": "1", "age": None}, {"server_id": "2", "age": "0"}]) == {2: 0.0}
