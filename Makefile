@@ -36,7 +36,7 @@ check: setup ## the linters: ruff, mypy, import-linter
 
 test: check ## the linters and every test that needs only quick local servers
 	$(BIN)/pytest tests/unit -n auto -m "not live"
-	$(BIN)/pytest tests/contract tests/integration -m "not live"
+	$(BIN)/pytest tests/contract tests/integration -n 2 --dist loadfile -m "not live"
 
 # pytest's exit code 5 means that no test was selected.
 live: setup ## the suites on many real servers (under 50 minutes)

@@ -4,7 +4,7 @@ import random
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import Final
 
@@ -106,8 +106,10 @@ async def serve(settings: Settings) -> None:
     except StoreError:
         listener.close()
         raise
+    # Port 0 has become a real one, which logs and alerts are to name.
+    bound = replace(settings, listen=Listen(settings.listen.host, listener.getsockname()[1]))
     try:
-        await run_until_signal(lambda: _Service(settings, store).run(listener), grace=_STOP_WITHIN)
+        await run_until_signal(lambda: _Service(bound, store).run(listener), grace=_STOP_WITHIN)
     finally:
         await store.aclose()
 

@@ -1,8 +1,11 @@
 """The command line: one module a command group; every error a sentence and a code of its own."""
 
+import errno
+import os
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import Final
 
 import click
 
@@ -52,9 +55,16 @@ def run(arguments: Sequence[str]) -> int:
         return Exit.USAGE
     except (click.Abort, KeyboardInterrupt):
         return Exit.INTERRUPTED
+    except SystemExit:
+        # How click ends when the reader of our stdout has gone (`| head`); its 1 is a bug's code here.
+        return Exit.USAGE
     except Exception as error:  # noqa: BLE001 - the edge of the process: each kind has its code
         return _failed(_innermost(error))
     return result if isinstance(result, int) else Exit.OK
+
+
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What the system says where nothing more can be written."""
 
 
 def _innermost(error: BaseException) -> BaseException:
@@ -69,9 +79,21 @@ def _failed(error: BaseException) -> Exit:
         if isinstance(error, kind):
             click.echo(f"dialtone: {error}", err=True)
             return code
+    if isinstance(error, OSError) and error.errno in _FULL:
+        where = f" to {error.filename}" if error.filename else ""
+        click.echo(f"dialtone: can't write{where}: {error.strerror}; free some space", err=True)
+        _forget_stdout()
+        return Exit.USAGE
     click.echo("dialtone: this is a bug, please report it with the lines below", err=True)
     traceback.print_exception(error)
     return Exit.BUG
+
+
+def _forget_stdout() -> None:
+    """Throw away what is still to be written, or the interpreter would stumble over it at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
 
 
 def main() -> None:

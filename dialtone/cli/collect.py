@@ -1,6 +1,7 @@
 """dialtone collect: read every node once and print what was found."""
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -16,6 +17,7 @@ from dialtone.cli.exits import Exit
 from dialtone.cli.options import config_argument
 from dialtone.config import Settings, load
 from dialtone.model import Catalog, CollectFailure, Node, NodeState, Sample
+from dialtone.runtime import logs
 
 _REFUSED: Final = frozenset({CollectFailure.AUTH, CollectFailure.DENIED})
 
@@ -37,6 +39,8 @@ def collect(config: Path, names: tuple[str, ...], shape: str) -> int:
     """
     settings = load(config)
     nodes = _chosen(settings, names)
+    # What is down is said below, in words of its own; the log's line would say it twice.
+    logs.configure("error", "text", sys.stderr)
     catalog = wiring.build_catalog()
     states, exposition = anyio.run(wiring.collect, settings, nodes, catalog)
     match shape:

@@ -13,9 +13,11 @@ from dialtone.cli.exits import Exit
 from dialtone.cli.options import config_argument
 from dialtone.config import ProbeSpec, Settings, load
 from dialtone.model import TIMINGS, Engine, Flow, Outcome, ProbeRun, normalise_domain
+from dialtone.ports import StoreError
 from synthetic.evidence import ladder
 
-_CODES: Final = {Outcome.PASS: Exit.OK, Outcome.FAIL: Exit.FAILED, Outcome.INCONCLUSIVE: Exit.USAGE}
+_CODES: Final = {Outcome.FAIL: Exit.FAILED, Outcome.INCONCLUSIVE: Exit.USAGE, Outcome.PASS: Exit.OK}
+"""The worst first: of several probes one failure is a failure, whatever became of the others."""
 
 
 @click.command()
@@ -35,13 +37,19 @@ def probe(flow: str, config: Path, tenant: str, engine: str | None, count: int, 
     """
     settings = load(config)
     spec = _spec(settings, Flow(flow), _domain(settings, tenant), engine)
-    runs = anyio.run(wiring.probe, settings, spec, spec.tenants[0], count)
+    try:
+        runs = anyio.run(wiring.probe, settings, spec, spec.tenants[0], count)
+    except StoreError as error:
+        # Not 7: a scheduler would not know the code, and nothing was learnt about the platform.
+        click.echo(f"dialtone: {error}", err=True)
+        return Exit.USAGE
     if shape == "json":
         click.echo(json.dumps([_as_json(run) for run in runs], indent=2))
     else:
         for run in runs:
             _print(run)
-    return max((_CODES[run.result.outcome] for run in runs), default=Exit.USAGE)
+    ended = {run.result.outcome for run in runs}
+    return next(code for outcome, code in _CODES.items() if outcome in ended)
 
 
 def _domain(settings: Settings, text: str) -> str:

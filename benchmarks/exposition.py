@@ -1,0 +1,98 @@
+"""What a scrape costs: our rendering against prometheus-client's, the same series in the same run.
+
+    python benchmarks/exposition.py [--series 100000] [--rounds 5]
+
+Ten nodes give the series; between two scrapes one node's reading is replaced, as in life. The peer
+is prometheus-client twice: `generate_latest` of our collector, and plain Gauge objects. Printed are
+medians in seconds. All three must give the same series, or it is an error.
+"""
+
+import argparse
+import statistics
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from time import perf_counter
+
+import anyio
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
+
+from dialtone.export.prometheus import Exposition
+from dialtone.model import Catalog, Kind, MetricDef, MetricScope, Node, NodeKind, NodeState, Reading
+from dialtone.runtime.clock import SystemClock
+from dialtone.wiring import build_catalog
+
+NODES = 10
+METRIC = MetricDef(
+    "bench_tenant_calls", Kind.GAUGE, "Live calls", ("node", "tenant", "reseller"), MetricScope.TENANT
+)
+
+
+def reading(node: str, count: int, value: float) -> Reading:
+    """Return a reading with that many series."""
+    at = datetime.now(UTC)
+    return Reading(
+        tuple(
+            METRIC.sample(node, f"t{n}.r{n % 50}.example", f"r{n % 50}.example", value=value + n, at=at)
+            for n in range(count)
+        )
+    )
+
+
+def timed(work: Callable[[], bytes]) -> tuple[float, bytes]:
+    """Return seconds and result."""
+    began = perf_counter()
+    page = work()
+    return perf_counter() - began, page
+
+
+def lines(page: bytes) -> list[bytes]:
+    """Return the lines of the benchmark's metric; the rest (ages) changes from moment to moment."""
+    return sorted(line for line in page.splitlines() if line.startswith(b"bench_tenant_calls{"))
+
+
+async def measure(series: int, rounds: int) -> None:
+    """Print the table."""
+    catalog = Catalog(build_catalog(), [METRIC])
+    exposition = Exposition(catalog, lambda domain: "", SystemClock(), max_series=10 * series)
+    registry, gauges = CollectorRegistry(), CollectorRegistry()
+    gauge = Gauge(METRIC.name, METRIC.help, METRIC.labels, registry=gauges)
+    each = series // NODES
+
+    async def replace(name: str, value: float) -> None:
+        now = datetime.now(UTC)
+        node = Node(name, NodeKind.OPENSIPS, "http://127.0.0.1/mi")
+        found = reading(name, each, value)
+        await exposition.node_polled(NodeState(node, True, now, now, 0.01, now, found))
+        for sample in found.samples:
+            gauge.labels(*sample.labels).set(sample.value)
+
+    for n in range(NODES):
+        await replace(f"n{n}", 0)
+    registry.register(exposition)  # type: ignore[arg-type]
+    times: dict[str, list[float]] = {"ours": [], "generate_latest of ours": [], "Gauge objects": []}
+    for turn in range(rounds):
+        await replace("n0", turn)
+        ours, page = timed(exposition.render)
+        same, reference = timed(lambda: generate_latest(registry))
+        peer, objects = timed(lambda: generate_latest(gauges))
+        if not lines(page) == lines(reference) == lines(objects):
+            sys.exit("the pages differ")
+        for name, seconds in zip(times, (ours, same, peer), strict=True):
+            times[name].append(seconds)
+    print(f"{series} series, one node of {NODES} replaced between scrapes, median of {rounds}")  # noqa: T201
+    for name, seconds in times.items():
+        print(f"  {name:26} {statistics.median(seconds):.4f} s")  # noqa: T201
+
+
+def main() -> None:
+    """Read the arguments and measure."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--series", type=int, default=100_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    arguments = parser.parse_args()
+    anyio.run(measure, arguments.series, arguments.rounds)
+
+
+if __name__ == "__main__":
+    main()
