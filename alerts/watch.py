@@ -14,11 +14,15 @@ from alerts.payload import grouped
 from alerts.rules import Rule
 from dialtone.model import AlertEvent, AlertState, MetricDef, NodeState, ProbeRun, Sample, Scope
 from dialtone.ports import Clock, Notifier, Store, StoreError
+from dialtone.runtime.deadline import within
 
 _log = structlog.get_logger(__name__)
 
 KEEP_AGAIN: Final = 10.0
 """Seconds until alerts that the store would not take are offered to it again."""
+
+KEEP_DEADLINE: Final = 10.0
+"""Seconds that the store has to take them: a disk that hangs is no reason to tell nobody."""
 
 _INBOX: Final = 10_000
 
@@ -147,9 +151,10 @@ class AlertWatch:
                 delivery.add(events)
 
     async def _keep(self) -> None:
+        events = tuple(self._unkept.values())
         try:
-            await self._store.put_alerts(tuple(self._unkept.values()))
-        except StoreError as error:
+            await within(self._clock, KEEP_DEADLINE, lambda: self._store.put_alerts(events))
+        except (StoreError, TimeoutError) as error:
             self._store_failed(error)
             return
         self._unkept.clear()
@@ -157,7 +162,7 @@ class AlertWatch:
             _log.info("alert.store_recovered")
         self._store_failing = False
 
-    def _store_failed(self, error: StoreError) -> None:
+    def _store_failed(self, error: StoreError | TimeoutError) -> None:
         self.store_errors += 1
         if not self._store_failing:
             _log.error("alert.store_failing", why=str(error))

@@ -20,6 +20,8 @@ _SIP_TARGET: Final = re.compile(
     r"(?P<parameters>(?:;[A-Za-z0-9=._-]{1,64}){0,8})",
     re.IGNORECASE,
 )
+_URL_MAX: Final = 2000
+"""The keys of webhook addresses alone are some 200 characters long."""
 _MOVE_IT: Final = "holds a password; take it out and write `password: {file: PATH}` or `{env: NAME}`"
 _DROP_IT: Final = "holds a password, which is not supported here; take it out"
 
@@ -108,7 +110,7 @@ def _url(
     raw: object, schemes: Sequence[str], example: str, *, user: bool = False, mend: str = _MOVE_IT
 ) -> SplitResult:
     # The URL itself is in no message: somebody may have written a password into it.
-    found = text(raw)
+    found = text(raw, most=_URL_MAX)
     try:
         url = urlsplit(found)
         port_is_number = url.port is None or url.port > 0
@@ -136,6 +138,9 @@ def sip_target(raw: object) -> str:
     example = "sip:HOST:5060;transport=udp"
     if found.lower().startswith("sips:"):
         raise ValueError(f"TLS is not supported by this version, only UDP; write {example}")
+    if "@" in found:
+        # Not repeated: a SIP URI may hold a password (RFC 3261 19.1.1).
+        raise ValueError(f"names a user; probes use the phones of `accounts:`; write {example}")
     match = _SIP_TARGET.fullmatch(found)
     if match is None or int(match["port"] or 5060) not in range(1, 65536):
         raise ValueError(f"{quote(found)} is not the SIP URI of a server; write {example}")

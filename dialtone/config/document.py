@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 
 import yaml
 
-from dialtone.config.problem import Problem, Where, quote, show_path
+from dialtone.config.problem import Problem, Where, show_path
 
 MAX_VALUES: Final = 200_000
 MAX_DEPTH: Final = 20
@@ -162,10 +162,17 @@ def _node(event: Any, events: Iterator[Any], anchors: dict[str, _Node], depth: i
         raise _BrokenError(line, f"nested more than {MAX_DEPTH} levels deep")
     if isinstance(event, yaml.AliasEvent):
         if event.anchor not in anchors:
-            raise _BrokenError(line, f"nothing complete above is named &{event.anchor}")
+            # Its name is not repeated: a password may begin with a star.
+            raise _BrokenError(
+                line, "nothing complete above has the name after *; put a value that begins with * in quotes"
+            )
         return anchors[event.anchor]
     if event.tag is not None:
-        raise _BrokenError(line, f"tags are not supported; take {quote(event.tag)} out")
+        # Nor is a tag's: a password may begin with an exclamation mark.
+        raise _BrokenError(
+            line,
+            "tags are not supported; take the word with ! out, or put a value that begins with ! in quotes",
+        )
     node: _Node
     if isinstance(event, yaml.ScalarEvent):
         node = _Scalar(line, event.value, plain=event.implicit[0])

@@ -19,8 +19,8 @@ from dialtone.model import normalise_domain
 
 Tenants: TypeAlias = Literal["all"] | tuple[str, ...]
 
-_SECONDS: Final[Mapping[str, float]] = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_DURATION: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)([smhd])")
+_SECONDS: Final[Mapping[str, float]] = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_DURATION: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(ms|[smhd])")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}(-[A-Z]{2})?")
 _LABEL_NAME: Final = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]{0,62}")
@@ -49,7 +49,7 @@ def kind_of(raw: object) -> str:
             return "a mapping"
 
 
-def text(raw: object) -> str:
+def text(raw: object, *, most: int = _TEXT_MAX) -> str:
     """Return one line of printable text; a whole number may be text too (a number as a name)."""
     if isinstance(raw, int) and not isinstance(raw, bool):
         raw = str(raw)
@@ -57,8 +57,8 @@ def text(raw: object) -> str:
         raise ValueError("is empty; give it a value or take the key out")
     if not isinstance(raw, str):
         raise ValueError(f"must be text, not {kind_of(raw)}")
-    if len(raw) > _TEXT_MAX:
-        raise ValueError(f"has {len(raw)} characters; {_TEXT_MAX} are the most")
+    if len(raw) > most:
+        raise ValueError(f"has {len(raw)} characters; {most} are the most")
     if not raw.isprintable():
         raise ValueError("must be one line of printable text")
     return raw
@@ -106,7 +106,7 @@ def _zone_hint(zone: str) -> str:
 
 
 def duration(raw: object) -> float:
-    """Return seconds from `15s`, `5m`, `1h`, `7d` or a plain number of seconds; always more than zero."""
+    """Return seconds from `500ms`, `15s`, `5m`, `1h`, `7d` or a plain number; always more than zero."""
     seconds: float
     if isinstance(raw, int | float) and not isinstance(raw, bool):
         seconds = float(raw)

@@ -15,9 +15,6 @@ from dialtone.export.series import Family, Labels, Line, Point
 from dialtone.model import UNKNOWN_TENANT, Catalog, CatalogError, NodeState, ProbeRun, Sample
 from dialtone.ports import Clock
 
-CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
-"""The media type of `render()`."""
-
 _log = structlog.get_logger(__name__)
 
 _NODES: Final = "nodes"

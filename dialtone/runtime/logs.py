@@ -22,7 +22,11 @@ _VISIBLE: Final = {
 }
 """Control characters as escapes: what a server answered must not drive the reader's terminal."""
 _PLAIN: Final = (int, float, type(None))
-_QUIET: Final[Mapping[str, int]] = {"aiohttp.access": logging.WARNING, "uvicorn.access": logging.WARNING}
+_QUIET: Final[Mapping[str, int]] = {
+    "aiohttp.access": logging.WARNING,
+    "uvicorn.access": logging.WARNING,
+    "uvicorn.error": logging.ERROR,  # warns of every request that is no HTTP, whoever sends it
+}
 """Loggers that would write one line a request."""
 
 

@@ -116,10 +116,9 @@ class CollectorRunner:
         state = NodeState(self._node, up, since, polled_at=now, duration=duration)
         if error is None:
             self._read = self._heard
-            state = replace(state, read_at=now, reading=reading)
+            state = replace(state, read_at=now, reading=_plain(reading))
         else:
-            detail = " ".join(error.detail.split())[:_MAX_DETAIL]
-            state = replace(state, failure=error.failure, detail=detail)
+            state = replace(state, failure=error.failure, detail=_one_line(error.detail)[:_MAX_DETAIL])
             if last is not None:
                 fresh = self._heard - self._read <= self._node.fresh_for
                 state = replace(state, read_at=last.read_at, reading=last.reading if fresh else None)
@@ -145,3 +144,14 @@ class CollectorRunner:
     async def _tell(self, state: NodeState) -> None:
         for sink in self._sinks:
             await sink.node_polled(state)
+
+
+def _plain(reading: Reading | None) -> Reading | None:
+    if reading is None:
+        return None
+    return replace(reading, info={_one_line(key): _one_line(text) for key, text in reading.info.items()})
+
+
+def _one_line(text: str) -> str:
+    """Return a server's words as one printable line: JSON can carry lone surrogates, which no page can."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())

@@ -22,8 +22,10 @@ async def run_until_signal(
 ) -> signal.Signals | None:
     """Run the work until it ends or SIGTERM or SIGINT comes; return the signal, None without one.
 
-    At a signal the work is cancelled. If it hasn't ended after the grace (seconds), or a second
-    signal comes, the process ends as it is. What the work raises comes through. Main thread only.
+    At a signal the work is cancelled. The process then has the grace (seconds) to end: what comes after
+    this call is included, such as closing a locked file or a thread that still waits for a name server.
+    After that, or at a second signal during the work, it ends as it is. What the work raises comes
+    through. Main thread only.
     """
     stop = _Stop(grace)
     try:
@@ -35,7 +37,7 @@ async def run_until_signal(
         # The group wraps whatever leaves it; listening raises nothing, so what is inside is the work's own.
         raise raised.exceptions[0] from None
     finally:
-        stop.over()
+        stop.give_back_signals()
     return stop.by
 
 
@@ -60,8 +62,7 @@ class _Stop:
         _log.info("stopping", signal=self.by.name if self.by is not None else None)
         work.cancel()
 
-    def over(self) -> None:
-        self._timer.cancel()
+    def give_back_signals(self) -> None:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
 

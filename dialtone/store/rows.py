@@ -57,7 +57,7 @@ def result_row(result: ProbeResult) -> dict[str, object]:
         "timings": json.dumps(dict(result.timings)),
         "sip_status": result.sip_status,
         "failure_code": failure.code.value if failure else None,
-        "failure_detail": failure.detail if failure else None,
+        "failure_detail": _encodable(failure.detail) if failure else None,
         "evidence": result.evidence,
     }
 
@@ -102,7 +102,7 @@ def alert_row(event: AlertEvent) -> dict[str, object]:
         "flow": event.flow,
         "channel": event.channel,
         "value": None if event.value is None else float(event.value),
-        "cause": event.cause,
+        "cause": _encodable(event.cause),
     }
 
 
@@ -122,6 +122,11 @@ def row_alert(row: Mapping[str, Any]) -> AlertEvent:
         value=row["value"],
         cause=row["cause"],
     )
+
+
+def _encodable(text: str) -> str:
+    """Return a server's words with "?" for lone surrogates, which have no UTF-8 and SQLite refuses."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _finite(what: str, values: Iterable[float]) -> None:

@@ -2,7 +2,7 @@
 
 from dialtone.web.app import create_app
 from dialtone.web.context import Board, WebContext, WebToken
-from dialtone.web.server import ListenError, open_listener, serve_http, serve_on
+from dialtone.web.server import ListenError, open_listener, serve_on
 
 __all__ = [
     "WebToken",
@@ -11,6 +11,5 @@ __all__ = [
     "WebContext",
     "create_app",
     "open_listener",
-    "serve_http",
     "serve_on",
 ]

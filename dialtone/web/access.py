@@ -66,10 +66,6 @@ class Reader:
             if self._scope.allows(tenant.domain)
         )
 
-    def tenant(self, domain: str) -> Tenant | None:
-        """Return one tenant."""
-        return next((t for t in self.tenants() if t.domain == domain), None)
-
     def nodes(self) -> tuple[NodeState, ...]:
         """Return the nodes; a server's figures mix tenants, so only the platform sees any."""
         return tuple(self._context.board.nodes(self._scope)) if self._scope.sees_all else ()

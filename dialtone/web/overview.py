@@ -113,6 +113,9 @@ def overview(
     by_tenant: dict[str, list[ProbeResult]] = {}
     for result in results:
         by_tenant.setdefault(result.tenant, []).append(result)
+    alerts_of: dict[str | None, list[AlertEvent]] = {}
+    for alert in live:
+        alerts_of.setdefault(alert.tenant, []).append(alert)
     known = {tenant.domain for tenant in tenants}
     below: dict[str | None, list[Tenant]] = {}
     for tenant in tenants:
@@ -124,7 +127,7 @@ def overview(
         return TenantView(
             tenant=tenant,
             flows=flows,
-            alerts=tuple(a for a in live if a.tenant == tenant.domain),
+            alerts=tuple(alerts_of.get(tenant.domain, ())),
             health=min((_BY_OUTCOME[f.outcome] for f in flows), key=_rank, default=Health.UNTESTED),
             below=children,
             clients_below=sum(c.clients_below or 1 for c in children),

@@ -1,5 +1,6 @@
 """Serves the application over HTTP, and stops in time whatever the clients do."""
 
+import asyncio
 import contextlib
 import errno
 import socket
@@ -9,6 +10,7 @@ from typing import Final
 import anyio
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 GRACE: Final = 2
 """Seconds that answers under way get at a stop."""
@@ -21,6 +23,9 @@ MAX_HEAD: Final = 16 * 1024
 
 MAX_CONNECTIONS: Final = 200
 """At once; whoever comes above it gets 503."""
+
+PATIENCE: Final = 15
+"""Seconds that a connection may stand without a whole request head; then its place is free again."""
 
 _BACKLOG: Final = 128
 
@@ -53,30 +58,27 @@ def open_listener(host: str, port: int) -> socket.socket:
     return sock
 
 
-async def serve_http(
-    app: ASGIApp, host: str, port: int, *, started: Callable[[], None] | None = None
-) -> None:
-    """Serve until cancelled; `started` is called once connections are taken. Raises ListenError."""
-    await serve_on(open_listener(host, port), app, started=started)
-
-
 async def serve_on(
-    listener: socket.socket, app: ASGIApp, *, started: Callable[[], None] | None = None
+    listener: socket.socket,
+    app: ASGIApp,
+    *,
+    started: Callable[[], None] | None = None,
+    patience: int = PATIENCE,
 ) -> None:
-    """Serve on a listener until cancelled; closes it.
+    """Serve on a listener until cancelled; closes it. `started` is called once connections are taken.
 
-    At the cancellation answers under way are finished for GRACE seconds, then cut.
+    At the cancellation answers under way are finished for GRACE seconds, then cut. `patience` is in seconds.
     """
     config = uvicorn.Config(
         app,
-        http="h11",
+        http=_Connection,
         ws="none",
         lifespan="off",
         access_log=False,
         log_config=None,  # through logging, like everybody
         server_header=False,
         timeout_graceful_shutdown=GRACE,
-        timeout_keep_alive=15,
+        timeout_keep_alive=patience,
         limit_concurrency=MAX_CONNECTIONS,
         h11_max_incomplete_event_size=MAX_HEAD,
         backlog=_BACKLOG,
@@ -130,6 +132,41 @@ class _Server(uvicorn.Server):
         """Close what clients still hold open: one that reads nothing would keep its connection for ever."""
         for connection in list(self.server_state.connections):
             connection.transport.abort()
+
+
+class _Connection(H11Protocol):
+    """Closes itself when no request comes: uvicorn does so only between requests, and only at full silence.
+
+    Who opens connections and says nothing, or a byte now and then, would hold all places for ever.
+    """
+
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for the first request."""
+        super().connection_made(transport)
+        self._expect_one_after(None)
+
+    def on_response_complete(self) -> None:
+        """Begin to wait for the next request, unless it has come already (pipelining)."""
+        answered = self.cycle
+        super().on_response_complete()
+        self._expect_one_after(answered)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop waiting."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+        super().connection_lost(exc)
+
+    def _expect_one_after(self, last: RequestResponseCycle | None) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._deadline = self.loop.call_later(self.timeout_keep_alive, self._close_without, last)
+
+    def _close_without(self, last: RequestResponseCycle | None) -> None:
+        if self.cycle is last:
+            self.transport.close()
 
 
 def _advice(error: OSError, port: int) -> str:

@@ -41,6 +41,17 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     await made.aclose()
 
 
+async def test_words_that_have_no_utf8_do_not_keep_a_result_or_an_alert_out(store: Store) -> None:
+    await store.add_results(
+        [a_result("r", outcome=Outcome.FAIL, failure=Failure(FailureCode.AUTH, "40\udc80 Forbidden"))]
+    )
+    await store.put_alerts([an_alert("a", cause="Couldn't open \udcff")])
+    result, [alert] = await store.result(ALICE, "r"), await store.alerts(ALICE)
+    assert result is not None
+    assert result.failure == Failure(FailureCode.AUTH, "40? Forbidden")
+    assert alert.cause == "Couldn't open ?"
+
+
 async def test_a_result_comes_back_exactly_as_it_was_given(store: Store) -> None:
     full = a_result(
         "r-full",

@@ -1,8 +1,10 @@
-"""A program that stops badly, for the tests of run_until_signal: `blocked`, `stubborn` or `polite`."""
+"""A program that stops badly, for the tests of run_until_signal; WORK has the ways."""
 
 import asyncio
+import socket
 import sys
 import time
+from typing import Any
 
 import anyio
 
@@ -37,7 +39,18 @@ async def stubborn() -> None:
         await anyio.sleep_forever()
 
 
-WORK = {"polite": polite, "blocked": blocked, "stubborn": stubborn}
+async def looking_up() -> None:
+    """Ask a name server that does not answer: the thread that waits for it can't be cancelled."""
+
+    def hang(*_: Any, **__: Any) -> None:
+        say("ready")
+        time.sleep(60)
+
+    socket.getaddrinfo = hang  # type: ignore[assignment]
+    await asyncio.get_running_loop().getaddrinfo("sip1.clusterpbx.example", 5060)
+
+
+WORK = {"polite": polite, "blocked": blocked, "stubborn": stubborn, "looking-up": looking_up}
 
 
 async def main(work: str, grace: float) -> None:

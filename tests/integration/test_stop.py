@@ -44,6 +44,14 @@ async def test_a_polite_program_ends_by_itself_with_exit_code_0(number: signal.S
         assert await process.wait() == 0
 
 
+async def test_a_thread_that_outlives_the_work_does_not_outlive_the_grace() -> None:
+    async with program("looking-up", 0.5) as process:
+        process.send_signal(signal.SIGTERM)
+        await heard(process.stdout, b"SIGTERM")
+        with anyio.fail_after(10):
+            assert await process.wait() == EXIT_STUCK
+
+
 @pytest.mark.parametrize("work", ["blocked", "stubborn"])
 async def test_work_that_does_not_end_is_ended_after_the_grace(work: str) -> None:
     async with program(work, 0.1) as process:

@@ -15,7 +15,8 @@ import pytest
 from anyio.abc import SocketStream
 from fastapi import FastAPI
 
-from dialtone.web import ListenError, create_app, open_listener, serve_http, serve_on
+from dialtone.web import ListenError, create_app, open_listener, serve_on
+from dialtone.web.server import PATIENCE
 from tests.unit.web.cast import context
 
 pytestmark = pytest.mark.integration
@@ -30,7 +31,7 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(app: FastAPI) -> AsyncIterator[Served]:
+async def serving(app: FastAPI, patience: int = PATIENCE) -> AsyncIterator[Served]:
     """Serve on a free port, and measure the stop."""
     listener = open_listener("127.0.0.1", 0)
     served = Served(listener.getsockname()[1])
@@ -39,7 +40,7 @@ async def serving(app: FastAPI) -> AsyncIterator[Served]:
     async with anyio.create_task_group() as tasks:
 
         async def serve() -> None:
-            await serve_on(listener, app, started=up.set)
+            await serve_on(listener, app, started=up.set, patience=patience)
 
         tasks.start_soon(serve)
         with anyio.fail_after(5):
@@ -149,6 +150,47 @@ async def test_headers_that_never_end_are_cut_off() -> None:
             await send_for_ever()
 
 
+@pytest.mark.parametrize(
+    "begun",
+    [
+        b"",
+        b"GET / HTTP/1.1\r\nX: ",
+        b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999\r\n\r\n",
+    ],
+    ids=["nothing", "half a head", "an answered request without its body"],
+)
+async def test_a_connection_on_which_no_request_comes_is_closed(begun: bytes) -> None:
+    app = create_app(await context())
+    async with serving(app, patience=1) as served, await ask(served.port, begun) as stream:
+
+        async def drip() -> None:
+            while True:
+                await stream.send(b"x")
+                await anyio.sleep(0.1)
+
+        async def read() -> None:
+            while True:
+                await stream.receive()
+
+        with anyio.fail_after(10):
+            # Once it is closed, the other side says so to whoever reads (the end) or writes (a reset).
+            with pytest.raises((anyio.EndOfStream, anyio.BrokenResourceError)):
+                await (drip() if begun else read())
+
+
+async def test_a_connection_in_use_is_not_closed() -> None:
+    async with serving(create_app(await context()), patience=1) as served:
+        url = f"http://127.0.0.1:{served.port}/healthz"
+        async with httpx.AsyncClient(limits=httpx.Limits(max_connections=1)) as http:
+            ports = set()
+            for _ in range(4):
+                async with http.stream("GET", url) as answer:
+                    ports.add(answer.extensions["network_stream"].get_extra_info("client_addr"))
+                    await answer.aread()
+                await anyio.sleep(0.5)
+    assert len(ports) == 1
+
+
 async def test_signals_stay_as_they_were() -> None:
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     async with serving(create_app(await context())):
@@ -163,13 +205,13 @@ async def test_it_says_nothing_on_its_own_handlers(caplog: pytest.LogCaptureFixt
     assert not [record for record in caplog.records if record.name == "uvicorn.access"]
 
 
-async def test_a_busy_port_is_an_error_that_says_how_to_see_who_holds_it() -> None:
+def test_a_busy_port_is_an_error_that_says_how_to_see_who_holds_it() -> None:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         holder.listen()
         port = holder.getsockname()[1]
         with pytest.raises(ListenError) as caught:
-            await serve_http(create_app(await context()), "127.0.0.1", port)
+            open_listener("127.0.0.1", port)
     message = str(caught.value)
     assert message.startswith(f"can't listen on 127.0.0.1:{port}: another program holds it")
     assert f"`ss -ltnp 'sport = :{port}'`" in message

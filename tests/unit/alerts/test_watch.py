@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from alerts.delivery import LONGEST_WAIT, Delivery
-from alerts.watch import KEEP_AGAIN, AlertWatch
+from alerts.watch import KEEP_AGAIN, KEEP_DEADLINE, AlertWatch
 from dialtone.model import AlertEvent, AlertState, Outcome, Scope
 from dialtone.ports import DeliveryError, Notifier
 from tests.fakes.clock import FakeClock
@@ -117,6 +117,20 @@ async def test_a_full_disk_does_not_keep_alerts_from_people(store: BreakableStor
     assert hook.states == ["ReplicationBroken firing"]
     assert watch.store_errors == 4
     assert [log["event"] for log in logs].count("alert.store_failing") == 1
+
+
+async def test_a_disk_that_hangs_does_not_keep_alerts_from_people(clock: FakeClock) -> None:
+    class HangingStore(BreakableStore):
+        async def put_alerts(self, events: object) -> None:
+            await anyio.sleep_forever()
+
+    hook = RecordingNotifier()
+    watch = make(HangingStore(), clock, hook=hook)
+    async with running(watch):
+        await watch.node_polled(poll(threads=STOPPED))
+        await clock.advance(KEEP_DEADLINE)
+    assert hook.states == ["ReplicationBroken firing"]
+    assert watch.store_errors == 1
 
 
 async def test_what_a_full_disk_refused_is_kept_once_there_is_room(

@@ -147,3 +147,19 @@ def test_many_wrong_rows_are_counted_not_listed(read: Reader, folder: Path) -> N
     said = refusals(read, WITH_ACCOUNTS)
     assert len(said) == 21
     assert said[-1] == f"accounts.file: {path}: and 980 more rows like these"
+
+
+@pytest.mark.parametrize("mark", ["*", "!", "&", "|", "%", "@", "`", "[", ""])
+def test_a_password_written_into_the_file_is_not_repeated_whatever_it_means_to_yaml(
+    read: Reader, mark: str
+) -> None:
+    node = f"nodes:\n  - name: pbx1\n    kind: asterisk\n    ami: tcp://h\n    password: {mark}sesame\n"
+    said = refusals(read, HEAD + node)
+    assert said
+    assert "sesame" not in " ".join(said)
+
+
+def test_a_password_in_a_target_is_not_repeated(read: Reader) -> None:
+    [said] = refusals(read, HEAD + 'probes: [{name: p, flow: call, target: "sip:100:sesame@h"}]\n')
+    assert said.startswith("probes[0].target: names a user")
+    assert "sesame" not in said

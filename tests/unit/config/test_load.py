@@ -241,3 +241,14 @@ def test_ten_thousand_tenants_load_within_seconds(read: Reader) -> None:
     assert time.perf_counter() - begun < 10
     assert len(tree.clients) == 9_900
     assert len(tree.scope(resellers[0]).domains or ()) == 100
+
+
+def test_a_timeout_may_be_in_milliseconds(read: Reader) -> None:
+    [node] = read(HEAD + 'nodes: [{name: sip1, kind: opensips, mi: "http://h/mi", timeout: 500ms}]\n').nodes
+    assert node.timeout == 0.5
+
+
+def test_a_webhooks_address_may_be_as_long_as_chat_services_make_them(read: Reader) -> None:
+    url = "https://hooks.example/workflows/" + "k" * 400
+    [receiver] = read(HEAD + f"alerts: {{receivers: [{{name: ops, url: '{url}'}}]}}\n").receivers
+    assert receiver.url == url

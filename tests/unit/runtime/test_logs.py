@@ -13,6 +13,7 @@ from dialtone.model import Secret
 from dialtone.runtime.logs import MAX_FIELD, Format, configure
 
 Configured = Callable[..., io.StringIO]
+QUIET = ("uvicorn.access", "uvicorn.error", "aiohttp.access")
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def configured() -> Iterator[Configured]:
     """Configure logging for one test, and put back what was there."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
-    levels = {name: logging.getLogger(name).level for name in ("uvicorn.access", "aiohttp.access")}
+    levels = {name: logging.getLogger(name).level for name in QUIET}
 
     def start(fmt: Format = "json", level: str = "info") -> io.StringIO:
         stream = io.StringIO()
@@ -125,3 +126,10 @@ def test_configured_again_every_line_is_written_once_to_the_new_stream(configure
     structlog.get_logger("a").info("once")
     assert old.getvalue() == ""
     assert len(lines(new)) == 1
+
+
+def test_requests_that_are_no_http_do_not_fill_the_log_and_crashes_still_show(configured: Configured) -> None:
+    stream = configured()
+    logging.getLogger("uvicorn.error").warning("Invalid HTTP request received.")
+    logging.getLogger("uvicorn.error").error("Exception in ASGI application")
+    assert [line["event"] for line in lines(stream)] == ["Exception in ASGI application"]

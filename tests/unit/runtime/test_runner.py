@@ -49,6 +49,15 @@ async def test_a_poll_gives_the_reading_to_every_sink(clock: FakeClock) -> None:
     assert bench.runner.state is state
 
 
+async def test_a_servers_words_are_one_printable_line(clock: FakeClock) -> None:
+    bench = Bench(clock, Reading((), {"version": "3.6\ud800\x1b[31m\n8"}))
+    state = await bench.poll()
+    assert state.reading is not None
+    assert state.reading.info == {"version": "3.6 [31m 8"}
+    bench.collector.then([CollectError(CollectFailure.SERVER, "MI error 500: \ud800\n no")])
+    assert (await bench.poll()).detail == "MI error 500: no"
+
+
 async def test_the_duration_is_the_polls_own(clock: FakeClock) -> None:
     class Slow(FakeCollector):
         async def collect(self) -> Reading:
@@ -153,7 +162,7 @@ async def test_between_two_tries_the_state_ages_and_is_not_told_again(clock: Fak
     bench = Bench(clock, READING, REFUSED, interval=10)
     states = [await bench.poll() for _ in range(8)]
     assert [state.up for state in states] == [True] + [False] * 7
-    assert states[3].reading is READING
+    assert states[3].reading == READING
     assert states[-1].reading is None
     # asked at 0 (read), 10, 20 and 40, by when the reading was too old
     assert bench.collector.asked == 4
@@ -205,7 +214,7 @@ async def test_a_step_of_the_wall_clock_makes_no_reading_old(clock: FakeClock) -
     bench = Bench(clock, READING, CLOSED)
     await bench.poll()
     clock.jump(86_400)
-    assert (await bench.poll()).reading is READING
+    assert (await bench.poll()).reading == READING
 
 
 async def test_what_a_server_says_is_one_bounded_line(clock: FakeClock) -> None:

@@ -21,7 +21,8 @@ async def test_a_signal_cancels_the_work_and_is_told(number: signal.Signals) -> 
         finally:
             ended.append("cancelled")
 
-    assert await run_until_signal(work) is number
+    # The grace goes on after the call, and would end this process: it is longer than any test run.
+    assert await run_until_signal(work, grace=86400) is number
     assert ended == ["cancelled"]
     assert signal.getsignal(number) == before
 
