@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from alerts.rules import Observation, Rule, Subject
+from alerts.rules import PROBE_FAILING, Observation, Rule, Subject, probe_subject
 from dialtone.model import AlertEvent, AlertState, NodeState, ProbeResult
 
 
@@ -14,6 +14,11 @@ def fingerprint(rule: str, subject: Subject) -> str:
     """Return 16 hex digits that name this trouble, the same after every restart."""
     parts = [rule, subject.tenant, subject.node, subject.flow, subject.channel, *subject.series]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+def probe_alert(tenant: str, flow: str, probe: str, location: str) -> str:
+    """Return the fingerprint of the alert that a probe of a tenant can raise, fired or not."""
+    return fingerprint(PROBE_FAILING, probe_subject(tenant, flow, probe, location))
 
 
 class AlertEngine:

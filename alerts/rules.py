@@ -13,6 +13,8 @@ from dialtone.model import Catalog, NodeState, Origin, Outcome, ProbeResult, Sev
 
 _MAX_CAUSE: Final = 500
 
+PROBE_FAILING: Final = "ProbeFailing"
+
 
 @dataclass(frozen=True, slots=True)
 class Subject:
@@ -36,6 +38,11 @@ class Observation:
     bad: bool
     value: float
     cause: str = ""
+
+
+def probe_subject(tenant: str, flow: str, probe: str, location: str) -> Subject:
+    """Return what an alert about a probe is about."""
+    return Subject(tenant=tenant, flow=flow, series=(probe, location))
 
 
 def _nothing(_: object) -> Iterator[Observation]:
@@ -79,7 +86,7 @@ def _probe_failing(result: ProbeResult) -> Iterator[Observation]:
     why = ""
     if result.failure is not None:
         why = ": ".join(part for part in (result.failure.code, result.failure.detail) if part)
-    subject = Subject(tenant=result.tenant, flow=result.flow, series=(result.probe, result.location))
+    subject = probe_subject(result.tenant, result.flow, result.probe, result.location)
     yield Observation(subject, bad, float(not bad), one_line(why))
 
 
@@ -136,7 +143,7 @@ def first_rules(catalog: Catalog) -> tuple[Rule, ...]:
             judge_node=_replication_judge(catalog),
         ),
         Rule(
-            name="ProbeFailing",
+            name=PROBE_FAILING,
             severity=Severity.CRITICAL,
             after=2,
             summary="{flow} fails for {tenant}",

@@ -11,7 +11,7 @@ from typing import Final
 import anyio
 import structlog
 
-from alerts import AlertWatch, AlertWriter, WebhookNotifier, first_rules
+from alerts import AlertWatch, AlertWriter, WebhookNotifier, first_rules, probe_alert
 from collectors import asterisk, mysql, opensips
 from dialtone import __version__
 from dialtone.config import Listen, ProbeSpec, Settings
@@ -21,6 +21,7 @@ from dialtone.model import (
     AlertEvent,
     Catalog,
     Engine,
+    Evidence,
     Node,
     NodeKind,
     NodeState,
@@ -28,7 +29,6 @@ from dialtone.model import (
     ProbeRun,
     Sample,
     Scope,
-    Secret,
 )
 from dialtone.ports import Clock, Collector, Sink, Store, StoreError, TenantLookup
 from dialtone.runtime.board import Board
@@ -181,11 +181,16 @@ class _Service:
         writer = AlertWriter(rules, external_url=external_url(settings), reseller_of=settings.tree.reseller)
         self._watch = AlertWatch(
             store,
-            {r.name: WebhookNotifier(r.name, Secret(r.url), writer) for r in settings.receivers},
+            {r.name: WebhookNotifier(r.name, r.url, writer) for r in settings.receivers},
             self._clock,
             rules=rules,
             metric=self._catalog["dialtone_alerts"],
             watched=self._is_watched,
+        )
+        self._probe_alerts = frozenset(
+            probe_alert(tenant, spec.flow, spec.name, settings.location)
+            for spec in settings.probes
+            for tenant in spec.tenants
         )
         self._scheduler = Scheduler(self._clock, random.Random())  # noqa: S311 - jitter, not secrets
 
@@ -193,6 +198,7 @@ class _Service:
         """Run until cancelled; owns the listener."""
         settings, sinks = self._settings, (self._board, self._exposition, self._watch)
         await self._watch.restore()
+        await self._recall()
         async with (
             _collectors(settings, settings.nodes, self._clock, sinks) as runners,
             _driver(settings, self._store, self._evidence, self._clock, sinks) as driver,
@@ -202,6 +208,18 @@ class _Service:
             tasks.start_soon(self._watch.run)
             tasks.start_soon(self._scheduler.run)
             await serve_on(listener, create_app(self._web()), started=self._tell_address)
+
+    async def _recall(self) -> None:
+        """Show what was known before the last stop, until the probes have run again."""
+        try:
+            known = await self._store.latest_results(Scope.everything())
+        except StoreError as error:
+            _log.warning("the last results can't be read", error=str(error))
+            return
+        planned = {(t, spec.name) for spec in self._settings.probes for t in spec.tenants}
+        for result in known:
+            if (result.tenant, result.probe) in planned and result.location == self._settings.location:
+                await self._board.probe_ended(ProbeRun(result, Evidence()))
 
     def _plan(self, runners: Sequence[CollectorRunner], driver: ProbeDriver) -> None:
         """Give the scheduler its jobs: a poll a node, a probe a tenant and flow, and our own upkeep."""
@@ -219,12 +237,15 @@ class _Service:
             self._exposition.put("alerts", self._watch.samples(self._clock.now()))
             self._exposition.put("self", self._own_figures(runners, driver))
 
-        async def tidy(_: Planned) -> None:
-            await self._evidence.prune(self._clock.now())
+        async def tidy_results(_: Planned) -> None:
             await self._store.prune_results(self._clock.now() - KEEP_RESULTS)
 
+        async def tidy_evidence(_: Planned) -> None:
+            await self._evidence.prune(self._clock.now())
+
         self._scheduler.add("self", _SELF_WATCH, watch_ourselves)
-        self._scheduler.add("tidy", _HOUSEKEEPING, tidy)
+        self._scheduler.add("tidy/results", _HOUSEKEEPING, tidy_results)
+        self._scheduler.add("tidy/evidence", _HOUSEKEEPING, tidy_evidence)
 
     def _own_figures(self, runners: Sequence[CollectorRunner], driver: ProbeDriver) -> Iterator[Sample]:
         """Yield what the service knows of itself; jobs are summed by kind: series don't grow with tenants."""
@@ -271,11 +292,10 @@ class _Service:
         return len(self._board.nodes(Scope.everything())) == len(self._settings.nodes)
 
     def _is_watched(self, event: AlertEvent) -> bool:
-        """Whether an alert of an earlier run is about something that is still configured."""
-        settings = self._settings
+        """Whether an alert of an earlier run is about a node or a probe that is still configured."""
         if event.node is not None:
-            return any(node.name == event.node for node in settings.nodes)
-        return any(event.tenant in spec.tenants and event.flow == spec.flow for spec in settings.probes)
+            return any(node.name == event.node for node in self._settings.nodes)
+        return event.fingerprint in self._probe_alerts
 
     def _tell_address(self) -> None:
         _log.info("serving", address=external_url(self._settings), nodes=len(self._settings.nodes))

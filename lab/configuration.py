@@ -13,7 +13,7 @@ CONFIG: Final = "dialtone.yaml"
 ACCOUNTS: Final = "accounts.csv"
 
 _TIMEZONE: Final = "America/Montreal"
-_PROBE: Final = {"engine": "sippy", "tenants": "all", "interval": "10s", "timeout": "5s"}
+_PROBE: Final = {"engine": "sippy", "tenants": "all", "interval": "10s", "timeout": "4s"}
 _FLOWS: Final = ("register", "call")
 _CAPS: Final = {"series": 200_000, "calls_per_second": 10, "concurrent_calls": 50}
 

@@ -4,8 +4,8 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -59,15 +59,16 @@ class LabProcesses:
             folder.mkdir(parents=True, exist_ok=True)
         log = os.open(self._log(name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
         try:
-            child = _Child(
-                list(argv),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=cwd,
-                env={**os.environ, **(env or {}), _MARK: str(self._run.parent)},
-                start_new_session=True,
-            )
+            with _no_signal_blocked():
+                child = _Child(
+                    list(argv),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    cwd=cwd,
+                    env={**os.environ, **(env or {}), _MARK: str(self._run.parent)},
+                    start_new_session=True,
+                )
         except OSError as error:
             raise LabError(f"{name} can't be started ({argv[0]}: {error.strerror})") from None
         finally:
@@ -145,6 +146,19 @@ class LabProcesses:
 
     def _log(self, name: str) -> Path:
         return self._logs / f"{name}.log"
+
+
+@contextmanager
+def _no_signal_blocked() -> Iterator[None]:
+    """Have this thread block no signal: a program inherits the mask that it is started with (sigprocmask(2)).
+
+    Whoever imported sippy blocks SIGURG, and Asterisk, which wakes its threads by that, would never boot.
+    """
+    blocked = signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 def _wait(family: set[Process], patience: float) -> set[Process]:

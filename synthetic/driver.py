@@ -11,6 +11,7 @@ import anyio
 import structlog
 
 from dialtone.model import (
+    CONFIRM_AFTER,
     Account,
     Engine,
     Evidence,
@@ -24,13 +25,16 @@ from dialtone.model import (
     ProbeRun,
 )
 from dialtone.ports import Clock, Prober, Sink, Store, StoreError
-from synthetic.agents.link import broken_run
+from synthetic.agents.link import GRACE, broken_run
 from synthetic.evidence import EvidenceStore
 from synthetic.leases import AccountLeases, AccountsBusyError
+from synthetic.probes.runner import TIDY
 from synthetic.queueing import Line, LineTooLongError
 
-CONFIRM_AFTER: Final = 1.0
-"""The pause before a failed scheduled probe is repeated, in seconds (availability 2 allows 10 s)."""
+STORE_WITHIN: Final = 10.0
+"""Seconds that the store has to take results; a disk that hangs must not stop the probes."""
+LEASE_BEYOND: Final = TIDY + GRACE + 5.0
+"""How long after a probe's timeout its accounts stay leased at most, in seconds: it still tidies up then."""
 BACKLOG: Final = 10_000
 """Results kept in memory while the store takes none; beyond it the oldest are lost."""
 
@@ -145,7 +149,7 @@ class ProbeDriver:
         async with (
             self._line.turn(),
             self._leases.lease(
-                request.tenant, accounts, needed, request.id, seconds=request.timeout * 2
+                request.tenant, accounts, needed, request.id, seconds=request.timeout + LEASE_BEYOND
             ) as leased,
         ):
             return await prober.run(replace(request, accounts=leased))
@@ -173,11 +177,13 @@ class ProbeDriver:
         if not pending:
             return
         try:
-            await self._store.add_results(pending)
-        except StoreError as error:
+            with anyio.fail_after(STORE_WITHIN):
+                await self._store.add_results(pending)
+        except (StoreError, TimeoutError) as error:
             if not self._store_broken:
                 self._store_broken = True
-                _log.warning("results can't be stored; they wait in memory", error=str(error))
+                why = str(error) or f"not done within {STORE_WITHIN:g} s"
+                _log.warning("results can't be stored; they wait in memory", error=why)
             return
         written = {result.id for result in pending}
         self._backlog = deque(result for result in self._backlog if result.id not in written)

@@ -16,7 +16,10 @@ _CREDENTIALS: Final = re.compile(
 )
 _PUBLIC: Final = frozenset({"username", "realm", "uri", "algorithm", "qop", "nc", "stale", "domain"})
 """Digest parameters that help to understand a failure and give nothing away; all others are masked."""
-_PARAMETER: Final = re.compile(r'(?P<name>[A-Za-z0-9_-]+)[ \t]*=[ \t]*(?:"(?:[^"\\]|\\.)*"?|[^",\s]*)')
+_PARAMETER: Final = re.compile(
+    r'(?<![A-Za-z0-9_-])(?P<name>[A-Za-z0-9_-]{1,64})[ \t]*=[ \t]*(?:"(?:[^"\\]|\\.)*"?|[^",\s]*)'
+)
+"""Begins at a word only and has an end, so that one long word in a hostile header costs no quadratic time."""
 _DIGEST: Final = re.compile(r"digest\s", re.IGNORECASE)
 _MEDIA_KEYS: Final = re.compile(r"^(a=crypto:[^\r\n]*?inline:|k=)[^\r\n]*", re.IGNORECASE | re.MULTILINE)
 _ANYWHERE: Final = 6

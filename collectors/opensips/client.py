@@ -7,6 +7,7 @@ one request in flight, a deadline on each, a cap on the reply, and a closed list
 import asyncio
 import itertools
 import json
+import os
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -147,10 +148,15 @@ def _translated(error: aiohttp.ClientError, url: str) -> CollectError:
     if isinstance(error, aiohttp.ClientConnectorError):
         if isinstance(error.os_error, socket.gaierror):
             return CollectError(CollectFailure.DNS, f"the host name of {url} does not resolve")
-        return CollectError(CollectFailure.CONNECT, f"can't connect to {url}: {error.os_error.strerror}")
+        return CollectError(CollectFailure.CONNECT, f"can't connect to {url}: {_why(error.os_error)}")
     if isinstance(error, aiohttp.ClientOSError | aiohttp.ServerDisconnectedError):
         return CollectError(CollectFailure.CONNECT, f"{url} closed the connection without a reply")
     return CollectError(CollectFailure.PROTOCOL, f"{url} does not speak HTTP: {type(error).__name__}")
+
+
+def _why(error: OSError) -> str:
+    """Return the system's words; asyncio's own repeat the address instead."""
+    return os.strerror(error.errno) if error.errno else "no connection"
 
 
 def _reply(raw: bytes, number: int) -> object | MiRefused:

@@ -53,7 +53,8 @@ _OPENED = _counter("tm_transactions", "Transactions opened, by side", "side")
 _COMPLETED = _counter("tm_completed_transactions", "Transactions completed, by class of final reply", "class")
 _IN_USE = _gauge("tm_inuse_transactions", "Transactions now held in memory")
 _RETRANSMISSIONS = _counter("tm_retransmissions", "Retransmissions, by timer step", "message", "timer")
-_TIMEOUTS = _counter("tm_timeouts", "Branches without a final reply (invite: INVITEs alone)", "method")
+_TIMEOUTS = _counter("tm_timeouts", "Branches that timed out with no reply at all")
+_INVITE_TIMEOUTS = _counter("tm_invite_timeouts", "INVITE branches that timed out without a final reply")
 _CLUSTER = _counter("tm_cluster_messages", "Messages between anycast nodes", "message", "direction")
 _SL_REPLIES = _counter("sl_replies", "Stateless replies sent, by class", "class")
 _SL_SENT = _counter("sl_sent_replies", "Stateless replies sent")
@@ -118,8 +119,8 @@ _TABLE: Final = (
     _row("tm:inuse_transactions", _IN_USE),
     _row("tm:retransmission_req_(T1_1|T1_2|T1_3|T2)", _RETRANSMISSIONS, "request", r"\1"),
     _row("tm:retransmission_rpl_(T2)", _RETRANSMISSIONS, "reply", r"\1"),
-    _row("tm:timeout_finalresponse", _TIMEOUTS, "any"),
-    _row("tm:timeout_finalresponse_inv", _TIMEOUTS, "invite"),
+    _row("tm:timeout_finalresponse", _TIMEOUTS),
+    _row("tm:timeout_finalresponse_inv", _INVITE_TIMEOUTS),
     _row("tm:cluster_(reply|request|cancel)_(sent|recv)", _CLUSTER, r"\1", r"\2"),
     _row("sl:([1-6]xx)_replies", _SL_REPLIES, r"\1"),
     _row("sl:sent_replies", _SL_SENT),

@@ -17,6 +17,7 @@ from dialtone.config.schema import AccessEntry, AlertsEntry, CapsEntry, Receiver
 from dialtone.config.settings import AccessToken, Caps, Receiver, Settings
 from dialtone.config.tenants import read_tree
 from dialtone.config.tree import TenantTree
+from dialtone.model import Secret
 
 MAX_BYTES: Final = 1 << 20
 
@@ -110,7 +111,7 @@ def _receivers(report: Report, raw: object) -> tuple[Receiver, ...]:
             continue
         if entry.name in found:
             report.problem((*where, "name"), f"{entry.name} is the name of another receiver already")
-        found[entry.name] = Receiver(entry.name, entry.url)
+        found[entry.name] = Receiver(entry.name, Secret(entry.url))
     return tuple(found.values())
 
 

@@ -9,7 +9,7 @@ from dialtone.config.report import Report
 from dialtone.config.schema import ProbeEntry
 from dialtone.config.settings import ProbeSpec
 from dialtone.config.tree import TenantTree
-from dialtone.model import Account, Engine, Flow
+from dialtone.model import CONFIRM_AFTER, Account, Engine, Flow
 
 _DEFAULT_TIMEOUT: Final = 10.0
 
@@ -24,9 +24,13 @@ def read_probes(
         if entry is None:
             continue
         before = len(report.problems)
-        timeout = entry.timeout or min(_DEFAULT_TIMEOUT, entry.interval / 2)
-        if timeout >= entry.interval:
-            report.problem((*where, "timeout"), "must be shorter than the interval: probes never overlap")
+        # A probe that fails at its deadline and is confirmed by another must end before the next is due.
+        longest = (entry.interval - CONFIRM_AFTER) / 2
+        timeout = entry.timeout or min(_DEFAULT_TIMEOUT, longest)
+        if longest <= 0:
+            report.problem((*where, "interval"), _too_often(entry.interval))
+        elif timeout > longest:
+            report.problem((*where, "timeout"), _too_long(timeout, entry.interval, longest))
         wanted = choose(report, (*where, "tenants"), entry.tenants, tree)
         if entry.name in found:
             report.problem((*where, "name"), f"{entry.name} is the name of another probe already")
@@ -41,6 +45,17 @@ def read_probes(
             entry.name, flow, Engine(entry.engine), entry.target, able, skipped, entry.interval, timeout
         )
     return tuple(found.values())
+
+
+def _too_often(interval: float) -> str:
+    return f"{interval:g}s leaves no time for a probe and its confirmation; use 5s or more"
+
+
+def _too_long(timeout: float, interval: float, longest: float) -> str:
+    return (
+        f"{timeout:g}s is too long for an interval of {interval:g}s: a probe and its confirmation, "
+        f"{CONFIRM_AFTER:g} s later, must both fit in; use at most {longest:g}s"
+    )
 
 
 def _left_out(

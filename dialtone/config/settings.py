@@ -64,10 +64,10 @@ class Caps:
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """A webhook that is told about alerts."""
+    """A webhook that is told about alerts; chat services put their key into the URL, so it is a secret."""
 
     name: str
-    url: str
+    url: Secret
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from dialtone.model.catalog import Catalog, CatalogError
 from dialtone.model.metric import Kind, MetricDef, MetricScope, Sample
 from dialtone.model.node import CollectError, CollectFailure, Node, NodeKind, NodeState, Reading
 from dialtone.model.probe import (
+    CONFIRM_AFTER,
     TIMINGS,
     Account,
     Engine,
@@ -32,6 +33,7 @@ __all__ = [
     "Account",
     "AlertEvent",
     "AlertState",
+    "CONFIRM_AFTER",
     "Catalog",
     "CatalogError",
     "CollectError",

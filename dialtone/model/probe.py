@@ -96,6 +96,9 @@ _OURS: Final = frozenset(
     }
 )
 
+CONFIRM_AFTER: Final = 1.0
+"""Seconds between a scheduled probe that failed and the one that confirms it; at most 10 may pass."""
+
 TIMINGS: Final[Mapping[str, str]] = {
     "rrd": "Registration request delay (RFC 6076 4.1): first REGISTER to its 200, authentication included",
     "srd": "Session request delay (RFC 6076 4.3): INVITE to the first non-100 provisional, or the 200",

@@ -19,6 +19,8 @@ def create_app(context: WebContext) -> FastAPI:
         # The interactive pages load scripts from elsewhere, which our content policy forbids.
         docs_url=None,
         redoc_url=None,
+        # A redirect would name the host that the request named.
+        redirect_slashes=False,
     )
     app.state.context = context
     problems.install(app)

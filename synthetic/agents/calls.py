@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from dialtone.model import FailureCode
@@ -14,6 +15,29 @@ if TYPE_CHECKING:
     from synthetic.agents.phone import SipPhone
 
 ALLOW: Final = "INVITE, ACK, CANCEL, BYE, OPTIONS"
+
+
+MARK: Final = "x-dialtone-probe"
+"""A header of our INVITEs with the probe's id, by which our callee knows the call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ours:
+    """How to tell our own call from a stranger's: by its mark, or the caller where a B2BUA took that off."""
+
+    probe: str
+    callers: frozenset[str]
+
+    def header(self) -> Any:
+        """Return the mark of a call that we place."""
+        return SipHeader(name=MARK, bodys=self.probe)
+
+    def includes(self, request: Any) -> bool:
+        """Whether an INVITE is of this probe; another probe's mark says no."""
+        marks = [str(body).strip() for body in request.getHFBodys(MARK)]
+        if marks:
+            return self.probe in marks
+        return request.getHFBody("from").getUrl().username in self.callers
 
 
 class ProgressNotes:

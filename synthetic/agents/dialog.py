@@ -45,6 +45,8 @@ class Dialog:
         sequence: int,
     ) -> None:
         self.ended = Moment()
+        for uri in (target, *(route.getUrl() for route in routes)):
+            _check_port(uri)
         self._call_id = call_id
         self._local = local
         self._remote = remote
@@ -97,6 +99,10 @@ class Dialog:
         self._remote_sequence = number
         return True
 
+    def sent(self, request: Any) -> None:
+        """Go on from the number that a request ended with: answering a challenge has raised it."""
+        self._sequence = request.getHFBody("cseq").getCSeqNum()
+
     def request(self, method: str) -> Any:
         """Return a request inside the dialog (12.2.1.1), addressed to its first route or its target."""
         self._sequence += 1
@@ -111,3 +117,9 @@ class Dialog:
             routes=[route.getCopy() for route in self._routes],
             target=(first.getAddr(), "udp"),
         )
+
+
+def _check_port(uri: Any) -> None:
+    """Raise ValueError for a port that no datagram can be sent to."""
+    if not 0 < int(uri.getAddr()[1]) < 65536:
+        raise ValueError("a Contact or Record-Route has an impossible port")

@@ -7,7 +7,7 @@ from synthetic.agents.siplib import SipHeader
 from synthetic.probes.base import FlowError
 
 MAX_ROUNDS: Final = 4
-"""Challenges that one request may meet: a proxy's, the server's, and each once more with a fresh nonce."""
+"""Challenges that one request may meet: two servers' on its way, and each once more with a fresh nonce."""
 
 _HEADERS: Final = {
     401: ("www-authenticate", "authorization"),
@@ -16,11 +16,11 @@ _HEADERS: Final = {
 
 
 class DigestAnswers:
-    """What one request has answered so far; a second challenge for the same means a refused password."""
+    """What one request has answered so far; another challenge of the same realm means a refused password."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
-        self._answered: set[int] = set()
+        self._answered: set[tuple[int, str]] = set()
         self._rounds = 0
 
     @property
@@ -37,17 +37,26 @@ class DigestAnswers:
         challenge_name, answer_name = _HEADERS[status]
         self._rounds += 1
         challenge, qop = self._choose(response, challenge_name, status)
-        if self._rounds > MAX_ROUNDS or (status in self._answered and not _stale(challenge)):
-            raise FlowError(FailureCode.AUTH, f"the password was refused (another {status})", status)
-        self._answered.add(status)
         realm, user = challenge.realm, self._account.auth_user
+        seen = (status, realm) in self._answered
+        if self._rounds > MAX_ROUNDS or (seen and not _stale(challenge)):
+            raise FlowError(FailureCode.AUTH, f"the password was refused (another {status})", status)
+        self._answered.add((status, realm))
         challenge.realm = _as_text(realm)
+        body = request.getBody()
         answer = challenge.genAuthHF(
-            user, self._account.password.reveal(), request.getMethod(), str(request.getRURI()), qop=qop
+            user,
+            self._account.password.reveal(),
+            request.getMethod(),
+            str(request.getRURI()),
+            None if body is None else str(body),
+            qop,
         )
         answer.username, answer.realm = _as_wire(user), realm
+        # Each proxy on the way has a realm of its own and wants its own answer (RFC 3261 22.3).
+        others = [header for header in request.getHFs(answer_name) if header.getBody().realm != realm]
         request.delHFs(answer_name)
-        request.appendHeader(SipHeader(name=answer_name, body=answer))
+        request.appendHeaders([*others, SipHeader(name=answer_name, body=answer)])
 
     def _choose(self, response: Any, name: str, status: int) -> tuple[Any, str | None]:
         """Return the first challenge that we can answer: they come by preference (RFC 8760 2.4)."""
@@ -63,6 +72,8 @@ class DigestAnswers:
                 seen.append("one that can't be read")
                 continue
             supported, qop = challenge.supportedAlgorithm()
+            if qop is not None and "auth" in challenge.qop:
+                qop = "auth"  # auth-int breaks where a body is rewritten on its way
             if supported and challenge.realm is not None and challenge.nonce is not None:
                 return challenge, qop
             seen.append(str(challenge.algorithm)[:20])

@@ -49,8 +49,17 @@ class PendingExchange:
         self.sent = manager.endpoint.sent_at
 
     async def final(self) -> Any:
-        """Wait for the final response. Raises FlowError where sippy's timer B or F ended the transaction."""
-        await asyncio.wait([self._done])
+        """Wait for the final response. Raises FlowError where sippy's timer B or F ended the transaction.
+
+        Whoever gives up waiting ends its retransmissions too: a REGISTER sent again after the phone has left
+        would bind it anew.
+        """
+        try:
+            await asyncio.wait([self._done])
+        except asyncio.CancelledError:
+            if self._transaction.teA is not None:
+                self._transaction.teA.cancel()
+            raise
         response = self._done.result()
         if response is None:
             raise FlowError(FailureCode.TIMEOUT, "no final response within 32 s (RFC 3261 timers B and F)")

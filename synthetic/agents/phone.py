@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from dialtone.model import Account, FailureCode
 from synthetic.agents import sdp
-from synthetic.agents.calls import ALLOW, PlacedCall, ProgressNotes, ReceivedCall
+from synthetic.agents.calls import ALLOW, Ours, PlacedCall, ProgressNotes, ReceivedCall
 from synthetic.agents.dialog import Dialog
 from synthetic.agents.exchange import Answered, PendingExchange, exchange, understood
 from synthetic.agents.siplib import (
@@ -33,9 +33,14 @@ EXPIRES: Final = 60
 
 
 class SipPhone:
-    """One endpoint of ours. Raises FlowError with no-port where it can't have a socket."""
+    """One endpoint of ours. Raises FlowError with no-port where it can't have a socket.
 
-    def __init__(self, party: str, account: Account, next_hop: Address, wire: WireLog) -> None:
+    `turned_away` counts the calls that it refused because they are none of this probe.
+    """
+
+    def __init__(self, party: str, account: Account, next_hop: Address, wire: WireLog, ours: Ours) -> None:
+        self.turned_away = 0
+        self._ours = ours
         self._party = party
         self._account = account
         self._next_hop = next_hop
@@ -43,7 +48,7 @@ class SipPhone:
         self._calls: asyncio.Queue[ReceivedCall] = asyncio.Queue(maxsize=1)
         self._received: ReceivedCall | None = None
         self._inviting: tuple[Any, PendingExchange] | None = None
-        self._registered = False
+        self._maybe_bound = False
         self._registration = (SipCallId(), self._own_address(tagged=True))
         self._register_sequence = 0
         host = local_address_towards(next_hop)
@@ -80,8 +85,12 @@ class SipPhone:
 
     async def register(self) -> Exchange:
         """Bind our Contact for EXPIRES seconds (RFC 3261 10.2). Raises FlowError."""
-        done = await self._send_register(self.contact(), SipExpires(number=EXPIRES))
-        self._registered = True
+        self._maybe_bound = True  # even if no answer comes: the request may have arrived
+        try:
+            done = await self._send_register(self.contact(), SipExpires(number=EXPIRES))
+        except FlowError as error:
+            self._maybe_bound = error.status is None
+            raise
         return Exchange(done.sent, done.received, done.status)
 
     async def invite(self, user: str) -> PlacedCall:
@@ -89,6 +98,7 @@ class SipPhone:
         request = self._request(
             "INVITE", self._url(user), to=SipAddress(url=self._url(user)), body=sdp.offer(self.media)
         )
+        request.appendHeader(self._ours.header())
         notes = ProgressNotes()
 
         def started(pending: PendingExchange) -> None:
@@ -111,7 +121,10 @@ class SipPhone:
     async def hang_up(self, dialog: Dialog) -> Exchange:
         """Send BYE in a dialog and wait for its 2xx. Raises FlowError."""
         request = dialog.request("BYE")
-        done = await exchange(self.manager, self._account, request)
+        try:
+            done = await exchange(self.manager, self._account, request)
+        finally:
+            dialog.sent(request)
         dialog.ended.now(done.received)
         return Exchange(done.sent, done.received, done.status)
 
@@ -140,8 +153,8 @@ class SipPhone:
 
     async def _unregister(self) -> None:
         """Remove our own Contact; never `*`: that would take the account's other phones too."""
-        if self._registered:
-            self._registered = False
+        if self._maybe_bound:
+            self._maybe_bound = False
             await self._send_register(self.contact(expires=0), SipExpires(number=0))
 
     async def _end(self, dialog: Dialog) -> None:
@@ -238,6 +251,9 @@ class SipPhone:
         return _not_allowed(request), None, None
 
     def _on_invite(self, request: Any, transaction: Any) -> Any:
+        if not self._ours.includes(request):
+            self.turned_away += 1
+            return request.genResponse(486, "Busy Here"), None, None
         if self._received is not None:
             return request.genResponse(486, "Busy Here"), None, None
         self._received = ReceivedCall(self, request, transaction)

@@ -5,6 +5,7 @@ Bytes and text are mapped one to one (ISO 8859-1). sippy counts characters where
 """
 
 import asyncio
+import errno
 import ipaddress
 import re
 import socket
@@ -27,8 +28,12 @@ CONFIG_NEXT_HOP: Final = "_dialtone_next_hop"
 
 MAX_PARSED: Final = 16 * 1024
 MAX_LINES: Final = 400
+MAX_SEPARATORS: Final = 600
 MAX_DATAGRAMS: Final = 1000
-"""What is read at all: bytes and lines of a message, messages a probe. sippy's parser is quadratic."""
+"""What is read at all: bytes, lines, commas and quotes of a message, messages a probe.
+
+sippy's parser is quadratic, in separators above all: 5000 of them held the loop for 0.25 s.
+"""
 
 _KEEPALIVE: Final = 32
 """sippy ignores anything shorter: CRLF keep-alives (RFC 5626 3.5.1), NAT pings."""
@@ -80,8 +85,11 @@ class UdpEndpoint:
         self.sent_at = time.monotonic()
         try:
             self._send_once(raw, destination)
+            self._wire.left += 1
         except OSError as error:
             self._wire.network_error(error.errno or 0, _text(destination))
+        except OverflowError:  # a port over 65535, from a Contact, Via or Record-Route
+            self._wire.network_error(errno.EINVAL, _text(destination))
         self._record(self.sent_at, "sent", destination, raw)
 
     def shutdown(self) -> None:
@@ -106,8 +114,9 @@ class UdpEndpoint:
     def _send_once(self, raw: bytes, destination: Address) -> None:
         try:
             self._socket.sendto(raw, destination)
-        except ConnectionRefusedError:
-            # A pending ICMP error is reported once, by whatever is called next; this was not sent.
+        except OSError:
+            # A pending ICMP error (refused, no route) is reported once, by whatever is called next, and this
+            # was not sent. What fails twice is refused by this machine itself.
             self._socket.sendto(raw, destination)
 
     def _readable(self) -> None:
@@ -145,7 +154,13 @@ class UdpEndpoint:
         if len(data) < _KEEPALIVE:
             return
         text = data.decode("latin-1")
-        if len(data) > MAX_PARSED or data.count(b"\n") > MAX_LINES or not _START_LINE.match(text):
+        separators = data.count(b",") + data.count(b'"')
+        if (
+            len(data) > MAX_PARSED
+            or data.count(b"\n") > MAX_LINES
+            or separators > MAX_SEPARATORS
+            or not _START_LINE.match(text)
+        ):
             self._wire.nonsense += 1
             return
         complaints = COMPLAINTS.count

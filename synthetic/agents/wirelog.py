@@ -29,12 +29,14 @@ class Packet:
 class WireLog:
     """The record of one probe, shared by its phones.
 
-    `understood` counts messages that made sense, `nonsense` those that did not; `dropped` those not kept.
+    `left` counts datagrams that this machine let out; `understood` messages that made sense, `nonsense`
+    those that did not; `dropped` those not kept.
     """
 
     def __init__(self) -> None:
         self.packets: list[Packet] = []
         self.dropped = 0
+        self.left = 0
         self.understood = 0
         self.nonsense = 0
         self._bytes = 0

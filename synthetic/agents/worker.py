@@ -15,6 +15,7 @@ from dialtone.model import Evidence, Failure, FailureCode, Mark, Message, ProbeR
 from dialtone.ports import Clock
 from dialtone.runtime.childside import serve_requests
 from dialtone.runtime.clock import SystemClock
+from synthetic.agents.calls import Ours
 from synthetic.agents.codec import decode_request, encode_report
 from synthetic.agents.lateness import LatenessMeter
 from synthetic.agents.phone import SipPhone
@@ -52,8 +53,10 @@ class Worker:
             try:
                 made = []
                 next_hop = await resolve(parse_target(request.target))
+                users = frozenset(account.user for account in request.accounts)
                 for party, account in zip(PARTIES[request.flow], request.accounts, strict=True):
-                    phone = SipPhone(party, account, next_hop, wire)
+                    ours = Ours(request.id, users - {account.user})
+                    phone = SipPhone(party, account, next_hop, wire, ours)
                     phones.callback(phone.close)
                     made.append(phone)
             except ValueError as error:
@@ -73,7 +76,9 @@ class Worker:
             )
         elif failure is not None and failure.code is FailureCode.TIMEOUT:
             code = FailureCode.TIMEOUT
-            if wire.nonsense and not wire.understood:
+            if wire.packets and not wire.left:
+                code = FailureCode.NO_PORT  # our own firewall or network: the platform was never asked
+            elif wire.nonsense and not wire.understood:
                 code = FailureCode.UNEXPECTED_MESSAGE  # it does answer, but with nothing that is SIP
             failure = Failure(code, "; ".join([failure.detail, *wire.remarks()]))
         return Report(failure, report.status, report.timings, report.marks, report.duration)

@@ -98,6 +98,10 @@ class Phone(Protocol):
     def user(self) -> str:
         """The user part of its address of record."""
 
+    @property
+    def turned_away(self) -> int:
+        """How many calls it has refused because they are none of this run."""
+
     async def register(self) -> Exchange:
         """Bind it at the registrar. Raises FlowError."""
 

@@ -8,8 +8,8 @@ before the 180 leaves the 200 to end SRD and PDD. The callee is ours, so its own
 and PDD; its ringing time is not: it rings at once.
 
 Fails when a leg is refused or silent, and also when the caller is satisfied but the callee is not: the call
-was answered by somebody else, its ACK or its BYE never arrived. Session descriptions are exchanged, over
-really bound ports; no media is sent.
+was answered by somebody else, its ACK or its BYE never arrived. The callee takes the probe's own call alone;
+others get a 486. Session descriptions are exchanged, over really bound ports; no media is sent.
 """
 
 from collections.abc import Awaitable, Callable
@@ -67,7 +67,16 @@ async def call(run: Run) -> None:
             group.cancel_scope.cancel()
     except BaseExceptionGroup as errors:
         # Both sides may fail at once; the first is the cause, what it tore down follows.
-        raise errors.exceptions[0] from None
+        cause = errors.exceptions[0]
+        if isinstance(cause, FlowError) and callee.turned_away and not seen.invited.is_set():
+            # A stranger's call, or ours with nothing left to know it by: neither is the platform's failure.
+            raise FlowError(
+                FailureCode.ACCOUNT_BUSY,
+                "the callee turned away a call that it could not know for ours, neither by the header"
+                f" X-Dialtone-Probe nor by the caller's user in From; {cause.detail}",
+                cause.status,
+            ) from None
+        raise cause from None
 
 
 async def _place(run: Run, caller: Phone, callee: Phone, seen: _Callee) -> None:

@@ -75,6 +75,7 @@ class FakePhone:
         self.delays: dict[str, float] = {}
         self.done: list[str] = []
         self.reaches: FakePhone | None = None
+        self.turned_away = 0
         self.ack_arrives = True
         self.bye_arrives = True
         self.rings = True

@@ -43,6 +43,12 @@ class Manner(StrEnum):
     STALE_NONCE = auto()
     KEEPS_BINDINGS = auto()
     FLOODS = auto()
+    LOSES_REGISTRATIONS = auto()
+    NAMES_NO_PORT = auto()
+    SENDS_SEPARATORS = auto()
+    CHALLENGES_BYES = auto()
+    STRANGER_CALLS = auto()
+    DISGUISES_CALLERS = auto()
 
 
 REFUSALS = {
@@ -105,6 +111,10 @@ class SipServer(asyncio.DatagramProtocol):
         if self.manner is Manner.FLOODS:
             for number in range(3000):
                 self._send(f"OPTIONS {number}, which is no SIP but long enough".encode(), addr)
+        elif self.manner is Manner.SENDS_SEPARATORS:
+            for number in range(12):  # none the same, or the parser would see the first alone
+                head = f"INVITE sip:{number}@acme.example SIP/2.0\r\nRecord-Route: "
+                self._send(head.encode() + b'",' * 7_700 + b"\r\n\r\n", addr)
         elif self.manner in GARBAGE:
             self._send(GARBAGE[self.manner], addr)
         elif self.manner is not Manner.SILENT:
@@ -155,6 +165,8 @@ class SipServer(asyncio.DatagramProtocol):
             self.bindings.pop(user[1], None)
         else:
             self.bindings[user[1]] = (contact[1], int(contact[2]))
+            if self.manner is Manner.LOSES_REGISTRATIONS:
+                return  # bound, but nobody hears of it
         reason = "D\xe9j\xe0 vu" if self.manner is Manner.SPEAKS_LATIN1 else "OK"
         self._send(message.reply(200, reason, ("Contact", message.get("contact"))).encode(), addr)
 
@@ -174,9 +186,14 @@ class SipServer(asyncio.DatagramProtocol):
             if given.get("response") == expected:
                 return True
         stale = ", stale=true" if self.manner is Manner.STALE_NONCE and given.get("nonce") == NONCE else ""
+        self._challenge(message, addr, status, name, nonce, stale)
+        return False
+
+    def _challenge(
+        self, message: SipText, addr: Address, status: int, name: str, nonce: str = NONCE, stale: str = ""
+    ) -> None:
         challenge = f'Digest realm="{self._domain}", nonce="{nonce}", algorithm=MD5, qop="auth"{stale}'
         self._send(message.reply(status, "Unauthorized", (name, challenge)).encode(), addr)
-        return False
 
     def _route(self, message: SipText, addr: Address) -> None:
         initial = message.method == "INVITE" and ";tag=" not in message.get("to")
@@ -188,8 +205,9 @@ class SipServer(asyncio.DatagramProtocol):
                 extra = (("Contact", "<sip:stranger@127.0.0.1:9>"),)
                 self._send(message.reply(*REFUSALS[self.manner], *extra).encode(), addr)
                 return
-            if self.manner is Manner.ANSWERS_ITSELF:
-                own = ("Contact", f"<sip:voicemail@127.0.0.1:{self.port}>")
+            if self.manner in (Manner.ANSWERS_ITSELF, Manner.NAMES_NO_PORT):
+                port = self.port if self.manner is Manner.ANSWERS_ITSELF else 99_999
+                own = ("Contact", f"<sip:voicemail@127.0.0.1:{port}>")
                 self._send(message.reply(200, "OK", own, body=SDP, tag="vm").encode(), addr)
                 return
             if self.manner is Manner.RINGS_FOREVER:
@@ -203,6 +221,9 @@ class SipServer(asyncio.DatagramProtocol):
         if self.manner is Manner.ANSWERS_ITSELF:
             if message.method == "BYE":
                 self._send(message.reply(200, "OK").encode(), addr)
+            return
+        if message.method == "BYE" and self.manner is Manner.CHALLENGES_BYES:
+            self._challenge(message, addr, 407, "Proxy-Authenticate")
             return
         where = self._next_hop(message)
         if where is None:
@@ -225,7 +246,12 @@ class SipServer(asyncio.DatagramProtocol):
         headers = [("Via", f"SIP/2.0/UDP 127.0.0.1:{self.port};branch=z9hG4bK{branch}")]
         if initial:
             headers.append(("Record-Route", f"<sip:127.0.0.1:{self.port};lr>"))
-        headers += [(n, v) for n, v in message.headers if n.lower() not in ("route", "proxy-authorization")]
+        hidden = ["route", "proxy-authorization"]
+        if initial and self.manner is Manner.STRANGER_CALLS:
+            self._send(_of_a_stranger(message, self.port).encode(), where)
+        if self.manner is Manner.DISGUISES_CALLERS:
+            message = _disguised(message)
+        headers += [(n, v) for n, v in message.headers if n.lower() not in hidden]
         first = message.first
         if initial or message.method == "CANCEL":
             first = f"{message.method} sip:{where[0]}:{where[1]} SIP/2.0"
@@ -266,6 +292,24 @@ class SipServer(asyncio.DatagramProtocol):
     def _send(self, data: bytes, where: Address) -> None:
         if not self._transport.is_closing():
             self._transport.sendto(data, where)
+
+
+def _of_a_stranger(invite: SipText, port: int) -> SipText:
+    """Return the INVITE of somebody else to the same phone."""
+    other = {
+        "via": f"SIP/2.0/UDP 127.0.0.1:{port};branch=z9hG4bKstranger",
+        "from": "<sip:555@acme.example>;tag=stranger",
+        "call-id": "stranger",
+    }
+    kept = [(n, other.get(n.lower(), v)) for n, v in invite.headers if n.lower() != "x-dialtone-probe"]
+    return SipText(invite.first, kept, invite.body)
+
+
+def _disguised(message: SipText) -> SipText:
+    """Return a message as a B2BUA sends it on that shows neither the caller nor headers it doesn't know."""
+    kept = [(n, v) for n, v in message.headers if n.lower() != "x-dialtone-probe"]
+    kept = [(n, v.replace("sip:100@", "sip:anonymous@") if n.lower() == "from" else v) for n, v in kept]
+    return SipText(message.first, kept, message.body)
 
 
 def _digest(given: Mapping[str, str], password: str, method: str) -> str:

@@ -164,7 +164,7 @@ async def test_a_wrong_password_is_2_and_auth_and_silence_is_2_and_timeout(
 ) -> None:
     async with SipServer({}, Manner.SILENT) as silent:
         probes = [
-            {"name": f, "flow": f, "target": silent.target, "interval": "4s", "timeout": "2s"}
+            {"name": f, "flow": f, "target": silent.target, "interval": "5s", "timeout": "2s"}
             for f in ("call", "register")
         ]
         folders = [tmp_path / name for name in ("refused", "silent", "nobody")]

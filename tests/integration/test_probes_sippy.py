@@ -1,6 +1,7 @@
 """The flows on sippy, against a server on a real socket that behaves, or misbehaves, as platforms do."""
 
 import asyncio
+import errno
 import socket
 
 import pytest
@@ -10,6 +11,7 @@ from dialtone.runtime.clock import SystemClock
 from synthetic.agents.codec import decode_report, encode_request
 from synthetic.agents.lateness import LatenessMeter
 from synthetic.agents.siplib import DISPATCHER
+from synthetic.agents.transport import UdpEndpoint
 from synthetic.agents.wirelog import MAX_MESSAGES
 from synthetic.agents.worker import Worker
 from synthetic.probes.runner import Report
@@ -111,14 +113,27 @@ async def test_no_answer_or_nonsense_ends_at_the_deadline(
     assert capfd.readouterr().out == ""
 
 
-async def test_nothing_listening_is_a_timeout_that_says_so() -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-        free.bind(("127.0.0.1", 0))
+@pytest.mark.parametrize(
+    ("family", "host", "written"),
+    [
+        (socket.AF_INET, "127.0.0.1", "127.0.0.1"),
+        pytest.param(
+            socket.AF_INET6,
+            "::1",
+            "[::1]",
+            marks=pytest.mark.skipif(not socket.has_ipv6, reason="this machine has no IPv6"),
+        ),
+    ],
+)
+async def test_nothing_listening_is_a_timeout_that_says_so(family: int, host: str, written: str) -> None:
+    with socket.socket(family, socket.SOCK_DGRAM) as free:
+        free.bind((host, 0))
         port = free.getsockname()[1]
-    report, _ = await run_here(a_request(Flow.REGISTER, f"sip:127.0.0.1:{port}", timeout=FAST))
+    report, evidence = await run_here(a_request(Flow.REGISTER, f"sip:{written}:{port}", timeout=FAST))
     assert report.failure is not None
     assert report.failure.code is FailureCode.TIMEOUT
-    assert f"nothing listens on 127.0.0.1:{port}" in report.failure.detail
+    assert f"nothing listens on {written}:{port}" in report.failure.detail
+    assert f"Via: SIP/2.0/UDP {written}:" in evidence.messages[0].text
 
 
 async def test_a_server_that_comes_back_before_the_deadline_passes() -> None:
@@ -242,6 +257,80 @@ async def test_a_target_that_leads_nowhere_says_why(target: str, code: FailureCo
     assert evidence == Evidence()
 
 
+async def test_a_binding_whose_200_never_came_is_removed_too() -> None:
+    report, _, server = await probe(Manner.LOSES_REGISTRATIONS, Flow.REGISTER, timeout=FAST)
+    assert report.failure is not None
+    assert report.failure.code is FailureCode.TIMEOUT
+    assert server.bindings == {}
+    sequences = [int(request.get("cseq").split()[0]) for request in server.requests]
+    assert sequences == sorted(sequences)  # none of the first is sent again once the phone takes it back
+
+
+async def test_a_refused_registration_is_not_taken_back_because_there_is_none() -> None:
+    """Each further REGISTER with a wrong password is a step towards the platform's ban list."""
+    _, _, server = await probe(Manner.PROPER, Flow.REGISTER, accounts=(an_account(password="wrong"),))
+    assert server.methods() == ["REGISTER"] * 2
+
+
+async def test_a_contact_that_nothing_can_be_sent_to_is_the_platforms_fault() -> None:
+    report, _, server = await probe(Manner.NAMES_NO_PORT, Flow.CALL)
+    assert report.failure is not None
+    assert report.failure.code is FailureCode.UNEXPECTED_MESSAGE
+    assert report.failure.detail.startswith("caller INVITE")
+    assert server.bindings == {}
+
+
+async def test_a_strangers_call_to_our_callee_is_refused_and_ours_passes() -> None:
+    report, evidence, _ = await probe(Manner.STRANGER_CALLS, Flow.CALL)
+    assert report.failure is None
+    refused = [m.text for m in evidence.messages if m.text.startswith("SIP/2.0 486")]
+    assert refused
+    assert all("Call-ID: stranger" in text for text in refused)
+
+
+async def test_a_call_that_can_not_be_known_for_ours_is_no_failure_of_the_platform() -> None:
+    report, _, server = await probe(Manner.DISGUISES_CALLERS, Flow.CALL)
+    assert report.failure is not None
+    assert report.failure.code is FailureCode.ACCOUNT_BUSY
+    assert "turned away" in report.failure.detail
+    assert server.bindings == {}
+
+
+async def test_packets_that_our_own_machine_holds_back_are_no_timeout_of_the_platform(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def held_back(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "a firewall rule of ours")
+
+    monkeypatch.setattr(UdpEndpoint, "_send_once", held_back)
+    report, _ = await run_here(a_request(Flow.REGISTER, "sip:127.0.0.1:5060", timeout=FAST))
+    assert report.failure is not None
+    assert report.failure.code is FailureCode.NO_PORT
+    assert "Operation not permitted" in report.failure.detail
+
+
+async def test_messages_made_of_separators_do_not_hold_the_loop() -> None:
+    loop = asyncio.get_running_loop()
+    async with SipServer(PASSWORDS, Manner.SENDS_SEPARATORS) as server:
+        meter = LatenessMeter()
+        measuring = asyncio.create_task(meter.run())
+        started = loop.time()
+        await run_here(a_request(Flow.REGISTER, server.target, timeout=FAST))
+        measuring.cancel()
+    assert meter.worst_since(started) < 0.5
+
+
+async def test_a_second_bye_goes_on_from_the_number_of_the_first() -> None:
+    """Each answered challenge raises it (RFC 3261 12.2.1.1); a number used twice is refused with 500."""
+    _, _, server = await probe(Manner.CHALLENGES_BYES, Flow.CALL)
+    byes = dict.fromkeys(
+        (r.get("via"), int(r.get("cseq").split()[0])) for r in server.requests if r.method == "BYE"
+    )
+    numbers = [number for _, number in byes]
+    assert len(numbers) >= 4
+    assert len(set(numbers)) == len(numbers)
+
+
 async def test_a_late_loop_of_our_own_is_overloaded_and_says_what_it_saw() -> None:
     """Our own trouble is never downtime: a failure measured by a late loop is inconclusive."""
     meter = LatenessMeter()
@@ -255,18 +344,6 @@ async def test_a_late_loop_of_our_own_is_overloaded_and_says_what_it_saw() -> No
     assert "250 ms late" in report.failure.detail
     assert "sip-5xx" in report.failure.detail
     assert evidence.messages
-
-
-@pytest.mark.skipif(not socket.has_ipv6, reason="this machine has no IPv6")
-async def test_nothing_listening_on_ipv6_is_the_same_timeout() -> None:
-    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as free:
-        free.bind(("::1", 0))
-        port = free.getsockname()[1]
-    report, evidence = await run_here(a_request(Flow.REGISTER, f"sip:[::1]:{port}", timeout=FAST))
-    assert report.failure is not None
-    assert report.failure.code is FailureCode.TIMEOUT
-    assert f"nothing listens on [::1]:{port}" in report.failure.detail
-    assert "Via: SIP/2.0/UDP [::1]:" in evidence.messages[0].text
 
 
 async def test_a_flood_ends_at_the_deadline_with_bounded_evidence() -> None:

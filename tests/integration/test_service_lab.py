@@ -43,7 +43,7 @@ def a_config(platform: LabState, folder: Path, **changes: Any) -> Path:
     for node in document["nodes"]:
         node |= {"interval": "1s", "timeout": "0.9s"}
     for probe in document["probes"]:
-        probe |= {"interval": "2s", "timeout": "1.9s"}
+        probe |= {"interval": "5s", "timeout": "1.9s"}
     document |= {"listen": "127.0.0.1:0", "topologies": [], "caps": {"calls_per_second": 50}}
     shutil.copytree(platform.root / "secrets", folder / "secrets")
     write_private(folder / "accounts.csv", (platform.root / "accounts.csv").read_text())

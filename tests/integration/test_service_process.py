@@ -37,7 +37,7 @@ USERS: Final = {"100": PASSWORD, "101": PASSWORD}
 
 
 def a_probe(flow: str, target: str, **changes: object) -> dict[str, object]:
-    return {"name": flow, "flow": flow, "target": target, "interval": "1s", "timeout": "0.9s"} | changes
+    return {"name": flow, "flow": flow, "target": target, "interval": "3s", "timeout": "0.9s"} | changes
 
 
 @asynccontextmanager
@@ -55,7 +55,7 @@ async def test_sigterm_in_the_middle_of_a_call_ends_everything_within_5_seconds_
     async with a_server(Manner.RINGS_FOREVER, phones) as sip:
         # A scheduled probe begins anywhere in its first interval: there are many, so that one begins soon.
         probes = [
-            a_probe("call", sip.target, name=f"call{number}", interval="1m", timeout="50s")
+            a_probe("call", sip.target, name=f"call{number}", interval="2m", timeout="50s")
             for number in range(60)
         ]
         config = write_config(tmp_path, accounts={ACME: phones}, probes=probes)
@@ -307,7 +307,7 @@ async def test_serve_gives_its_secrets_to_nobody(tmp_path: Path) -> None:
                     "interval": "1s",
                 }
             ],
-            probes=[a_probe("call", sip.target, interval="3s", timeout="2.5s")],
+            probes=[a_probe("call", sip.target, interval="6s", timeout="2.5s")],
             access={"tokens": [{"name": "ops", "scope": PLATFORM, "token": {"env": "API_TOKEN"}}]},
         )
         env = {"DB_PASSWORD": database, "API_TOKEN": token}

@@ -199,6 +199,16 @@ def test_asterisk_knows_every_tenant_with_phones(made: ModuleType) -> None:
         assert f"match_header = X-Tenant: {tenant}\n" in pjsip
 
 
+def test_asterisk_can_tell_its_time_zone_without_which_its_uptime_is_not_known() -> None:
+    modules = (ROOT / "deploy/asterisk/modules.conf").read_text(encoding="utf-8")
+    assert "load = func_strings.so" in modules
+
+
+def test_the_replicas_logs_are_not_named_after_a_container_that_may_be_made_anew() -> None:
+    settings = (ROOT / "deploy/mysql/pair.cnf").read_text(encoding="utf-8")
+    assert re.search(r"^relay_log = \w+$", settings, re.MULTILINE)
+
+
 def test_grafana_is_given_the_generated_dashboards() -> None:
     provider = yaml.safe_load((ROOT / "deploy/grafana/dashboards/dialtone.yaml").read_text(encoding="utf-8"))
     folder = provider["providers"][0]["options"]["path"]

@@ -1,6 +1,8 @@
 """How the demo goes: everything up, a fault at a third, healed at two thirds, a verdict at the end."""
 
 import os
+import shutil
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -20,9 +22,12 @@ from dialtone.cli.demo.screen import FLOWS, screen, tables
 from dialtone.cli.demo.service import address, check_alive, serving, write_config
 from dialtone.cli.demo.verdict import Proof
 from dialtone.cli.demo.view import Api, View
+from dialtone.cli.exits import Exit
 from lab import lab
 from lab.mysql import start_sql_thread, stop_sql_thread
 from lab.state import LabState
+
+_ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _CYCLE: Final = 60.0
 """Without an end, the fault comes at a third of this (seconds) and is healed at two thirds."""
@@ -34,15 +39,59 @@ _ALERT: Final = "ReplicationBroken"
 _STATUSES: Final = ("firing", "resolved")
 
 
-async def play(seconds: float | None, *, sabotage: bool) -> bool:
-    """Play the demo, for so many seconds or until cancelled; return whether it proved its point.
+async def play(seconds: float | None, *, sabotage: bool) -> int:
+    """Play the demo, for so many seconds or until a signal; return the exit code.
 
+    The first signal ends it; those that follow are swallowed, so that nothing is left half tidied up.
     Raises LabError where the lab or the service can't run.
     """
+    ended_by: list[int] = []
+    with anyio.open_signal_receiver(*_ENDING) as signals:
+        async with anyio.create_task_group() as tasks:
+            with anyio.CancelScope() as performance:
+
+                async def listen() -> None:
+                    async for number in signals:
+                        ended_by.append(number)
+                        performance.cancel()
+
+                tasks.start_soon(listen)
+                proved = await _perform(seconds, sabotage=sabotage)
+            tasks.cancel_scope.cancel()
+    if ended_by:
+        return 128 + ended_by[0]
+    return Exit.OK if proved else Exit.FAILED
+
+
+async def _perform(seconds: float | None, *, sabotage: bool) -> bool:
+    """Start everything, show it, stop everything; return whether it proved its point.
+
+    The lab's folder goes with it, unless something went wrong and its logs may tell why.
+    """
     console = Console(stderr=True, highlight=False)
+    name = f"demo-{os.getpid()}"
+    folder = lab.state_root() / name
+    failed = True
+    try:
+        proof = await _watched_platform(console, name, seconds, sabotage=sabotage)
+        failed = bool(proof.missing())
+    except anyio.get_cancelled_exc_class():
+        failed = False
+        raise
+    finally:
+        if failed:
+            console.print(f"what each program said is in {folder / 'logs'}", soft_wrap=True)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+    click.echo(proof.summary())
+    return not failed
+
+
+async def _watched_platform(console: Console, name: str, seconds: float | None, *, sabotage: bool) -> Proof:
+    """Own the lab, the receiver and the service for the time of the demo."""
     async with AsyncExitStack() as stack:
         console.print("starting real servers on loopback ...")
-        state = await stack.enter_async_context(_lab())
+        state = await stack.enter_async_context(_lab(name))
         receiver = await stack.enter_async_context(Receiver().running())
         config = write_config(state.config, receiver.url)
         log = state.root / "logs" / "serve.log"
@@ -51,15 +100,12 @@ async def play(seconds: float | None, *, sabotage: bool) -> bool:
         base = address(config)
         stage = _Stage(Api(session, base), receiver, state, process, log, base)
         await stage.wait_until_ready()
-        proof = await stage.run(console, seconds, sabotage=sabotage)
-    click.echo(proof.summary())
-    return not proof.missing()
+        return await stage.run(console, seconds, sabotage=sabotage)
 
 
 @asynccontextmanager
-async def _lab() -> AsyncIterator[LabState]:
+async def _lab(name: str) -> AsyncIterator[LabState]:
     """Own a lab of this demo alone, so that several demos can run."""
-    name = f"demo-{os.getpid()}"
     try:
         yield await lab.up(name)
     finally:

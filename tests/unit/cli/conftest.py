@@ -31,7 +31,7 @@ nodes:
   - {{name: db1, kind: mysql, dsn: "mysql://u@127.0.0.1:{closed}", password: {{env: DB_PASSWORD}}}}
 accounts: {{file: accounts.csv}}
 probes:
-  - {{name: calls, flow: call, target: "sip:127.0.0.1:{closed}", interval: 2s, timeout: 1s}}
+  - {{name: calls, flow: call, target: "sip:127.0.0.1:{closed}", interval: 3s, timeout: 1s}}
 """
 ACCOUNTS: Final = f"""\
 tenant,user,auth_user,password

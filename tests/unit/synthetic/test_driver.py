@@ -14,6 +14,7 @@ from dialtone.ports import Prober, StoreError
 from dialtone.store import MemoryStore
 from synthetic.driver import ProbeDriver
 from synthetic.evidence import EvidenceStore
+from synthetic.probes.runner import TIDY
 from tests.fakes.clock import FakeClock
 from tests.fakes.prober import FakeProber
 from tests.fakes.sip_probes import TENANT, an_account
@@ -186,6 +187,22 @@ async def test_an_account_that_another_process_holds_is_passed_over(
     await store.lease_accounts([f"100@{TENANT}"], "somebody", now=clock.now(), until=until)
     await run(driver_of(prober), clock)
     assert [account.user for account in prober.requests[0].accounts] == ["101", "102"]
+
+
+async def test_accounts_stay_leased_while_a_short_probe_tidies_up(
+    driver_of: Make, clock: FakeClock, store: FullDisk
+) -> None:
+    """A probe may take its timeout, then tidy up: another process must not get its accounts meanwhile."""
+    spec = Spec(timeout=1.0)
+    prober = FakeProber(clock, lasts=spec.timeout + TIDY)
+    running = asyncio.create_task(driver_of(prober).run(spec, TENANT, origin=Origin.MANUAL, slot=0))
+    await clock.advance(spec.timeout + TIDY - 0.1)
+    (request,) = prober.requests
+    held = [account.aor for account in request.accounts]
+    until = clock.now() + timedelta(hours=1)
+    assert not await store.lease_accounts(held, "somebody", now=clock.now(), until=until)
+    await clock.advance(1.0)
+    await running
 
 
 async def test_too_few_free_accounts_are_inconclusive_and_none_stays_leased(

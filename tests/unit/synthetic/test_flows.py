@@ -133,6 +133,27 @@ async def test_a_call_that_the_platform_drops_has_not_passed(
     assert set(report.timings) == {"srd", "pdd"}
 
 
+async def test_a_failure_with_a_call_turned_away_is_inconclusive_and_keeps_what_was_seen(
+    clock: FakeClock, caller: FakePhone, callee: FakePhone
+) -> None:
+    callee.turned_away = 1
+    caller.errors["INVITE"] = FlowError(FailureCode.SIP_4XX, "486 Busy Here", 486)
+    report = await run(Flow.CALL, clock, caller, callee)
+    assert report.failure is not None
+    assert report.failure.code is FailureCode.ACCOUNT_BUSY
+    assert "486 Busy Here" in report.failure.detail
+
+
+async def test_a_call_that_was_turned_away_excuses_nothing_once_ours_has_arrived(
+    clock: FakeClock, caller: FakePhone, callee: FakePhone
+) -> None:
+    callee.turned_away = 1
+    caller.ack_arrives = False
+    report = await run(Flow.CALL, clock, caller, callee)
+    assert report.failure is not None
+    assert report.failure.code is FailureCode.TIMEOUT
+
+
 @pytest.mark.parametrize(("party", "step"), [("callee", "REGISTER"), ("caller", "INVITE"), ("caller", "BYE")])
 async def test_every_leg_of_a_call_is_named(
     clock: FakeClock, caller: FakePhone, callee: FakePhone, party: str, step: str

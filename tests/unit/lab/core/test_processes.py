@@ -59,6 +59,17 @@ def test_a_program_is_known_to_later_commands_and_ended_by_them(
     later.stop("db1")
 
 
+def test_a_program_does_not_inherit_the_signals_that_its_starter_blocks(processes: LabProcesses) -> None:
+    script = f"import signal; print('blocked', sorted(signal.pthread_sigmask(0, ())), flush=True); {PATIENT}"
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGURG})
+    try:
+        processes.start("db1", [sys.executable, "-c", script])
+        assert signal.SIGURG in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    assert _wait_for(processes, "db1", "blocked") == "blocked []"
+
+
 def test_a_program_outlives_the_command_that_started_it(tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from lab.processes import LabProcesses; "

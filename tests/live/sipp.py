@@ -1,0 +1,101 @@
+"""SIPp as phones: calls that are held until they are told to end, and phones that answer."""
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tests.integration.phone import Phone
+from tests.live.stage import Stage
+
+_DATA: Final = Path(__file__).parents[1] / "data"
+_CALLER: Final = "101"
+_MOST_SECONDS: Final = 120
+_CALL_ID: Final = "%u-held"
+"""Numbered from 1 by SIPp itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sipp:
+    """A SIPp that runs. `calls` is how many it was told to place or to take."""
+
+    process: asyncio.subprocess.Process
+    port: int
+    calls: int
+    log: Path
+
+    def hang_up(self) -> None:
+        """Tell every held call to end."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            for number in range(1, self.calls + 1):
+                sock.sendto(_told(_CALL_ID.replace("%u", str(number))), ("127.0.0.1", self.port))
+
+    async def passed(self) -> None:
+        """Return when SIPp has ended; fails unless every call passed."""
+        async with asyncio.timeout(15):
+            code = await self.process.wait()
+        assert code == 0, self.log.read_text(errors="replace")
+
+
+@asynccontextmanager
+async def calls(stage: Stage, folder: Path, wanted: Mapping[tuple[str, str], int]) -> AsyncIterator[Sipp]:
+    """Place so many calls by (tenant, called number) through the front, as the tenant's phone 101.
+
+    They are held until `hang_up`; what is left at the end of the block is killed.
+    """
+    injected = folder / "callers.csv"
+    injected.touch(mode=0o600)  # passwords don't go on a command line
+    lines = [
+        f"{_CALLER};{tenant};"
+        f"[authentication username={_CALLER} password={stage.passwords[tenant, _CALLER]}];{callee}"
+        for (tenant, callee), count in wanted.items()
+        for _ in range(count)
+    ]
+    injected.write_text("\n".join(["SEQUENTIAL", *lines, ""]))
+    words = ["-sf", str(_DATA / "live/held.xml"), "-inf", str(injected), "-cid_str", _CALL_ID, "-r", "20"]
+    async with _running(folder, "callers", len(lines), *words, f"127.0.0.1:{stage.sip}") as sipp:
+        yield sipp
+
+
+@asynccontextmanager
+async def answering(folder: Path, number: int) -> AsyncIterator[Sipp]:
+    """Have a SIPp that takes so many calls, each until the caller hangs up."""
+    async with _running(folder, "answering", number, "-sf", str(_DATA / "lab/phones.xml")) as sipp:
+        yield sipp
+
+
+@asynccontextmanager
+async def _running(folder: Path, name: str, number: int, *words: str) -> AsyncIterator[Sipp]:
+    with Phone(0, "", "", "") as bound:
+        port = bound.port
+    log = folder / f"{name}.log"
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            *("sipp", *words, "-m", str(number), "-i", "127.0.0.1", "-p", str(port), "-nostdin"),
+            # The timeout is a soft one; whoever waits has a harder one.
+            *("-timeout", str(_MOST_SECONDS), "-timeout_error", "-trace_err", "-error_file", f"{name}.err"),
+            cwd=folder,
+            env={**os.environ, "TERM": "dumb"},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        yield Sipp(process, port, number, log)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+def _told(call_id: str) -> bytes:
+    """The INFO that the scenario waits for, with just enough in it for SIPp to know the call."""
+    return (
+        f"INFO sip:held@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bK{call_id}\r\n"
+        f"From: <sip:test@127.0.0.1>;tag=t\r\nTo: <sip:held@127.0.0.1>\r\nCall-ID: {call_id}\r\n"
+        "CSeq: 1 INFO\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+    ).encode()
