@@ -1,10 +1,9 @@
 """Nodes and probe runs of the sample platform, for tests that need some."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 
 from dialtone.model import (
-    Engine,
     Evidence,
     Failure,
     FailureCode,
@@ -14,12 +13,13 @@ from dialtone.model import (
     NodeState,
     Origin,
     Outcome,
-    ProbeResult,
     ProbeRun,
     Reading,
 )
+from tests.fakes.records import NOON, a_result
 
-NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+__all__ = ["ACME", "BOLT", "NOON", "a_node", "a_run", "a_state"]
+
 ACME = "acme.ntek.clusterpbx.example"
 BOLT = "bolt.ntek.clusterpbx.example"
 
@@ -54,20 +54,14 @@ def a_run(
     origin: Origin = Origin.SCHEDULE,
 ) -> ProbeRun:
     """Return a run that passed, or failed with that code."""
-    result = ProbeResult(
-        id=f"{tenant}/{probe}/{started.isoformat()}",
+    result = a_result(
+        f"{tenant}/{probe}/{started.isoformat()}",
+        tenant,
         probe=probe,
         flow=flow,
-        engine=Engine.SIPPY,
-        tenant=tenant,
-        target="sip:127.0.0.1:5060;transport=udp",
         location=location,
-        account=f"100@{tenant}",
         origin=origin,
-        slot=int(started.timestamp() // 60),
-        attempt=1,
         started=started,
-        duration=1.5,
         outcome=failure.outcome if failure is not None else Outcome.PASS,
         timings=timings or {},
         failure=Failure(failure) if failure is not None else None,

@@ -1,8 +1,6 @@
 """The commands on a real platform: what they print, their exit codes, and nothing else on stdout."""
 
-import asyncio
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,12 +8,11 @@ from typing import Any, Final
 
 import anyio
 import pytest
-import yaml
 
-from lab import lab
 from lab.state import LabState
 from tests.fakes.sip_server import Manner, SipServer
 from tests.integration.service import ACME, BOLT, Finished, dialtone, write_private
+from tests.integration.whole_lab import document_of, put_config, running_lab
 
 pytestmark = pytest.mark.integration
 
@@ -24,25 +21,17 @@ WRONG: Final = "planted-7720-wrong"
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabState]:
-    root = tmp_path_factory.mktemp("labs")
-    name = f"cli-{os.getpid()}"
-    state = asyncio.run(lab.up(name, root=root))
-    try:
+    with running_lab("cli", tmp_path_factory.mktemp("labs")) as state:
         yield state
-    finally:
-        asyncio.run(lab.down(name, root=root))
 
 
 def a_config(platform: LabState, folder: Path, **changes: Any) -> Path:
     """Write the lab's configuration into a folder, with these top-level keys changed."""
-    document = yaml.safe_load(platform.config.read_text())
-    shutil.copytree(platform.root / "secrets", folder / "secrets")
-    write_private(folder / "accounts.csv", (platform.root / "accounts.csv").read_text())
-    return write_private(folder / "dialtone.yaml", json.dumps(document | changes))
+    return put_config(platform, folder, document_of(platform) | changes)
 
 
 def nodes_of(platform: LabState) -> list[dict[str, Any]]:
-    nodes: list[dict[str, Any]] = yaml.safe_load(platform.config.read_text())["nodes"]
+    nodes: list[dict[str, Any]] = document_of(platform)["nodes"]
     return nodes
 
 

@@ -1,6 +1,5 @@
 """`dialtone serve` on a real platform: what is broken is named, what is not goes on, and people are told."""
 
-import asyncio
 import json
 import os
 import re
@@ -13,13 +12,12 @@ from typing import Any, Final
 
 import anyio
 import pytest
-import yaml
 
-from lab import lab
 from lab.processes import LabProcesses
 from lab.state import LabState
 from tests.fakes.webhook_receiver import WebhookReceiver, receiving
 from tests.integration.service import ACME, BOLT, Service, serving, until, write_private
+from tests.integration.whole_lab import document_of, put_config, running_lab
 
 pytestmark = pytest.mark.integration
 
@@ -28,30 +26,23 @@ WRONG: Final = "planted-7719-wrong"
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabState]:
-    root = tmp_path_factory.mktemp("labs")
-    name = f"service-{os.getpid()}"
-    state = asyncio.run(lab.up(name, root=root))
-    try:
+    with running_lab("service", tmp_path_factory.mktemp("labs")) as state:
         yield state
-    finally:
-        asyncio.run(lab.down(name, root=root))
 
 
 def a_config(platform: LabState, folder: Path, **changes: Any) -> Path:
     """Write a configuration for the platform that asks every second, with these top-level keys changed."""
-    document = yaml.safe_load(platform.config.read_text())
+    document = document_of(platform)
     for node in document["nodes"]:
         node |= {"interval": "1s", "timeout": "0.9s"}
     for probe in document["probes"]:
         probe |= {"interval": "5s", "timeout": "1.9s"}
     document |= {"listen": "127.0.0.1:0", "topologies": [], "caps": {"calls_per_second": 50}}
-    shutil.copytree(platform.root / "secrets", folder / "secrets")
-    write_private(folder / "accounts.csv", (platform.root / "accounts.csv").read_text())
-    return write_private(folder / "dialtone.yaml", json.dumps(document | changes))
+    return put_config(platform, folder, document | changes)
 
 
 def nodes_of(platform: LabState) -> list[dict[str, Any]]:
-    nodes: list[dict[str, Any]] = yaml.safe_load(platform.config.read_text())["nodes"]
+    nodes: list[dict[str, Any]] = document_of(platform)["nodes"]
     return [node | {"interval": "1s", "timeout": "0.9s"} for node in nodes]
 
 

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from alerts.engine import fingerprint
@@ -12,7 +12,6 @@ from dialtone.model import (
     AlertState,
     Catalog,
     CollectFailure,
-    Engine,
     Evidence,
     Failure,
     FailureCode,
@@ -29,8 +28,10 @@ from dialtone.model import (
     Reading,
     Severity,
 )
+from tests.fakes.records import NOON, a_result
 
-NOON: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
+__all__ = ["ACME", "ALERTS", "GLOBEX", "IO", "NOON", "SQL", "alert", "poll", "result", "rules", "run"]
+
 ACME: Final = "acme.ntek.clusterpbx.example"
 GLOBEX: Final = "globex.ntek.clusterpbx.example"
 
@@ -86,18 +87,14 @@ def result(
     """Return a result; a failed one timed out, an inconclusive one had no engine."""
     codes = {Outcome.FAIL: FailureCode.TIMEOUT, Outcome.INCONCLUSIVE: FailureCode.ENGINE_CRASHED}
     code = codes.get(outcome)
-    return ProbeResult(
-        id=result_id or f"r{next(_ids):05d}",
+    return a_result(
+        result_id or f"r{next(_ids):05d}",
+        tenant,
         probe=probe,
         flow=flow,
-        engine=Engine.SIPPY,
-        tenant=tenant,
-        target="sip:127.0.0.1:5060;transport=udp",
         location=location,
         account=f"101@{tenant}",
         origin=origin,
-        slot=1,
-        attempt=1,
         started=started,
         duration=0.5,
         outcome=outcome,

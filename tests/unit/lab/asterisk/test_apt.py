@@ -2,6 +2,7 @@
 
 import hashlib
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
@@ -9,22 +10,22 @@ from lab.base import LabError
 from lab.debian.apt import Apt, archives
 from tests.unit.lab.asterisk.test_debian import build, control
 
-DEB822 = """\
-Types: deb
-URIs: http://mirror.example/debian
-Suites: bookworm bookworm-updates
-Components: main
+DEB822 = dedent("""\
+    Types: deb
+    URIs: http://mirror.example/debian
+    Suites: bookworm bookworm-updates
+    Components: main
 
-Types: deb
-URIs: http://mirror.example/debian-security
-Suites: bookworm-security
-Components: main
+    Types: deb
+    URIs: http://mirror.example/debian-security
+    Suites: bookworm-security
+    Components: main
 
-Types: deb
-URIs: http://third.example/php
-Suites: bookworm
-Components: main
-"""
+    Types: deb
+    URIs: http://third.example/php
+    Suites: bookworm
+    Components: main
+""")
 ONE_LINE = """\
 # deb http://commented.example/debian bookworm main
 deb http://third.example/php bookworm main
