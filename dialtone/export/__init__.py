@@ -1,0 +1,1 @@
+"""What is known, as others read it: the Prometheus exposition."""

@@ -1,0 +1,1 @@
+"""The sippy engine: the worker process, and the link to it."""

@@ -1,0 +1,1 @@
+"""One module a flow: what it does, what it measures, when it fails."""
