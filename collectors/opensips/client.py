@@ -58,9 +58,10 @@ class MiClient:
 
     async def aclose(self) -> None:
         """Close the connection; a later command opens a new one."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        # Let go before closing: a deadline may cut the closing short, and a closed session serves nobody.
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
 
     async def statistics(self, groups: Sequence[str]) -> object:
         """Return get_statistics of these groups; one that the server lacks is left out by it."""

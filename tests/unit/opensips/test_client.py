@@ -3,6 +3,7 @@
 import asyncio
 import json
 
+import aiohttp
 import pytest
 
 from collectors.opensips import OpensipsCollector
@@ -102,6 +103,25 @@ async def test_a_connection_that_died_between_polls_is_opened_again(replies: dic
         await client.version()
         for writer in list(server._writers):
             writer.close()
+        assert await client.version() == json.loads(replies["version"])["result"]
+
+
+async def test_a_closing_that_a_deadline_cuts_short_leaves_a_client_that_connects_again(
+    replies: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    close = aiohttp.ClientSession.close
+
+    async def slow(session: aiohttp.ClientSession) -> None:
+        await close(session)
+        await asyncio.sleep(3600)
+
+    async with FakeMi(replies).running() as server, MiClient(server.url, deadline=2) as client:
+        await client.version()
+        with monkeypatch.context() as patch:
+            patch.setattr(aiohttp.ClientSession, "close", slow)
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.05):
+                    await client.aclose()
         assert await client.version() == json.loads(replies["version"])["result"]
 
 
