@@ -1,6 +1,8 @@
 """dialtone lab: the real servers on loopback."""
 
 import functools
+import signal
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import anyio
@@ -8,6 +10,10 @@ import click
 
 from dialtone.cli.exits import Exit
 from lab import lab as the_lab
+from lab.base import LabError
+from lab.state import LabState
+
+_ENDING: Final = (signal.SIGTERM, signal.SIGHUP)  # Ctrl-C is a cancellation already
 
 _name: Final = click.option(
     "--name", default="default", show_default=True, help="Which lab; several can run."
@@ -25,13 +31,40 @@ def lab() -> None:
 def up(name: str, only: str | None) -> int:
     """Start a lab; the last line printed is the path of a dialtone.yaml that fits it."""
     parts = [part.strip() for part in only.split(",")] if only else None
-    state = anyio.run(functools.partial(the_lab.up, name, only=parts))
+    state = anyio.run(_up_or_none_of_it, functools.partial(the_lab.up, name, only=parts))
+    if isinstance(state, int):
+        return 128 + state
     if state.already:
         click.echo(f"lab {name} was already running", err=True)
     for part in state.parts:
         click.echo(f"{part.name}: {part.says}", err=True)
     click.echo(state.config)
     return Exit.OK
+
+
+async def _up_or_none_of_it(start: Callable[[], Awaitable[LabState]]) -> LabState | int:
+    """Start a lab; a signal meanwhile takes down what had come up, and is then what is returned."""
+    ended_by: list[int] = []
+    states: list[LabState] = []
+    failed: list[LabError] = []
+    with anyio.open_signal_receiver(*_ENDING) as signals:
+        async with anyio.create_task_group() as tasks:
+            with anyio.CancelScope() as starting:
+
+                async def listen() -> None:
+                    async for number in signals:
+                        ended_by.append(number)
+                        starting.cancel()
+
+                tasks.start_soon(listen)
+                try:
+                    states.append(await start())
+                except LabError as error:
+                    failed.append(error)
+            tasks.cancel_scope.cancel()
+    if failed:
+        raise failed[0]
+    return states[0] if states else ended_by[0]
 
 
 @lab.command()
