@@ -3,7 +3,7 @@
 import random
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import Final
@@ -36,7 +36,7 @@ from dialtone.runtime.clock import SystemClock
 from dialtone.runtime.runner import CollectorRunner
 from dialtone.runtime.scheduler import JobFigures, Planned, Scheduler
 from dialtone.runtime.stop import run_until_signal
-from dialtone.store import open_store
+from dialtone.store import held_alone, open_store
 from dialtone.web import WebContext, WebToken, create_app, open_listener, serve_on
 from synthetic.agents.link import sippy_prober
 from synthetic.driver import ProbeDriver
@@ -98,20 +98,19 @@ async def probe(settings: Settings, spec: ProbeSpec, tenant: str, count: int) ->
 
 
 async def serve(settings: Settings) -> None:
-    """Run the service until SIGTERM or SIGINT. Raises ListenError or StoreError where it can't start."""
-    # Both first: who starts a second service, or has a full disk, is told before anything else runs.
-    listener = open_listener(settings.listen.host, settings.listen.port)
-    try:
+    """Run the service until SIGTERM, SIGINT or SIGHUP.
+
+    Raises ListenError or StoreError where it can't start: who starts a second service, or has a full
+    disk, is told before anything runs.
+    """
+    async with AsyncExitStack() as stack:
+        listener = stack.enter_context(open_listener(settings.listen.host, settings.listen.port))
         store = await open_store(settings.data)
-    except StoreError:
-        listener.close()
-        raise
-    # Port 0 has become a real one, which logs and alerts are to name.
-    bound = replace(settings, listen=Listen(settings.listen.host, listener.getsockname()[1]))
-    try:
+        stack.push_async_callback(store.aclose)
+        stack.enter_context(held_alone(settings.data))
+        # Port 0 has become a real one, which logs and alerts are to name.
+        bound = replace(settings, listen=Listen(settings.listen.host, listener.getsockname()[1]))
         await run_until_signal(lambda: _Service(bound, store).run(listener), grace=_STOP_WITHIN)
-    finally:
-        await store.aclose()
 
 
 @asynccontextmanager

@@ -20,6 +20,11 @@ _KILLED: Final = 5.0
 _TAIL_BYTES: Final = 65_536
 
 
+def mark(root: Path) -> dict[str, str]:
+    """Return the environment variable that makes a process one of the lab's in this folder."""
+    return {_MARK: str(root)}
+
+
 class _Child(subprocess.Popen[bytes]):
     """A child that is meant to be left behind: letting go of it is no mistake to warn of."""
 
@@ -66,7 +71,7 @@ class LabProcesses:
                     stdout=log,
                     stderr=log,
                     cwd=cwd,
-                    env={**os.environ, **(env or {}), _MARK: str(self._run.parent)},
+                    env={**os.environ, **(env or {}), **mark(self._run.parent)},
                     start_new_session=True,
                 )
         except OSError as error:

@@ -17,6 +17,7 @@ from dialtone.cli.exits import Exit
 from dialtone.cli.lab import lab
 from dialtone.cli.probe import probe
 from dialtone.cli.serve import serve
+from dialtone.cli.signals import SignalledError
 from dialtone.config import ConfigError
 from dialtone.ports import StoreError
 from dialtone.runtime import logs
@@ -74,7 +75,9 @@ def _innermost(error: BaseException) -> BaseException:
     return error
 
 
-def _failed(error: BaseException) -> Exit:
+def _failed(error: BaseException) -> int:
+    if isinstance(error, SignalledError):
+        return error.code
     for kind, code in _CODES:
         if isinstance(error, kind):
             click.echo(f"dialtone: {error}", err=True)

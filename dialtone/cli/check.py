@@ -24,7 +24,7 @@ def check(config: Path) -> int:
         click.echo(f"note: {note}")
     flows = sum(len(probe.tenants) for probe in settings.probes)
     click.echo(
-        f"{config}: good: {len(settings.tree.domains)} tenants, {len(settings.nodes)} nodes, "
-        f"{len(settings.probes)} probes over {flows} tenant flows"
+        f"{config}: good. Tenants: {len(settings.tree.domains)}, nodes: {len(settings.nodes)}, "
+        f"probes: {len(settings.probes)} over {flows} tenant flows."
     )
     return Exit.OK

@@ -1,19 +1,15 @@
 """dialtone lab: the real servers on loopback."""
 
 import functools
-import signal
-from collections.abc import Awaitable, Callable
+import shutil
 from typing import Final
 
 import anyio
 import click
 
 from dialtone.cli.exits import Exit
+from dialtone.cli.signals import until_signal
 from lab import lab as the_lab
-from lab.base import LabError
-from lab.state import LabState
-
-_ENDING: Final = (signal.SIGTERM, signal.SIGHUP)  # Ctrl-C is a cancellation already
 
 _name: Final = click.option(
     "--name", default="default", show_default=True, help="Which lab; several can run."
@@ -22,18 +18,20 @@ _name: Final = click.option(
 
 @click.group()
 def lab() -> None:
-    """Start and stop real servers on loopback: a SIP front, Asterisk, a MariaDB pair."""
+    """Start and stop real servers on loopback."""
 
 
 @lab.command()
 @_name
 @click.option("--only", metavar="PART[,PART]", help=f"Only these: {', '.join(the_lab.PARTS)}.")
 def up(name: str, only: str | None) -> int:
-    """Start a lab; the last line printed is the path of a dialtone.yaml that fits it."""
+    """Start a lab and print the path of a dialtone.yaml that fits.
+
+    Returns when everything answers; the path is the last line, on stdout. A signal meanwhile takes
+    down what had come up.
+    """
     parts = [part.strip() for part in only.split(",")] if only else None
-    state = anyio.run(_up_or_none_of_it, functools.partial(the_lab.up, name, only=parts))
-    if isinstance(state, int):
-        return 128 + state
+    state = anyio.run(until_signal, functools.partial(the_lab.up, name, only=parts))
     if state.already:
         click.echo(f"lab {name} was already running", err=True)
     for part in state.parts:
@@ -42,36 +40,14 @@ def up(name: str, only: str | None) -> int:
     return Exit.OK
 
 
-async def _up_or_none_of_it(start: Callable[[], Awaitable[LabState]]) -> LabState | int:
-    """Start a lab; a signal meanwhile takes down what had come up, and is then what is returned."""
-    ended_by: list[int] = []
-    states: list[LabState] = []
-    failed: list[LabError] = []
-    with anyio.open_signal_receiver(*_ENDING) as signals:
-        async with anyio.create_task_group() as tasks:
-            with anyio.CancelScope() as starting:
-
-                async def listen() -> None:
-                    async for number in signals:
-                        ended_by.append(number)
-                        starting.cancel()
-
-                tasks.start_soon(listen)
-                try:
-                    states.append(await start())
-                except LabError as error:
-                    failed.append(error)
-            tasks.cancel_scope.cancel()
-    if failed:
-        raise failed[0]
-    return states[0] if states else ended_by[0]
-
-
 @lab.command()
 @_name
-def down(name: str) -> int:
+@click.option("--purge", is_flag=True, help="Remove the lab's folder too: its data, logs and passwords.")
+def down(name: str, purge: bool) -> int:
     """Stop a lab: every process that it started, by pid."""
     ran = anyio.run(the_lab.down, name)
+    if purge:
+        shutil.rmtree(the_lab.state_root() / name, ignore_errors=True)
     click.echo(f"lab {name} is down" if ran else f"lab {name} was not running", err=True)
     return Exit.OK
 

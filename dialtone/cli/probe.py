@@ -100,13 +100,15 @@ def _as_json(run: ProbeRun) -> dict[str, object]:
 
 def _print(run: ProbeRun) -> None:
     result = run.result
-    click.echo(f"{result.flow} {result.tenant} ({result.engine}, {result.target}, phone {result.account})")
+    click.echo(f"{result.flow} {result.tenant}")
+    click.echo(f"  phone   {result.account}")
+    click.echo(f"  target  {result.target} (engine {result.engine})")
     word = result.outcome.value.upper()
     if result.failure:
         word += f" {result.failure.code}" + (f": {result.failure.detail}" if result.failure.detail else "")
     click.echo(f"{word} in {result.duration * 1000:.0f} ms")
     for name, seconds in result.timings.items():
-        click.echo(f"  {name.upper():4} {seconds * 1000:10.2f} ms  {TIMINGS[name]}")
+        click.echo(f"  {name.upper():4} {seconds * 1000:10.2f} ms  {TIMINGS[name].partition(':')[0]}")
     if run.evidence.marks:
         click.echo("phases:")
     for mark in run.evidence.marks:

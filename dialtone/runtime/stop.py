@@ -12,7 +12,7 @@ from anyio.abc import TaskStatus
 
 _log = structlog.get_logger(__name__)
 
-_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 EXIT_STUCK: Final = 70
 """The exit code when the work did not end in time: EX_SOFTWARE of sysexits.h."""
 
@@ -20,7 +20,7 @@ EXIT_STUCK: Final = 70
 async def run_until_signal(
     work: Callable[[], Awaitable[None]], *, grace: float = 5.0
 ) -> signal.Signals | None:
-    """Run the work until it ends or SIGTERM or SIGINT comes; return the signal, None without one.
+    """Run the work until it ends or SIGTERM, SIGINT or SIGHUP comes; return the signal, None without one.
 
     At a signal the work is cancelled. The process then has the grace (seconds) to end: what comes after
     this call is included, such as closing a locked file or a thread that still waits for a name server.
@@ -48,15 +48,18 @@ class _Stop:
         # A thread, because a loop that is blocked could not end itself.
         self._timer = threading.Timer(grace, self._give_up)
         self._timer.daemon = True
-        self._handlers = {number: signal.getsignal(number) or signal.SIG_DFL for number in _SIGNALS}
+        # nohup ignores SIGHUP for whom it starts; that stays so.
+        ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        self._signals = tuple(number for number in _SIGNALS if number is not signal.SIGHUP or not ignored)
+        self._handlers = {n: signal.getsignal(n) or signal.SIG_DFL for n in self._signals}
 
     async def listen(self, work: anyio.CancelScope, *, task_status: TaskStatus[None]) -> None:
-        with anyio.open_signal_receiver(*_SIGNALS) as signals:
+        with anyio.open_signal_receiver(*self._signals) as signals:
             task_status.started()
             async for number in signals:
                 self.by = number
                 break
-        for number in _SIGNALS:
+        for number in self._signals:
             signal.signal(number, signal.SIG_DFL)
         self._timer.start()
         _log.info("stopping", signal=self.by.name if self.by is not None else None)

@@ -133,7 +133,7 @@ def test_a_demo_ends_with_0_and_says_what_it_proved(pair: tuple[Running, Running
     demo = whole.demo
     assert demo.code(45 + _SLACK) == 0, demo.out() + demo.err()
     (summary,) = demo.out().splitlines()
-    assert summary.startswith("demo passed: 4 nodes read, 6 tenants passed register and call")
+    assert summary.startswith("demo passed: 4 nodes read, register and call of 6 tenants")
     assert re.search(r"webhook firing: .*\bdb2\b", demo.err())
     assert re.search(r"webhook resolved: .*\bdb2\b", demo.err())
     whole.check_nothing_is_left()
@@ -149,12 +149,29 @@ def test_a_demo_without_its_fault_ends_with_2_and_names_what_did_not_come(
     sabotaged.check_nothing_is_left()
 
 
-def test_ctrl_c_in_the_middle_ends_a_demo_with_130_and_leaves_nothing(home: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_in_the_middle_ends_a_demo_and_leaves_nothing(
+    home: Path, tmp_path: Path, number: signal.Signals
+) -> None:
     demo = _start(home, tmp_path / "demo")
     try:
         seen = Running.of(demo)
         assert httpx.get(f"{seen.page}/healthz").status_code == 200
-        _check_ctrl_c(seen)
+        _check_signal(seen, number)
+    finally:
+        _end(demo)
+
+
+def test_what_a_killed_demo_leaves_is_ended_by_lab_down(home: Path, tmp_path: Path) -> None:
+    demo = _start(home, tmp_path / "demo")
+    try:
+        seen = Running.of(demo)
+        demo.process.kill()
+        demo.process.wait(10)
+        down = [sys.executable, "-m", "dialtone", "lab", "down", "--purge", "--name", demo.root.name]
+        subprocess.run(down, env={**os.environ, "XDG_STATE_HOME": str(home)}, check=True, timeout=60)
+        seen.check_nothing_is_left()
+        assert not demo.root.exists()
     finally:
         _end(demo)
 
@@ -163,15 +180,15 @@ def test_ctrl_c_while_the_servers_start_leaves_nothing_either(home: Path, tmp_pa
     demo = _start(home, tmp_path / "demo")
     try:
         demo.until(lambda: any(demo.root.glob("run/*.json")))
-        _check_ctrl_c(Running(demo, "", frozenset(demo.ports()), frozenset(demo.below())))
+        _check_signal(Running(demo, "", frozenset(demo.ports()), frozenset(demo.below())), signal.SIGINT)
     finally:
         _end(demo)
 
 
-def _check_ctrl_c(seen: Running) -> None:
+def _check_signal(seen: Running, number: signal.Signals) -> None:
     demo = seen.demo
-    os.killpg(demo.process.pid, signal.SIGINT)  # as a terminal does it
-    assert demo.code(_SLACK) == 130, demo.out() + demo.err()
+    os.killpg(demo.process.pid, number)  # as a terminal does it
+    assert demo.code(_SLACK) == 128 + number, demo.out() + demo.err()
     assert "Traceback" not in demo.err()
     seen.check_nothing_is_left()
 

@@ -8,6 +8,8 @@ import anyio
 import click
 
 from dialtone.cli.demo.play import play
+from dialtone.cli.exits import Exit
+from dialtone.cli.signals import until_signal
 
 _UNITS: Final = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 _SHORTEST: Final = 30.0
@@ -33,9 +35,11 @@ class Duration(click.ParamType[float]):
 @click.option("--for", "seconds", type=Duration(), help="End after so long (60s, 5m), with a verdict.")
 @click.option("--sabotage", is_flag=True, help="Leave the fault out: the verdict must then be a failure.")
 def demo(seconds: float | None, sabotage: bool) -> int:
-    """Start a sample platform and watch it: tenants by flows, nodes, one fault and its alerts.
+    """Start a sample platform and watch it.
 
-    With --for it ends with a one-line verdict: exit 0 when every node was read, every tenant's flows
-    passed and both webhooks came, 2 otherwise. Without it, it runs until Ctrl-C.
+    Shows tenants by flows, nodes, one fault and its alerts. With --for it ends with a one-line
+    verdict: exit 0 when every node was read, every tenant's flows passed and both webhooks came, 2
+    otherwise. Without it, it runs until Ctrl-C.
     """
-    return anyio.run(functools.partial(play, seconds, sabotage=sabotage))
+    proved = anyio.run(until_signal, functools.partial(play, seconds, sabotage=sabotage))
+    return Exit.OK if proved else Exit.FAILED

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -22,12 +21,10 @@ from dialtone.cli.demo.screen import FLOWS, screen, tables
 from dialtone.cli.demo.service import address, check_alive, serving, write_config
 from dialtone.cli.demo.verdict import Proof
 from dialtone.cli.demo.view import Api, View
-from dialtone.cli.exits import Exit
 from lab import lab
 from lab.mysql import start_sql_thread, stop_sql_thread
+from lab.processes import mark
 from lab.state import LabState
-
-_ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _CYCLE: Final = 60.0
 """Without an end, the fault comes at a third of this (seconds) and is healed at two thirds."""
@@ -39,34 +36,11 @@ _ALERT: Final = "ReplicationBroken"
 _STATUSES: Final = ("firing", "resolved")
 
 
-async def play(seconds: float | None, *, sabotage: bool) -> int:
-    """Play the demo, for so many seconds or until a signal; return the exit code.
+async def play(seconds: float | None, *, sabotage: bool) -> bool:
+    """Play the demo, for so many seconds or until cancelled; return whether it proved its point.
 
-    The first signal ends it; those that follow are swallowed, so that nothing is left half tidied up.
-    Raises LabError where the lab or the service can't run.
-    """
-    ended_by: list[int] = []
-    with anyio.open_signal_receiver(*_ENDING) as signals:
-        async with anyio.create_task_group() as tasks:
-            with anyio.CancelScope() as performance:
-
-                async def listen() -> None:
-                    async for number in signals:
-                        ended_by.append(number)
-                        performance.cancel()
-
-                tasks.start_soon(listen)
-                proved = await _perform(seconds, sabotage=sabotage)
-            tasks.cancel_scope.cancel()
-    if ended_by:
-        return 128 + ended_by[0]
-    return Exit.OK if proved else Exit.FAILED
-
-
-async def _perform(seconds: float | None, *, sabotage: bool) -> bool:
-    """Start everything, show it, stop everything; return whether it proved its point.
-
-    The lab's folder goes with it, unless something went wrong and its logs may tell why.
+    The lab's folder goes with it, unless something went wrong and its logs may tell why. Raises
+    LabError where the lab or the service can't run.
     """
     console = Console(stderr=True, highlight=False)
     name = f"demo-{os.getpid()}"
@@ -80,7 +54,8 @@ async def _perform(seconds: float | None, *, sabotage: bool) -> bool:
         raise
     finally:
         if failed:
-            console.print(f"what each program said is in {folder / 'logs'}", soft_wrap=True)
+            console.print(f"what each program said is in {folder / 'logs'};", soft_wrap=True)
+            console.print(f"dialtone lab down --purge --name {name} removes it")
         else:
             shutil.rmtree(folder, ignore_errors=True)
     click.echo(proof.summary())
@@ -95,7 +70,7 @@ async def _watched_platform(console: Console, name: str, seconds: float | None, 
         receiver = await stack.enter_async_context(Receiver().running())
         config = write_config(state.config, receiver.url)
         log = state.root / "logs" / "serve.log"
-        process = await stack.enter_async_context(serving(config, log))
+        process = await stack.enter_async_context(serving(config, log, mark(state.root)))
         session = await stack.enter_async_context(aiohttp.ClientSession())
         base = address(config)
         stage = _Stage(Api(session, base), receiver, state, process, log, base)
@@ -157,13 +132,13 @@ class _Stage:
             (f"stopped the SQL thread of {_REPLICA}", stop_sql_thread),
             (f"healed it: SQL thread of {_REPLICA} started", start_sql_thread),
         )
+        if sabotage:
+            self._say("sabotage: the fault is left out")
+            return
         for what, act in acts:
             await anyio.sleep(cycle / 3)
-            if sabotage:
-                self._say(f"(sabotage: nobody {what})")
-            else:
-                await act(self.lab.addresses, _REPLICA)
-                self._say(what)
+            await act(self.lab.addresses, _REPLICA)
+            self._say(what)
 
     async def _show(self, console: Console, seconds: float | None) -> None:
         if not console.is_terminal:

@@ -4,7 +4,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -35,8 +35,11 @@ def address(config: Path) -> str:
 
 
 @asynccontextmanager
-async def serving(config: Path, log: Path) -> AsyncIterator[Process]:
-    """Run `dialtone serve` for the time of the block, its log in a file; stop it gracefully."""
+async def serving(config: Path, log: Path, mark: Mapping[str, str]) -> AsyncIterator[Process]:
+    """Run `dialtone serve` for the time of the block, its log in a file; stop it gracefully.
+
+    `mark` is the lab's: `lab down` finds the service by it, should the demo be killed.
+    """
     with log.open("wb") as output:
         process = await anyio.open_process(
             [sys.executable, "-m", "dialtone", "serve", str(config), "--log-format", "json"],
@@ -45,6 +48,7 @@ async def serving(config: Path, log: Path) -> AsyncIterator[Process]:
             stderr=output,
             # Ctrl-C is for the demo, which stops the service in its own time.
             start_new_session=True,
+            env={**os.environ, **mark},
         )
     try:
         yield process

@@ -44,7 +44,6 @@ class Proof:
             return f"demo failed: {'; '.join(lacks[:3])}{more}"
         nodes = len(self.view.nodes) if self.view else 0
         return (
-            f"demo passed: {nodes} nodes read, {len(self.clients)} tenants passed "
-            f"{' and '.join(self.flows)}, "
-            "the replication alert fired and resolved"
+            f"demo passed: {nodes} nodes read, {' and '.join(self.flows)} of {len(self.clients)} tenants, "
+            "alert and all-clear"
         )

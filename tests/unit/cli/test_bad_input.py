@@ -126,7 +126,7 @@ def test_check_says_what_is_good_and_whom_a_probe_leaves_out(dialtone: Dialtone,
     said = dialtone("check", config)
     assert (said.code, said.err) == (0, "")
     assert "bolt.ntek.clusterpbx.example (1)" in said.out
-    assert said.out.endswith("good: 4 tenants, 3 nodes, 1 probes over 1 tenant flows\n")
+    assert said.out.endswith("good. Tenants: 4, nodes: 3, probes: 1 over 1 tenant flows.\n")
 
 
 def test_collect_of_servers_that_are_not_there_is_whole_json_a_line_each_and_4(

@@ -1,0 +1,35 @@
+"""One service a data folder: a second would judge the same probes and send every alert twice."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from dialtone.ports import StoreError
+
+FILE_NAME: Final = "serve.lock"
+
+
+@contextmanager
+def held_alone(folder: Path) -> Iterator[None]:
+    """Hold a data folder for one service; the system lets go of it however the process ends.
+
+    Raises StoreError where another service holds it. Commands that share the store don't ask.
+    """
+    path = folder / FILE_NAME
+    try:
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StoreError(f"{path}: can't be made or opened: {error.strerror}; look at `data:`") from error
+    try:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StoreError(
+                f"{folder}: another `dialtone serve` uses this data folder; stop it, or set another `data:`"
+            ) from None
+        yield
+    finally:
+        os.close(file)
