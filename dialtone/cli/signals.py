@@ -26,24 +26,22 @@ async def until_signal(work: Callable[[], Awaitable[T]]) -> T:
     """
     ended_by: list[int] = []
     results: list[T] = []
-    failed: list[Exception] = []
-    with anyio.open_signal_receiver(*ENDING) as signals:
-        async with anyio.create_task_group() as tasks:
-            with anyio.CancelScope() as scope:
+    try:
+        with anyio.open_signal_receiver(*ENDING) as signals:
+            async with anyio.create_task_group() as tasks:
+                with anyio.CancelScope() as scope:
 
-                async def listen() -> None:
-                    async for number in signals:
-                        ended_by.append(number)
-                        scope.cancel()
+                    async def listen() -> None:
+                        async for number in signals:
+                            ended_by.append(number)
+                            scope.cancel()
 
-                tasks.start_soon(listen)
-                try:
+                    tasks.start_soon(listen)
                     results.append(await work())
-                except Exception as error:  # noqa: BLE001 - raised again below, without the task group around it
-                    failed.append(error)
-            tasks.cancel_scope.cancel()
-    if failed:
-        raise failed[0]
+                tasks.cancel_scope.cancel()
+    except BaseExceptionGroup as raised:
+        # The group wraps whatever leaves it; listening raises nothing, so what is inside is the work's own.
+        raise raised.exceptions[0] from None
     if not results:
         raise SignalledError(ended_by[0])
     return results[0]
