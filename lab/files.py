@@ -57,3 +57,10 @@ def locked(path: Path, *, busy: str, patience: float = _PATIENCE) -> Iterator[No
                     raise LabError(f"{busy} (lock: {path})") from None
                 time.sleep(_PAUSE)
         yield
+
+
+def xdg_folder(variable: str, fallback: str) -> Path:
+    """Return our folder under an XDG base directory; without the variable under `fallback` at home."""
+    # The XDG specification tells to ignore relative paths.
+    given = Path(os.environ.get(variable, ""))
+    return (given if given.is_absolute() else Path.home() / fallback) / "dialtone"

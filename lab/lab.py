@@ -1,7 +1,6 @@
 """The lab as a whole: up, down, status. Several labs live side by side, each under its own name."""
 
 import importlib
-import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +14,8 @@ import structlog
 
 from lab import configuration, state
 from lab.base import LabContext, LabError, Part, PartInfo
-from lab.files import locked
+from lab.debian.bundle import default_cache
+from lab.files import locked, xdg_folder
 from lab.ports import LoopbackPorts
 from lab.processes import LabProcesses
 from lab.sample import sample
@@ -45,12 +45,7 @@ class _Start:
 
 def state_root() -> Path:
     """Return where labs live: $XDG_STATE_HOME/dialtone/labs."""
-    return _xdg("XDG_STATE_HOME", ".local/state") / "labs"
-
-
-def cache_root() -> Path:
-    """Return where what labs share is kept between them: $XDG_CACHE_HOME/dialtone."""
-    return _xdg("XDG_CACHE_HOME", ".cache")
+    return xdg_folder("XDG_STATE_HOME", ".local/state") / "labs"
 
 
 async def up(
@@ -155,7 +150,7 @@ def _check(parts: dict[str, Part]) -> None:
 
 
 def _context(home: Path) -> LabContext:
-    cache = cache_root()
+    cache = default_cache()
     cache.mkdir(parents=True, exist_ok=True)
     return LabContext(
         root=home,
@@ -210,9 +205,3 @@ def _known(found: LabState | None, home: Path) -> LabState:
     if found is None:
         raise LabError(f"{home / 'lab.json'} vanished while the lab came up")
     return found
-
-
-def _xdg(variable: str, fallback: str) -> Path:
-    # The XDG specification tells to ignore relative paths.
-    given = Path(os.environ.get(variable, ""))
-    return (given if given.is_absolute() else Path.home() / fallback) / "dialtone"

@@ -1,9 +1,10 @@
 """What the lab needs from other suites: a table."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from lab.files import xdg_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,5 +38,4 @@ BUNDLES: Final[tuple[Bundle, ...]] = (
 
 def default_cache() -> Path:
     """Return the user's cache folder for Dialtone, by the XDG base directory specification."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(base) if base.startswith("/") else Path.home() / ".cache") / "dialtone"
+    return xdg_folder("XDG_CACHE_HOME", ".cache")

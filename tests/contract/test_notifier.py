@@ -10,9 +10,9 @@ from alerts.payload import AlertWriter
 from alerts.webhook import WebhookNotifier
 from dialtone.model import AlertState, Secret
 from dialtone.ports import DeliveryError, Notifier
+from tests.fakes.alerts import alert, rules
 from tests.fakes.notifier import RecordingNotifier
 from tests.fakes.webhook_receiver import receiving
-from tests.unit.alerts.build import alert, rules
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from alerts.payload import AlertWriter
 from alerts.webhook import WebhookNotifier
 from dialtone.model import Secret
 from dialtone.ports import DeliveryError
+from tests.fakes.alerts import alert, rules
 from tests.fakes.webhook_receiver import WebhookReceiver, receiving
-from tests.unit.alerts.build import alert, rules
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from alerts.payload import NOT_ENDED, AlertWriter, grouped
 from dialtone.model import AlertState
-from tests.unit.alerts.build import ACME, GLOBEX, NOON, alert, rules
+from tests.fakes.alerts import ACME, GLOBEX, NOON, alert, rules
 
 DATA = Path(__file__).parents[2] / "data" / "alerts"
 NTEK = "ntek.clusterpbx.example"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from alerts.engine import AlertEngine
 from alerts.rules import first_rules, one_line
 from dialtone.model import AlertEvent, AlertState, Catalog, CatalogError, Origin, Outcome, Severity
-from tests.unit.alerts.build import ACME, GLOBEX, NOON, alert, poll, result, rules
+from tests.fakes.alerts import ACME, GLOBEX, NOON, alert, poll, result, rules
 
 HEALTHY = {"": (1.0, 1.0)}
 SQL_STOPPED = {"": (1.0, 0.0)}

@@ -11,10 +11,10 @@ from alerts.delivery import LONGEST_WAIT, Delivery
 from alerts.watch import KEEP_AGAIN, KEEP_DEADLINE, AlertWatch
 from dialtone.model import AlertEvent, AlertState, Outcome, Scope
 from dialtone.ports import DeliveryError, Notifier
+from tests.fakes.alerts import ACME, ALERTS, NOON, alert, poll, rules, run
 from tests.fakes.clock import FakeClock
 from tests.fakes.notifier import RecordingNotifier
 from tests.fakes.store import BreakableStore
-from tests.unit.alerts.build import ACME, ALERTS, NOON, alert, poll, rules, run
 
 STOPPED = {"": (1.0, 0.0)}
 HEALTHY = {"": (1.0, 1.0)}

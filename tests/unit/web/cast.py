@@ -32,9 +32,9 @@ from dialtone.model import (
     Tenant,
 )
 from dialtone.web import WebContext, WebToken, create_app
+from tests.fakes.alerts import NOON, alert, result
 from tests.fakes.clock import FakeClock
 from tests.fakes.store import BreakableStore
-from tests.unit.alerts.build import NOON, alert, result
 
 PLATFORM: Final = "clusterpbx.example"
 NTEK: Final = "ntek.clusterpbx.example"

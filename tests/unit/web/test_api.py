@@ -9,8 +9,8 @@ from dialtone.model import Outcome
 from dialtone.web import create_app
 from dialtone.web import cursor as cursors
 from dialtone.web.access import Position
+from tests.fakes.alerts import NOON, result
 from tests.fakes.store import BreakableStore
-from tests.unit.alerts.build import NOON, result
 from tests.unit.web.cast import ACME, PLATFORM, ZETA, ListBoard, client, context
 
 

@@ -14,8 +14,8 @@ from dialtone.model import Level, Outcome, Scope, Tenant
 from dialtone.web import create_app
 from dialtone.web.operations import accepts_gzip
 from dialtone.web.page import age
+from tests.fakes.alerts import NOON, result
 from tests.fakes.store import BreakableStore
-from tests.unit.alerts.build import NOON, result
 from tests.unit.web.cast import ACME, ZETA, ListBoard, client, context, seen_by
 
 

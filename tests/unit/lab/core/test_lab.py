@@ -14,6 +14,7 @@ import yaml
 
 from lab import lab
 from lab.base import LabError
+from lab.debian import default_cache
 from lab.files import locked
 from lab.proc import look_up
 from lab.processes import LabProcesses
@@ -204,4 +205,4 @@ def test_labs_live_under_the_xdg_folders(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
     monkeypatch.setenv("HOME", "/home/alice")
     assert lab.state_root() == Path("/srv/state/dialtone/labs")
-    assert lab.cache_root() == Path("/home/alice/.cache/dialtone")
+    assert default_cache() == Path("/home/alice/.cache/dialtone")
