@@ -2,37 +2,47 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, replace
 from datetime import datetime
+from typing import Final
 
-from alerts.rules import PROBE_FAILING, Observation, Rule, Subject, probe_subject
-from dialtone.model import AlertEvent, AlertState, NodeState, ProbeResult
+from alerts.rules import Observation, Rule, Subject, Verdict, When, probe_subject
+from alerts.windows import SlotWindow
+from dialtone.model import AlertEvent, AlertState, NodeState, Origin, ProbeResult
+
+IN_A_ROW: Final = 300.0
+"""Seconds. A pending alert that is older at a start, and older than 2 * hold, does not go on."""
 
 
 def fingerprint(rule: str, subject: Subject) -> str:
     """Return 16 hex digits that name this trouble, the same after every restart."""
-    parts = [rule, subject.tenant, subject.node, subject.flow, subject.channel, *subject.series]
+    parts = [rule, subject.tenant, subject.node, subject.flow, subject.channel]
+    if subject.probe is not None:
+        parts += [subject.probe, subject.location]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
-def probe_alert(tenant: str, flow: str, probe: str, location: str) -> str:
-    """Return the fingerprint of the alert that a probe of a tenant can raise, fired or not."""
-    return fingerprint(PROBE_FAILING, probe_subject(tenant, flow, probe, location))
+def probe_alerts(rules: Iterable[Rule], tenant: str, flow: str, probe: str, location: str) -> set[str]:
+    """Return the fingerprints of the alerts that a probe of a tenant can raise, fired or not."""
+    subject = Subject(tenant=tenant, flow=flow, probe=probe, location=location)
+    return {fingerprint(rule.name, subject) for rule in rules if rule.when is When.PROBE_FAILING}
 
 
 class AlertEngine:
     """Holds the alerts that are pending or firing; each call returns only what changed state.
 
-    An alert keeps the cause it had when it entered its state, so that a text that varies from poll to
-    poll is no news. What is not observed stays as it is.
+    An alert keeps the cause and the value it had when it entered its state, so that a text that varies
+    from poll to poll is no news. What is not observed stays as it is.
     """
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._rules = {rule.name: rule for rule in rules}
         self._active: dict[str, AlertEvent] = {}
-        self._bad: dict[str, int] = {}
+        self._bad_since: dict[str, datetime] = {}
+        self._lapsed: set[str] = set()
         self._entered: dict[str, datetime] = {}
+        self._windows: dict[str, SlotWindow] = {}
 
     @property
     def active(self) -> tuple[AlertEvent, ...]:
@@ -44,20 +54,37 @@ class AlertEngine:
     ) -> list[AlertEvent]:
         """Take up the alerts of an earlier run; return those that end because nobody watches them now.
 
-        A firing alert goes on firing and is no news. A pending one starts counting again: what was
-        seen before a stop of unknown length is not "in a row" with what comes next.
+        A firing alert goes on firing and is no news. A pending one goes on too, from when it began: a
+        service that crashes at every poll must still get to tell people. Only where it is older than
+        twice its rule's `hold`, and than five minutes, has the service been away; what was bad before
+        is not "in a row" with what comes next then, and the alert is pending anew from the next bad
+        observation on.
         """
         gone = []
         for event in events:
-            self._entered[event.fingerprint] = event.since
+            key = event.fingerprint
+            self._enter(key, event.since)
             if event.state is AlertState.RESOLVED:
                 continue
-            if event.rule in self._rules and watched(event):
-                self._active[event.fingerprint] = event
-            else:
-                since = self._enter(event.fingerprint, now)
+            rule = self._rules.get(event.rule)
+            if rule is None or not watched(event):
+                since = self._enter(key, now)
                 gone.append(replace(event, state=AlertState.RESOLVED, since=since, cause="no longer watched"))
+                continue
+            self._active[key] = event
+            if event.state is AlertState.PENDING:
+                self._resume(event, rule, now)
         return gone
+
+    def recall(self, results: Iterable[ProbeResult]) -> None:
+        """Remember stored results, in any order: raises and clears nothing.
+
+        To be called after `restore` and before the first probe ends, with what the store has of the last
+        slots: then k of n counts on as if nothing had stopped.
+        """
+        for result in sorted(results, key=lambda result: (result.started, result.attempt)):
+            for _, window in self._watching(result):
+                window.take(result)
 
     def node_polled(self, state: NodeState, now: datetime) -> list[AlertEvent]:
         """Judge a poll."""
@@ -72,31 +99,48 @@ class AlertEngine:
         """Judge a probe's result."""
         return [
             event
-            for rule in self._rules.values()
-            for seen in rule.judge_result(result)
+            for rule, window in self._watching(result)
+            if (seen := window.take(result)) is not None
             for event in self._change(rule, seen, now)
         ]
 
-    def _change(self, rule: Rule, obs: Observation, now: datetime) -> Iterable[AlertEvent]:
-        event = self._raise(rule, obs, now) if obs.bad else self._clear(rule, obs, now)
+    def _watching(self, result: ProbeResult) -> Iterator[tuple[Rule, SlotWindow]]:
+        """Yield the rules that a result is for, each with the window of the result's series."""
+        # Somebody trying a wrong password by hand, or a stress run, says nothing about the service.
+        if result.origin is not Origin.SCHEDULE:
+            return
+        subject = probe_subject(result)
+        for rule in self._rules.values():
+            if rule.when is When.PROBE_FAILING:
+                key = fingerprint(rule.name, subject)
+                if key not in self._windows:
+                    self._windows[key] = SlotWindow(rule.failing, rule.of)
+                yield rule, self._windows[key]
+
+    def _change(self, rule: Rule, seen: Observation, now: datetime) -> Iterable[AlertEvent]:
+        key = fingerprint(rule.name, seen.subject)
+        if seen.verdict in (Verdict.SUSPECT, Verdict.BAD):
+            event = self._raise(key, rule, seen, now)
+        else:
+            event = self._clear(key, seen, now)
         return () if event is None else (event,)
 
-    def _clear(self, rule: Rule, obs: Observation, now: datetime) -> AlertEvent | None:
-        key = fingerprint(rule.name, obs.subject)
-        self._bad.pop(key, None)
-        held = self._active.pop(key, None)
-        if held is None:
+    def _clear(self, key: str, seen: Observation, now: datetime) -> AlertEvent | None:
+        held = self._active.get(key)
+        if held is None or (seen.verdict is Verdict.EASING and held.state is not AlertState.FIRING):
             return None
-        return replace(held, state=AlertState.RESOLVED, since=self._enter(key, now), value=obs.value)
+        del self._active[key]
+        self._bad_since.pop(key, None)
+        self._lapsed.discard(key)
+        return replace(held, state=AlertState.RESOLVED, since=self._enter(key, now), value=seen.value)
 
-    def _raise(self, rule: Rule, obs: Observation, now: datetime) -> AlertEvent | None:
-        key = fingerprint(rule.name, obs.subject)
-        self._bad[key] = count = min(self._bad.get(key, 0) + 1, rule.after)
-        firing = count >= rule.after
+    def _raise(self, key: str, rule: Rule, seen: Observation, now: datetime) -> AlertEvent | None:
+        firing = seen.verdict is Verdict.BAD and self._bad_for(key, now) >= rule.hold
         state = AlertState.FIRING if firing else AlertState.PENDING
         held = self._active.get(key)
-        if held is not None and held.state in (AlertState.FIRING, state):
+        if held is not None and held.state in (AlertState.FIRING, state) and key not in self._lapsed:
             return None
+        self._lapsed.discard(key)
         since = self._enter(key, now)
         event = AlertEvent(
             fingerprint=key,
@@ -105,15 +149,23 @@ class AlertEngine:
             state=state,
             since=since,
             started=since if firing else None,
-            tenant=obs.subject.tenant,
-            node=obs.subject.node,
-            flow=obs.subject.flow,
-            channel=obs.subject.channel,
-            value=obs.value,
-            cause=obs.cause,
+            value=seen.value,
+            cause=seen.cause,
+            **asdict(seen.subject),
         )
         self._active[key] = event
         return event
+
+    def _bad_for(self, key: str, now: datetime) -> float:
+        """Return for how many seconds it has been bad; none, where the clock was set back to before that."""
+        since = self._bad_since[key] = min(self._bad_since.get(key, now), now)
+        return (now - since).total_seconds()
+
+    def _resume(self, pending: AlertEvent, rule: Rule, now: datetime) -> None:
+        if (now - pending.since).total_seconds() > max(2 * rule.hold, IN_A_ROW):
+            self._lapsed.add(pending.fingerprint)
+        else:
+            self._bad_since[pending.fingerprint] = min(pending.since, now)
 
     def _enter(self, key: str, now: datetime) -> datetime:
         """Return when a state is entered: now, but never before the state that it follows.

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import reduce
 from typing import Final
 
-from alerts.rules import Rule
+from alerts.rules import FIELDS, Rule
 from dialtone.model import AlertEvent, AlertState
 
 NOT_ENDED: Final = "0001-01-01T00:00:00Z"
@@ -55,11 +55,8 @@ class AlertWriter:
         every = {
             "alertname": event.rule,
             "severity": event.severity,
-            "tenant": event.tenant,
             "reseller": self._reseller_of(event.tenant) if event.tenant else None,
-            "node": event.node,
-            "flow": event.flow,
-            "channel": event.channel,
+            **about(event),
         }
         return {name: str(value) for name, value in every.items() if value}
 
@@ -68,7 +65,7 @@ class AlertWriter:
         rule = self._rules.get(event.rule)
         if rule is None:
             return {"summary": event.rule, "description": event.cause}
-        names = {"tenant": event.tenant, "node": event.node, "flow": event.flow, "channel": event.channel}
+        names = about(event)
         summary = rule.summary.format(**names)
         if event.channel:
             summary += f" (channel {event.channel})"
@@ -86,6 +83,11 @@ class AlertWriter:
             "generatorURL": f"{self._url}/#{event.fingerprint}",
             "fingerprint": event.fingerprint,
         }
+
+
+def about(event: AlertEvent) -> dict[str, str | None]:
+    """Return what an alert is about, by the names of FIELDS: what a rule's templates are filled with."""
+    return {name: getattr(event, name) for name in FIELDS}
 
 
 def group_labels(event: AlertEvent) -> dict[str, str]:

@@ -1,8 +1,9 @@
-"""The sink that turns what was found into alerts: judged at once, kept, then delivered."""
+"""The sink that turns what was found into alerts: judged at once, kept with its messages, then delivered."""
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Final
 
 import anyio
@@ -10,21 +11,26 @@ import structlog
 
 from alerts.delivery import Delivery, DeliveryCounts
 from alerts.engine import AlertEngine
-from alerts.payload import grouped
+from alerts.messages import announced, messages_about
+from alerts.outbox import Earlier, Outbox
+from alerts.payload import about
 from alerts.rules import Rule
-from dialtone.model import AlertEvent, AlertState, MetricDef, NodeState, ProbeRun, Sample, Scope
-from dialtone.ports import Clock, Notifier, Store, StoreError
-from dialtone.runtime.deadline import within
+from dialtone.model import (
+    AlertEvent,
+    AlertMessage,
+    MessageState,
+    MetricDef,
+    NodeState,
+    ProbeResult,
+    ProbeRun,
+    Sample,
+)
+from dialtone.ports import Clock, Notifier, Store
 
 _log = structlog.get_logger(__name__)
 
-KEEP_AGAIN: Final = 10.0
-"""Seconds until alerts that the store would not take are offered to it again."""
-
-KEEP_DEADLINE: Final = 10.0
-"""Seconds that the store has to take them: a disk that hangs is no reason to tell nobody."""
-
-_INBOX: Final = 10_000
+_TICK: Final = timedelta(microseconds=1)
+"""The least difference of two instants, here and in the store."""
 
 
 def _always(_: AlertEvent) -> bool:
@@ -49,30 +55,37 @@ class AlertWatch:
         metric: MetricDef,
         watched: Callable[[AlertEvent], bool] = _always,
     ) -> None:
-        self._store = store
         self._clock = clock
         self._engine = AlertEngine(rules)
         self._metric = metric
         self._watched = watched
-        self._deliveries = tuple(Delivery(name, notifier, clock) for name, notifier in receivers.items())
-        self._inbox: deque[AlertEvent] = deque(maxlen=_INBOX)
-        self._unkept: dict[str, AlertEvent] = {}
-        self._store_failing = False
-        self._wake = anyio.Event()
-        self.store_errors = 0
+        self._entered: dict[str, datetime] = {}
+        self._outbox = Outbox(store, clock, hand_over=self._hand_over, take_up=self._take_up)
+        self._deliveries = {
+            name: Delivery(name, notifier, clock, self._outbox) for name, notifier in receivers.items()
+        }
 
     async def restore(self) -> None:
-        """Take up the alerts of the last run; await it before the first poll.
+        """Take up alerts, messages and counts of earlier runs; await it before the first poll.
 
-        A store that can't be read is logged and counted: we begin with nothing, and what is still wrong
-        is announced again rather than never.
+        A store that can't be read is logged and counted, and read later. Until then we begin with
+        nothing, and what is still wrong is announced again rather than never. What was waiting then comes
+        before all that was not tried yet; where a later state of an alert has been told meanwhile, the
+        earlier one is not told any more, so that the last word is always the latest.
         """
-        try:
-            events = await self._store.alerts(Scope.everything())
-        except StoreError as error:
-            self._store_failed(error)
-            return
-        self._take(self._engine.restore(events, watched=self._watched, now=self._clock.now()))
+        await self._outbox.restore()
+
+    @property
+    def probe_series(self) -> set[tuple[str, str]]:
+        """The (tenant, flow) of the probe alerts that pend or fire: whose last results `recall` wants."""
+        return {(e.tenant, e.flow) for e in self._engine.active if e.tenant and e.flow and e.probe}
+
+    def recall(self, results: Iterable[ProbeResult]) -> None:
+        """Remember the results of the last slots, so that k of n counts on.
+
+        Call it after `restore` and before the first probe ends.
+        """
+        self._engine.recall(results)
 
     async def node_polled(self, state: NodeState) -> None:
         """Judge a poll."""
@@ -83,18 +96,14 @@ class AlertWatch:
         self._take(self._engine.probe_ended(run.result, self._clock.now()))
 
     async def run(self) -> None:
-        """Keep and deliver until cancelled. What was not delivered by then is logged."""
+        """Keep and deliver until cancelled. What waits then is in the store; what is not is logged."""
         try:
             async with anyio.create_task_group() as tasks:
-                for delivery in self._deliveries:
+                for delivery in self._deliveries.values():
                     tasks.start_soon(delivery.run)
-                while True:
-                    await self._next()
-                    await self._work_off()
+                await self._outbox.run()
         finally:
-            left = {d.name: d.waiting for d in self._deliveries if d.waiting}
-            if left or self._inbox:
-                _log.warning("alert.undelivered_at_stop", messages=left, changes=len(self._inbox))
+            self._outbox.tell_what_is_lost()
 
     def samples(self, now: datetime) -> list[Sample]:
         """Return how many alerts are pending and firing, by rule, severity and tenant ("" for a node's)."""
@@ -109,68 +118,57 @@ class AlertWatch:
     @property
     def deliveries(self) -> dict[str, DeliveryCounts]:
         """What became of the messages, by receiver."""
-        return {delivery.name: delivery.counts for delivery in self._deliveries}
+        return {name: delivery.counts for name, delivery in self._deliveries.items()}
+
+    @property
+    def waiting(self) -> dict[str, int]:
+        """How many messages each receiver has not taken yet."""
+        return {name: delivery.waiting for name, delivery in self._deliveries.items()}
+
+    @property
+    def store_errors(self) -> int:
+        """How often the store failed since the start."""
+        return self._outbox.errors
 
     def _take(self, changes: Iterable[AlertEvent]) -> None:
-        for event in changes:
-            self._inbox.append(event)
-            if _announced(event):
-                about = {
-                    "tenant": event.tenant,
-                    "node": event.node,
-                    "flow": event.flow,
-                    "channel": event.channel,
-                }
-                named = {name: value for name, value in about.items() if value}
-                _log.warning(f"alert.{event.state}", rule=event.rule, cause=event.cause, **named)
-            self._wake.set()
+        events = [self._in_succession(event) for event in changes]
+        for event in filter(announced, events):
+            subject = {name: value for name, value in about(event).items() if value}
+            _log.warning(f"alert.{event.state}", rule=event.rule, cause=event.cause, **subject)
+        if events:
+            self._outbox.record(events, messages_about(events, self._deliveries, self._clock.now()))
 
-    async def _next(self) -> None:
-        """Wait for a change; with alerts that still have to be kept, no longer than KEEP_AGAIN."""
-        if not self._unkept:
-            await self._wake.wait()
-            return
-        async with anyio.create_task_group() as race:
+    def _in_succession(self, event: AlertEvent) -> AlertEvent:
+        """Return the event, entered later than the state before it, even where the clock was set back.
 
-            async def too_long() -> None:
-                await self._clock.sleep(KEEP_AGAIN)
-                race.cancel_scope.cancel()
+        States of one instant would make the same key for two messages of which the second is news.
+        """
+        before = self._entered.get(event.fingerprint)
+        if before is not None and event.since <= before:
+            event = replace(event, since=before + _TICK)
+        self._entered[event.fingerprint] = event.since
+        return event
 
-            race.start_soon(too_long)
-            await self._wake.wait()
-            race.cancel_scope.cancel()
+    def _hand_over(self, message: AlertMessage) -> None:
+        self._deliveries[message.receiver].add(message)
 
-    async def _work_off(self) -> None:
-        self._wake = anyio.Event()
-        changes = list(self._inbox)
-        self._inbox.clear()
-        self._unkept |= {event.fingerprint: event for event in changes}
-        await self._keep()
-        for events in grouped(filter(_announced, changes)):
-            for delivery in self._deliveries:
-                delivery.add(events)
+    def _take_up(self, earlier: Earlier) -> None:
+        by_receiver: dict[str, list[AlertMessage]] = {}
+        for message in earlier.waiting:
+            by_receiver.setdefault(message.receiver, []).append(message)
+        for name, messages in by_receiver.items():
+            if name in self._deliveries:
+                self._deliveries[name].add_earlier(messages)
+            else:
+                self._give_up(name, messages)
+        for name, delivery in self._deliveries.items():
+            delivery.counts.add({outcome: n for (who, outcome), n in earlier.totals.items() if who == name})
+        # What this run has judged already, because the store could not be read before, is newer.
+        judged = {event.fingerprint for event in self._engine.active}
+        alerts = [event for event in earlier.alerts if event.fingerprint not in judged]
+        self._take(self._engine.restore(alerts, watched=self._watched, now=self._clock.now()))
 
-    async def _keep(self) -> None:
-        events = tuple(self._unkept.values())
-        try:
-            await within(self._clock, KEEP_DEADLINE, lambda: self._store.put_alerts(events))
-        except (StoreError, TimeoutError) as error:
-            self._store_failed(error)
-            return
-        self._unkept.clear()
-        if self._store_failing:
-            _log.info("alert.store_recovered")
-        self._store_failing = False
-
-    def _store_failed(self, error: StoreError | TimeoutError) -> None:
-        self.store_errors += 1
-        if not self._store_failing:
-            _log.error("alert.store_failing", why=str(error))
-        self._store_failing = True
-
-
-def _announced(event: AlertEvent) -> bool:
-    """Whether people are told: it fires, or it ended after it had fired."""
-    if event.state is AlertState.RESOLVED:
-        return event.started is not None
-    return event.state is AlertState.FIRING
+    def _give_up(self, receiver: str, messages: Sequence[AlertMessage]) -> None:
+        _log.warning("alert.receiver_gone", receiver=receiver, messages=len(messages))
+        for message in messages:
+            self._outbox.settle(message, MessageState.REFUSED, "the receiver is no longer configured")

@@ -3,16 +3,20 @@
 Every implementation, real or fake, passes the contract suite of its port (tests/contract/).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from dialtone.model import (
     AlertEvent,
+    AlertMessage,
+    MessageState,
     NodeState,
+    OutboxEntry,
     ProbeRequest,
     ProbeResult,
     ProbeRun,
+    ProbeTotals,
     Reading,
     Scope,
     Tenant,
@@ -115,8 +119,50 @@ class Store(Protocol):
     async def result(self, scope: Scope, result_id: str) -> ProbeResult | None:
         """Return one result, or None where there is none that the scope may see."""
 
-    async def put_alerts(self, events: Sequence[AlertEvent]) -> None:
-        """Keep the present state of alerts, all or none; the newest state of a fingerprint wins."""
+    async def begin_result(self, result: ProbeResult) -> None:
+        """Note that a probe begins, as the result that it has if nothing ends it.
+
+        add_results with the same id takes its place. Until then no read returns it.
+        """
+
+    async def adopt_unended(self) -> list[ProbeResult]:
+        """Make results of the probes that began and never ended, free their accounts, return them.
+
+        For the service's start: nobody else begins results in its data folder.
+        """
+
+    async def probe_totals(self, scope: Scope) -> list[ProbeTotals]:
+        """Return what the results add up to, by series; pruning takes nothing away from them."""
+
+    async def put_alerts(self, events: Sequence[AlertEvent], messages: Sequence[AlertMessage] = ()) -> None:
+        """Keep the present state of alerts and the messages about it, all or none of both.
+
+        The newest state of a fingerprint wins. A message whose key is kept already changes nothing.
+        """
+
+    async def outbox(
+        self, state: MessageState | None = None, *, limit: int | None = None
+    ) -> list[OutboxEntry]:
+        """Return messages in the order in which they were put, of one state or of all.
+
+        With a limit, the first so many. The outbox is the service's own: it has no scope, and no page or
+        API shows it to a tenant.
+        """
+
+    async def note_try(self, key: str, detail: str) -> None:
+        """Note that a message was tried and not taken; it goes on waiting."""
+
+    async def settle_message(self, key: str, state: MessageState, at: datetime, detail: str = "") -> None:
+        """Take a message out of those that wait. One that is settled, or unknown, stays as it is."""
+
+    async def message_totals(self) -> Mapping[tuple[str, str], int]:
+        """Return what ever became of messages: counts by receiver and outcome; pruning takes nothing away.
+
+        Outcomes are the states that settle, and `failed`: tries that were not taken.
+        """
+
+    async def prune_messages(self, before: datetime) -> int:
+        """Forget messages settled before that instant; return how many."""
 
     async def alerts(self, scope: Scope) -> list[AlertEvent]:
         """Return the present state of the alerts that the scope may see, newest first."""
@@ -150,5 +196,5 @@ class DeliveryError(Exception):
 class Notifier(Protocol):
     """Tells one receiver about alerts."""
 
-    async def send(self, events: Sequence[AlertEvent]) -> None:
-        """Deliver one message about these events of one group. Raises DeliveryError."""
+    async def send(self, message: AlertMessage) -> None:
+        """Deliver one message, with its key where the receiver can use it. Raises DeliveryError."""

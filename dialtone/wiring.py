@@ -11,10 +11,11 @@ from typing import Final
 import anyio
 import structlog
 
-from alerts import AlertWatch, AlertWriter, WebhookNotifier, first_rules, probe_alert
+from alerts import AlertWatch, AlertWriter, Rule, WebhookNotifier, load_rules, probe_alerts
+from alerts.messages import test_message
 from collectors import asterisk, mysql, opensips
 from dialtone import __version__
-from dialtone.config import Listen, ProbeSpec, Settings
+from dialtone.config import Listen, ProbeSpec, Receiver, Settings
 from dialtone.export.metrics import METRICS
 from dialtone.export.prometheus import Exposition
 from dialtone.model import (
@@ -22,32 +23,40 @@ from dialtone.model import (
     Catalog,
     Engine,
     Evidence,
+    MessageState,
     Node,
     NodeKind,
     NodeState,
     Origin,
+    OutboxEntry,
+    ProbeResult,
     ProbeRun,
     Sample,
     Scope,
 )
-from dialtone.ports import Clock, Collector, Sink, Store, StoreError, TenantLookup
+from dialtone.ports import Clock, Collector, DeliveryError, Sink, Store, StoreError, TenantLookup
 from dialtone.runtime.board import Board
 from dialtone.runtime.clock import SystemClock
 from dialtone.runtime.runner import CollectorRunner
 from dialtone.runtime.scheduler import JobFigures, Planned, Scheduler
 from dialtone.runtime.stop import run_until_signal
 from dialtone.store import held_alone, open_store
+from dialtone.store.sqlite import FILE_NAME
 from dialtone.web import WebContext, WebToken, create_app, open_listener, serve_on
 from synthetic.agents.link import sippy_prober
 from synthetic.driver import ProbeDriver
 from synthetic.evidence import EvidenceStore
+from synthetic.sipp.prober import SippProber
 
 _log = structlog.get_logger(__name__)
 
 KEEP_RESULTS: Final = timedelta(days=30)
 KEEP_EVIDENCE: Final = timedelta(days=7)
-"""How long results and their records are kept; alerts and the books do not depend on them."""
+KEEP_MESSAGES: Final = timedelta(days=30)
+"""How long results, their records and settled alert messages are kept; counters do not depend on them."""
 
+_RECENT: Final = 1000
+"""Results of a tenant's flow that are looked at for the slots before a stop, all its probes together."""
 _HOUSEKEEPING: Final = 3600.0
 _SELF_WATCH: Final = 5.0
 _STOP_WITHIN: Final = 5.0
@@ -56,6 +65,11 @@ _STOP_WITHIN: Final = 5.0
 def build_catalog() -> Catalog:
     """Return every metric there is."""
     return Catalog(METRICS, opensips.METRICS, asterisk.METRICS, mysql.METRICS)
+
+
+def build_rules(settings: Settings) -> tuple[Rule, ...]:
+    """Return the alert rules: the pack with the operator's file over it. Raises ConfigError."""
+    return load_rules(build_catalog(), settings.rules)
 
 
 _COLLECTORS: Final[Mapping[NodeKind, Callable[[Node, TenantLookup, Clock], Collector]]] = {
@@ -100,9 +114,10 @@ async def probe(settings: Settings, spec: ProbeSpec, tenant: str, count: int) ->
 async def serve(settings: Settings) -> None:
     """Run the service until SIGTERM, SIGINT or SIGHUP.
 
-    Raises ListenError or StoreError where it can't start: who starts a second service, or has a full
-    disk, is told before anything runs.
+    Raises ConfigError, ListenError or StoreError where it can't start: who has broken rules, starts a
+    second service, or has a full disk, is told before anything runs.
     """
+    rules = build_rules(settings)
     async with AsyncExitStack() as stack:
         listener = stack.enter_context(open_listener(settings.listen.host, settings.listen.port))
         store = await open_store(settings.data)
@@ -110,7 +125,7 @@ async def serve(settings: Settings) -> None:
         stack.enter_context(held_alone(settings.data))
         # Port 0 has become a real one, which logs and alerts are to name.
         bound = replace(settings, listen=Listen(settings.listen.host, listener.getsockname()[1]))
-        await run_until_signal(lambda: _Service(bound, store).run(listener), grace=_STOP_WITHIN)
+        await run_until_signal(lambda: _Service(bound, store, rules).run(listener), grace=_STOP_WITHIN)
 
 
 @asynccontextmanager
@@ -138,7 +153,7 @@ async def _driver(
     """Own the engines and what drives them."""
     async with sippy_prober(clock) as sippy:
         yield ProbeDriver(
-            {Engine.SIPPY: sippy},
+            {Engine.SIPPY: sippy, Engine.SIPP: SippProber(clock, settings.data / "spool")},
             store,
             clock,
             sinks,
@@ -162,7 +177,7 @@ def _place(listen: Listen) -> str:
 class _Service:
     """Everything that `serve` runs, joined. A part that fails inside is logged there; the others go on."""
 
-    def __init__(self, settings: Settings, store: Store) -> None:
+    def __init__(self, settings: Settings, store: Store, rules: Sequence[Rule]) -> None:
         self._settings = settings
         self._store = store
         self._clock = SystemClock()
@@ -176,7 +191,6 @@ class _Service:
             settings.caps.series,
             tenants=settings.tree.domains,
         )
-        rules = first_rules(self._catalog)
         writer = AlertWriter(rules, external_url=external_url(settings), reseller_of=settings.tree.reseller)
         self._watch = AlertWatch(
             store,
@@ -187,9 +201,10 @@ class _Service:
             watched=self._is_watched,
         )
         self._probe_alerts = frozenset(
-            probe_alert(tenant, spec.flow, spec.name, settings.location)
+            alert
             for spec in settings.probes
             for tenant in spec.tenants
+            for alert in probe_alerts(rules, tenant, spec.flow, spec.name, settings.location)
         )
         self._scheduler = Scheduler(self._clock, random.Random())  # noqa: S311 - jitter, not secrets
 
@@ -209,16 +224,30 @@ class _Service:
             await serve_on(listener, create_app(self._web()), started=self._tell_address)
 
     async def _recall(self) -> None:
-        """Show what was known before the last stop, until the probes have run again."""
+        """Go on from what was known before the last stop, however it came about."""
+        everything, location = Scope.everything(), self._settings.location
         try:
-            known = await self._store.latest_results(Scope.everything())
+            cut_short = await self._store.adopt_unended()
+            last = await self._store.latest_results(everything)
+            totals = await self._store.probe_totals(everything)
+            recent = [result for series in self._watch.probe_series for result in await self._recent(*series)]
         except StoreError as error:
-            _log.warning("the last results can't be read", error=str(error))
+            _log.warning("what was known before can't be read", error=str(error))
             return
+        if cut_short:
+            _log.warning("probes were cut short, and are inconclusive", count=len(cut_short))
         planned = {(t, spec.name) for spec in self._settings.probes for t in spec.tenants}
-        for result in known:
-            if (result.tenant, result.probe) in planned and result.location == self._settings.location:
-                await self._board.probe_ended(ProbeRun(result, Evidence()))
+        shown = [r for r in last if (r.tenant, r.probe) in planned and r.location == location]
+        for result in shown:
+            await self._board.probe_ended(ProbeRun(result, Evidence()))
+        series = {(t, s.flow, s.engine, location) for s in self._settings.probes for t in s.tenants}
+        counted = (one for one in totals if (one.tenant, one.flow, one.engine, one.location) in series)
+        self._exposition.recall(counted, shown)
+        self._watch.recall(recent)
+
+    async def _recent(self, tenant: str, flow: str) -> list[ProbeResult]:
+        """Return the results that the windows of alert rules may still hold of a tenant's flow."""
+        return await self._store.results(Scope.everything(), tenant=tenant, flow=flow, limit=_RECENT)
 
     def _plan(self, runners: Sequence[CollectorRunner], driver: ProbeDriver) -> None:
         """Give the scheduler its jobs: a poll a node, a probe a tenant and flow, and our own upkeep."""
@@ -239,11 +268,15 @@ class _Service:
         async def tidy_results(_: Planned) -> None:
             await self._store.prune_results(self._clock.now() - KEEP_RESULTS)
 
+        async def tidy_messages(_: Planned) -> None:
+            await self._store.prune_messages(self._clock.now() - KEEP_MESSAGES)
+
         async def tidy_evidence(_: Planned) -> None:
             await self._evidence.prune(self._clock.now())
 
         self._scheduler.add("self", _SELF_WATCH, watch_ourselves)
         self._scheduler.add("tidy/results", _HOUSEKEEPING, tidy_results)
+        self._scheduler.add("tidy/messages", _HOUSEKEEPING, tidy_messages)
         self._scheduler.add("tidy/evidence", _HOUSEKEEPING, tidy_evidence)
 
     def _own_figures(self, runners: Sequence[CollectorRunner], driver: ProbeDriver) -> Iterator[Sample]:
@@ -269,6 +302,8 @@ class _Service:
         for receiver, counts in self._watch.deliveries.items():
             for outcome, count in asdict(counts).items():
                 yield of("dialtone_alert_messages_total", count, receiver, outcome)
+        for receiver, waiting in self._watch.waiting.items():
+            yield of("dialtone_alert_messages_waiting", waiting, receiver)
 
     def _web(self) -> WebContext:
         settings, tree = self._settings, self._settings.tree
@@ -312,3 +347,52 @@ def _probing(driver: ProbeDriver, spec: ProbeSpec, tenant: str) -> Callable[[Pla
         await driver.run(spec, tenant, origin=Origin.SCHEDULE, slot=planned.slot)
 
     return probe
+
+
+async def alerts_listed(settings: Settings) -> tuple[list[AlertEvent], list[OutboxEntry]] | None:
+    """Return the alerts and messages that the data folder holds; None where no service ever ran in it.
+
+    Raises StoreError where the data folder can't be used.
+    """
+    if not (settings.data / FILE_NAME).exists():
+        return None
+    store = await open_store(settings.data)
+    try:
+        entries = [
+            entry
+            for state in (MessageState.WAITING, MessageState.REFUSED, MessageState.DROPPED)
+            for entry in await store.outbox(state)
+        ]
+        return await store.alerts(Scope.everything()), entries
+    finally:
+        await store.aclose()
+
+
+async def alerts_tested(
+    settings: Settings, receivers: Sequence[Receiver]
+) -> list[tuple[float, DeliveryError | None]]:
+    """Send each of these receivers a test message, all at the same time, once.
+
+    Return how long each took, in seconds, and what went wrong, in their order.
+    """
+    clock = SystemClock()
+    writer = AlertWriter(
+        build_rules(settings),
+        external_url=external_url(settings),
+        reseller_of=settings.tree.reseller,
+    )
+    ended: dict[str, tuple[float, DeliveryError | None]] = {}
+
+    async def send(receiver: Receiver) -> None:
+        before, problem = clock.monotonic(), None
+        try:
+            notifier = WebhookNotifier(receiver.name, receiver.url, writer)
+            await notifier.send(test_message(receiver.name, clock.now()))
+        except DeliveryError as error:
+            problem = error
+        ended[receiver.name] = clock.monotonic() - before, problem
+
+    async with anyio.create_task_group() as sending:
+        for receiver in receivers:
+            sending.start_soon(send, receiver)
+    return [ended[receiver.name] for receiver in receivers]

@@ -1,1 +1,1 @@
-"""The SIPp scenarios and their catalogue, a folder a flow; none yet: they come with the SIPp engine."""
+"""The SIPp scenarios, a folder a flow, and the catalogue that names them."""

@@ -25,11 +25,12 @@ from dialtone.model import (
     ProbeRun,
 )
 from dialtone.ports import Clock, Prober, Sink, Store, StoreError
-from synthetic.agents.link import GRACE, broken_run
+from synthetic.agents.link import GRACE
 from synthetic.evidence import EvidenceStore
 from synthetic.leases import AccountLeases, AccountsBusyError
 from synthetic.probes.runner import TIDY
 from synthetic.queueing import Line, LineTooLongError
+from synthetic.runs import broken_run
 
 STORE_WITHIN: Final = 10.0
 """Seconds that the store has to take results; a disk that hangs must not stop the probes."""
@@ -146,13 +147,27 @@ class ProbeDriver:
                 " add them to the accounts file",
             )
             return broken_run(request, failure, self._clock.now())
-        async with (
-            self._line.turn(),
-            self._leases.lease(
+        async with self._line.turn():
+            await self._begin(request)
+            async with self._leases.lease(
                 request.tenant, accounts, needed, request.id, seconds=request.timeout + LEASE_BEYOND
-            ) as leased,
-        ):
-            return await prober.run(replace(request, accounts=leased))
+            ) as leased:
+                return await prober.run(replace(request, accounts=leased))
+
+    async def _begin(self, request: ProbeRequest) -> None:
+        """Note a scheduled probe before it runs: one that a dying service cut short is then inconclusive.
+
+        Before its accounts are leased, so that who adopts the result can free them too.
+        """
+        if request.origin is not Origin.SCHEDULE:
+            return
+        failure = Failure(FailureCode.ENGINE_CRASHED, "the service stopped while the probe ran")
+        unended = broken_run(request, failure, self._clock.now()).result
+        try:
+            with anyio.fail_after(STORE_WITHIN):
+                await self._store.begin_result(unended)
+        except (StoreError, TimeoutError) as error:
+            self._store_failed(error)
 
     async def _keep(self, run: ProbeRun) -> ProbeRun:
         """Keep the record and the result, tell the sinks; what fails stops none of the rest."""
@@ -180,13 +195,16 @@ class ProbeDriver:
             with anyio.fail_after(STORE_WITHIN):
                 await self._store.add_results(pending)
         except (StoreError, TimeoutError) as error:
-            if not self._store_broken:
-                self._store_broken = True
-                why = str(error) or f"not done within {STORE_WITHIN:g} s"
-                _log.warning("results can't be stored; they wait in memory", error=why)
+            self._store_failed(error)
             return
         written = {result.id for result in pending}
         self._backlog = deque(result for result in self._backlog if result.id not in written)
         if self._store_broken:
             self._store_broken = False
             _log.info("results are stored again", written=len(pending), lost=self.lost)
+
+    def _store_failed(self, error: StoreError | TimeoutError) -> None:
+        if not self._store_broken:
+            self._store_broken = True
+            why = str(error) or f"not done within {STORE_WITHIN:g} s"
+            _log.warning("results can't be stored; they wait in memory", error=why)

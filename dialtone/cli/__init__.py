@@ -10,6 +10,7 @@ from typing import Final
 import click
 
 from dialtone import __version__
+from dialtone.cli.alerts import alerts
 from dialtone.cli.check import check
 from dialtone.cli.collect import collect
 from dialtone.cli.demo import demo
@@ -33,7 +34,7 @@ def cli() -> None:
     logs.configure("warning", "text", sys.stderr)
 
 
-for command in (check, serve, collect, probe, lab, demo):
+for command in (check, serve, collect, probe, alerts, lab, demo):
     cli.add_command(command)
 
 _CODES: tuple[tuple[type[Exception], Exit], ...] = (

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from dialtone import wiring
 from dialtone.cli.exits import Exit
 from dialtone.cli.options import config_argument
 from dialtone.config import ConfigError, load
@@ -12,13 +13,14 @@ from dialtone.config import ConfigError, load
 @click.command()
 @config_argument
 def check(config: Path) -> int:
-    """Validate CONFIG; list every problem. Exit 0, or 2 when there are problems."""
+    """Validate CONFIG and its rule file; list every problem. Exit 0, or 2 when there are problems."""
     try:
         settings = load(config)
+        wiring.build_rules(settings)
     except ConfigError as error:
         click.echo(str(error), err=True)
         count = len(error.problems)
-        click.echo(f"{config}: {count} problem{'s' if count > 1 else ''}", err=True)
+        click.echo(f"{error.source}: {count} problem{'s' if count > 1 else ''}", err=True)
         return Exit.FAILED
     for note in settings.notes:
         click.echo(f"note: {note}")

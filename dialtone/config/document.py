@@ -70,13 +70,18 @@ class _BrokenError(Exception):
         self.problem = Problem("", line, message)
 
 
-def parse(text: str) -> tuple[Document | None, list[Problem]]:
-    """Return the document and its problems; the document is None where nothing of it can be used."""
+def parse(text: str, *, begin: str) -> tuple[Document | None, list[Problem]]:
+    """Return the document and its problems; the document is None where nothing of it can be used.
+
+    `begin` says, to who wrote something else, how such a file begins.
+    """
     reader = _Reader()
     try:
         root = _compose(text)
+        if root is None:
+            raise _BrokenError(None, f"is empty; begin with {begin}")
         if not isinstance(root, _Map):
-            raise _BrokenError(root.line, "must be a mapping with keys such as `platform:` at the top")
+            raise _BrokenError(root.line, f"must be a mapping; begin with {begin}")
         data = reader.mapping(root, ())
     except _BrokenError as error:
         return None, [*reader.problems, error.problem]
@@ -141,8 +146,8 @@ def _resolve(node: _Scalar) -> object:
     return text
 
 
-def _compose(text: str) -> _Node:
-    """Build the one document's nodes from the parser's events, which come without recursion."""
+def _compose(text: str) -> _Node | None:
+    """Build the one document's nodes from the parser's events, without recursion; None without one."""
     events: Iterator[Any] = yaml.parse(text, Loader=_LOADER)
     anchors: dict[str, _Node] = {}
     try:
@@ -153,7 +158,7 @@ def _compose(text: str) -> _Node:
                 return root
     except yaml.YAMLError as error:
         raise _syntax(error, text) from None
-    raise _BrokenError(None, "is empty; start with `location:` and `platform:`")
+    return None
 
 
 def _node(event: Any, events: Iterator[Any], anchors: dict[str, _Node], depth: int) -> _Node:

@@ -36,7 +36,7 @@ def load(path: Path, *, environ: Mapping[str, str] | None = None) -> Settings:
     except (FileError, ValueError) as error:
         # ValueError: a path with a NUL in it.
         raise ConfigError(path, [Problem("", None, str(error))]) from None
-    document, problems = parse(text)
+    document, problems = parse(text, begin="`location:` and `platform:`")
     if document is None:
         raise ConfigError(path, problems)
     report = Report(document)
@@ -64,7 +64,7 @@ def _settings(
     accounts = read_accounts(report, data.get("accounts"), folder, tree)
     probes = read_probes(report, data.get("probes"), accounts, tree)
     caps = _caps(report, data.get("caps"))
-    receivers = _receivers(report, data.get("alerts"))
+    receivers, rules = _alerts(report, data.get("alerts"), folder)
     tokens = _tokens(report, data.get("access"), tree, secrets)
     _check_exposure(report, data)
     if top is None:
@@ -78,7 +78,7 @@ def _settings(
         return None
     return Settings(
         source, top.location, place, top.listen, tree, nodes, topologies, accounts, probes, caps,
-        receivers, tokens, top.external_url, tuple(report.notes),
+        receivers, rules, tokens, top.external_url, tuple(report.notes),
     )  # fmt: skip
 
 
@@ -100,10 +100,11 @@ def _caps(report: Report, raw: object) -> Caps:
     return Caps(entry.series, entry.calls_per_second, entry.concurrent_calls) if entry else Caps()
 
 
-def _receivers(report: Report, raw: object) -> tuple[Receiver, ...]:
+def _alerts(report: Report, raw: object, folder: Path) -> tuple[tuple[Receiver, ...], Path | None]:
+    """Return who is told, and where the operator's own rules are."""
     if not isinstance(raw, dict):
-        return ()
-    report.take(AlertsEntry, raw, ("alerts",))
+        return (), None
+    alerts = report.take(AlertsEntry, raw, ("alerts",))
     found: dict[str, Receiver] = {}
     for where, item in report.entries(raw.get("receivers"), ("alerts", "receivers")):
         entry = report.take(ReceiverEntry, item, where)
@@ -112,7 +113,14 @@ def _receivers(report: Report, raw: object) -> tuple[Receiver, ...]:
         if entry.name in found:
             report.problem((*where, "name"), f"{entry.name} is the name of another receiver already")
         found[entry.name] = Receiver(entry.name, Secret(entry.url))
-    return tuple(found.values())
+    if alerts is None or alerts.rules is None:
+        return tuple(found.values()), None
+    rules = folder / alerts.rules
+    try:
+        read_text(rules, MAX_BYTES)
+    except FileError as error:
+        report.problem(("alerts", "rules"), f"the file {rules} {error}")
+    return tuple(found.values()), rules
 
 
 def _tokens(

@@ -17,7 +17,6 @@ LATER: Final = frozenset({"discover", "stress", "objectives", "maintenance", "ex
 """Top-level keys of the design that this version does not know yet."""
 
 _LATER_FLOWS: Final = ("options", "presence", "blind-transfer", "attended-transfer", "http")
-_LATER_ENGINES: Final = ("sipp",)
 
 Text = Annotated[str, PlainValidator(values.text)]
 OptionalText = Annotated[str | None, PlainValidator(values.text)]
@@ -136,7 +135,7 @@ class ProbeEntry(Entry):
     flow: Annotated[
         str, PlainValidator(values.OneOf(tuple(Flow), _LATER_FLOWS)), Field(examples=[Flow.CALL.value])
     ]
-    engine: Annotated[str, PlainValidator(values.OneOf(tuple(Engine), _LATER_ENGINES))] = Engine.SIPPY
+    engine: Annotated[str, PlainValidator(values.OneOf(tuple(Engine)))] = Engine.SIPPY
     target: Annotated[
         str, PlainValidator(addresses.sip_target), Field(examples=['"sip:127.0.0.1:5060;transport=udp"'])
     ]
@@ -157,6 +156,7 @@ class AlertsEntry(Entry):
     """`alerts:`"""
 
     receivers: Entries = []
+    rules: OptionalText = None
 
 
 class ReceiverEntry(Entry):

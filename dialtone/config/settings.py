@@ -81,8 +81,9 @@ class AccessToken:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """A whole configuration. `data` is absolute; `accounts` are by tenant domain.
+    """A whole configuration. `data` and `rules` are absolute; `accounts` are by tenant domain.
 
+    `rules` is the operator's own file of alert rules; its contents are for the alerts to read.
     `notes` say what was left out and why: nothing is wrong, but `check` shows it.
     """
 
@@ -97,6 +98,7 @@ class Settings:
     probes: tuple[ProbeSpec, ...]
     caps: Caps
     receivers: tuple[Receiver, ...]
+    rules: Path | None
     tokens: tuple[AccessToken, ...]
     external_url: str | None
     notes: tuple[str, ...]

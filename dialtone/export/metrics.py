@@ -3,15 +3,10 @@
 from typing import Final
 
 from dialtone.model.metric import Kind, MetricDef, MetricScope
-from dialtone.model.probe import TIMINGS
+from dialtone.model.probe import TIMING_BUCKETS, TIMINGS
 
 _NODE: Final = ("node", "kind")
 _PROBE: Final = ("tenant", "reseller", "flow", "engine", "location")
-
-_SIGNALLING: Final = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
-"""From a local answer to a caller's patience; 0.5 s is T1, the first retransmission (RFC 3261 17.1.1.1)."""
-_DURATION: Final = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 1800.0, 3600.0, 7200.0, 14400.0)
-_BUCKETS: Final = {"sdt": _DURATION}
 
 
 def timing_metric(timing: str) -> str:
@@ -71,7 +66,7 @@ _PROBES: Final = (
             labels=_PROBE,
             scope=MetricScope.PROBE,
             unit="seconds",
-            buckets=_BUCKETS.get(timing, _SIGNALLING),
+            buckets=TIMING_BUCKETS[timing],
         )
         for timing, meaning in TIMINGS.items()
     ),
@@ -147,6 +142,13 @@ _SELF: Final = (
         kind=Kind.COUNTER,
         help="Alert messages by receiver and what became of them; failed ones are tried again",
         labels=("receiver", "outcome"),
+        scope=MetricScope.SELF,
+    ),
+    MetricDef(
+        name="dialtone_alert_messages_waiting",
+        kind=Kind.GAUGE,
+        help="Alert messages that the receiver has not taken yet",
+        labels=("receiver",),
         scope=MetricScope.SELF,
     ),
     MetricDef(

@@ -8,7 +8,7 @@ import structlog
 from dialtone.export.blocks import Block
 from dialtone.export.metrics import timing_metric
 from dialtone.export.series import Family, Histogram, Labels, Line
-from dialtone.model import CatalogError, Origin, Outcome, ProbeResult
+from dialtone.model import CatalogError, Engine, Flow, Origin, Outcome, ProbeResult, ProbeTotals
 
 _log = structlog.get_logger(__name__)
 
@@ -26,16 +26,37 @@ class ProbeFigures:
         """Count one result. Those of stress tests are left out: they say nothing of the tenant's day."""
         if result.origin is Origin.STRESS:
             return
-        tenant = result.tenant
-        labels = (tenant, self._reseller_of(tenant), str(result.flow), str(result.engine), result.location)
+        labels = self._labels_of(result)
         failure = str(result.failure.code) if result.failure is not None else ""
         outcomes = self._line("dialtone_probe_outcome_total", (*labels, str(result.outcome), failure))
         outcomes.value += 1
         if result.outcome is not Outcome.INCONCLUSIVE:  # trouble of our own says nothing about the tenant
-            self._line("dialtone_probe_success", labels).value = float(result.outcome is Outcome.PASS)
+            self._show(result, labels)
         if result.outcome is Outcome.PASS:  # RFC 6076: times of success and of failure are never mixed
             for timing, seconds in result.timings.items():
                 self._observe(timing, labels, seconds)
+
+    def recall(self, totals: ProbeTotals) -> None:
+        """Go on counting from what an earlier run of the service had counted; before the first result."""
+        labels = self._labels(totals.tenant, totals.flow, totals.engine, totals.location)
+        for (outcome, failure), count in totals.outcomes.items():
+            self._line("dialtone_probe_outcome_total", (*labels, str(outcome), failure)).value += count
+        for timing, kept in totals.timings.items():
+            self._histogram(timing_metric(timing), labels).refill(kept.counts, kept.sum)
+
+    def recall_last(self, result: ProbeResult) -> None:
+        """Show the last conclusive result of an earlier run, without counting it again."""
+        if result.outcome is not Outcome.INCONCLUSIVE and result.origin is not Origin.STRESS:
+            self._show(result, self._labels_of(result))
+
+    def _show(self, result: ProbeResult, labels: Labels) -> None:
+        self._line("dialtone_probe_success", labels).value = float(result.outcome is Outcome.PASS)
+
+    def _labels_of(self, result: ProbeResult) -> Labels:
+        return self._labels(result.tenant, result.flow, result.engine, result.location)
+
+    def _labels(self, tenant: str, flow: Flow, engine: Engine, location: str) -> Labels:
+        return (tenant, self._reseller_of(tenant), str(flow), str(engine), location)
 
     def _observe(self, timing: str, labels: Labels, seconds: float) -> None:
         try:

@@ -12,7 +12,16 @@ from dialtone.export.metrics import EXPOSED_BY_ITSELF
 from dialtone.export.nodes import NodeFigures
 from dialtone.export.probes import ProbeFigures
 from dialtone.export.series import Family, Labels, Line, Point
-from dialtone.model import UNKNOWN_TENANT, Catalog, CatalogError, NodeState, ProbeRun, Sample
+from dialtone.model import (
+    UNKNOWN_TENANT,
+    Catalog,
+    CatalogError,
+    NodeState,
+    ProbeResult,
+    ProbeRun,
+    ProbeTotals,
+    Sample,
+)
 from dialtone.ports import Clock
 
 _log = structlog.get_logger(__name__)
@@ -70,6 +79,14 @@ class Exposition:
         """Count a probe."""
         self._probes.take(run.result)
         self._order.setdefault(run.result.tenant)
+
+    def recall(self, totals: Iterable[ProbeTotals], last: Iterable[ProbeResult]) -> None:
+        """Go on from what was counted, and last found, before the service was stopped or died."""
+        for series in totals:
+            self._probes.recall(series)
+            self._order.setdefault(series.tenant)
+        for result in last:
+            self._probes.recall_last(result)
 
     def put(self, source: str, samples: Iterable[Sample]) -> None:
         """Replace all samples of a source at once; its name is any text of the caller's.

@@ -69,6 +69,14 @@ class Histogram:
         self.total += value
         self._text = ""
 
+    def refill(self, counts: Sequence[int], total: float) -> None:
+        """Go on from these counts, as many as there are bounds and one past them. Raises ValueError."""
+        if len(counts) != len(self.counts):
+            raise ValueError(f"{len(counts)} counts for {len(self.counts)} buckets")
+        self.counts = list(counts)
+        self.total = total
+        self._text = ""
+
     def add(self, other: "Point") -> None:
         """Add another's counts, of the same family."""
         if isinstance(other, Histogram):

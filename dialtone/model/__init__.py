@@ -4,12 +4,20 @@ Instants are timezone-aware UTC, durations are seconds from a monotonic clock, n
 field's (RFC 3261, RFC 6076, Prometheus, MySQL).
 """
 
-from dialtone.model.alert import AlertEvent, AlertState, Severity
+from dialtone.model.alert import (
+    AlertEvent,
+    AlertMessage,
+    AlertState,
+    MessageState,
+    OutboxEntry,
+    Severity,
+)
 from dialtone.model.catalog import Catalog, CatalogError
 from dialtone.model.metric import Kind, MetricDef, MetricScope, Sample
 from dialtone.model.node import CollectError, CollectFailure, Node, NodeKind, NodeState, Reading
 from dialtone.model.probe import (
     CONFIRM_AFTER,
+    TIMING_BUCKETS,
     TIMINGS,
     Account,
     Engine,
@@ -24,6 +32,8 @@ from dialtone.model.probe import (
     ProbeRequest,
     ProbeResult,
     ProbeRun,
+    ProbeTotals,
+    TimingTotals,
 )
 from dialtone.model.scope import Scope
 from dialtone.model.secret import Secret
@@ -32,6 +42,7 @@ from dialtone.model.tenant import UNKNOWN_TENANT, Level, Tenant, normalise_domai
 __all__ = [
     "Account",
     "AlertEvent",
+    "AlertMessage",
     "AlertState",
     "CONFIRM_AFTER",
     "Catalog",
@@ -47,6 +58,7 @@ __all__ = [
     "Level",
     "Mark",
     "Message",
+    "MessageState",
     "MetricDef",
     "MetricScope",
     "Node",
@@ -54,16 +66,20 @@ __all__ = [
     "NodeState",
     "Origin",
     "Outcome",
+    "OutboxEntry",
     "ProbeRequest",
     "ProbeResult",
     "ProbeRun",
+    "ProbeTotals",
     "Reading",
     "Sample",
     "Scope",
     "Secret",
     "Severity",
     "TIMINGS",
+    "TIMING_BUCKETS",
     "Tenant",
+    "TimingTotals",
     "UNKNOWN_TENANT",
     "normalise_domain",
 ]

@@ -27,7 +27,7 @@ class AlertEvent:
 
     `since` is when the state was entered, `started` when the alert began firing (None before),
     `value` what was measured, `cause` one line for a person. Exactly what the alert is about is in
-    `tenant`, `node`, `flow` and `channel`, each None where it does not apply.
+    `tenant`, `node`, `flow`, `channel`, `probe` and `location`, each None where it does not apply.
     """
 
     fingerprint: str
@@ -40,5 +40,44 @@ class AlertEvent:
     node: str | None = None
     flow: str | None = None
     channel: str | None = None
+    probe: str | None = None
+    location: str | None = None
     value: float | None = None
     cause: str = ""
+
+
+class MessageState(StrEnum):
+    """What has become of a message: refused ones would be refused again, dropped ones had no room."""
+
+    WAITING = "waiting"
+    DELIVERED = "delivered"
+    REFUSED = "refused"
+    DROPPED = "dropped"
+
+
+@dataclass(frozen=True, slots=True)
+class AlertMessage:
+    """One message to one receiver, about alerts of one group, as the outbox keeps it until it is settled.
+
+    `key` is its idempotency key: the same however often it is sent, and after every restart.
+    """
+
+    key: str
+    receiver: str
+    events: tuple[AlertEvent, ...]
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxEntry:
+    """A message with what has become of it.
+
+    `tries` counts the attempts that failed, `detail` is the last problem (empty without one), `settled` is
+    when it left the state waiting.
+    """
+
+    message: AlertMessage
+    state: MessageState
+    tries: int = 0
+    detail: str = ""
+    settled: datetime | None = None

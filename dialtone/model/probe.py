@@ -25,9 +25,10 @@ _ACCOUNTS: Final = {Flow.REGISTER: 1, Flow.CALL: 2}
 
 
 class Engine(StrEnum):
-    """What runs a SIP flow."""
+    """What runs a SIP flow: sippy in a child process, or the program SIPp."""
 
     SIPPY = "sippy"
+    SIPP = "sipp"
 
 
 class Outcome(StrEnum):
@@ -108,6 +109,15 @@ TIMINGS: Final[Mapping[str, str]] = {
 }
 """The timings that a ProbeResult may carry, in seconds, and their exact meaning."""
 
+_SIGNALLING: Final = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+"""From a local answer to a caller's patience; 0.5 s is T1, the first retransmission (RFC 3261 17.1.1.1)."""
+_DURATION: Final = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 1800.0, 3600.0, 7200.0, 14400.0)
+
+TIMING_BUCKETS: Final[Mapping[str, tuple[float, ...]]] = {
+    timing: _DURATION if timing == "sdt" else _SIGNALLING for timing in TIMINGS
+}
+"""The upper bounds, in seconds, of the histogram of each timing; a value on a bound is under it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Account:
@@ -177,6 +187,30 @@ class ProbeResult:
     sip_status: int | None = None
     failure: Failure | None = None
     evidence: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TimingTotals:
+    """A histogram: how many values fell up to each bound of TIMING_BUCKETS, and past the last; their sum."""
+
+    counts: tuple[int, ...]
+    sum: float
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeTotals:
+    """What the results of one series add up to since the store was made; outlives the results themselves.
+
+    `outcomes` counts by outcome and failure code ("" where it passed), `timings` are of passes alone
+    (RFC 6076: times of success and of failure are never mixed). Stress runs are left out.
+    """
+
+    tenant: str
+    flow: Flow
+    engine: Engine
+    location: str
+    outcomes: Mapping[tuple[Outcome, str], int]
+    timings: Mapping[str, TimingTotals]
 
 
 @dataclass(frozen=True, slots=True)

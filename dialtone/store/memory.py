@@ -1,11 +1,34 @@
 """The store's twin in memory: for tests, and for commands that keep nothing."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
-from dialtone.model import AlertEvent, ProbeResult, Scope
+from dialtone.model import (
+    AlertEvent,
+    AlertMessage,
+    MessageState,
+    OutboxEntry,
+    ProbeResult,
+    ProbeTotals,
+    Scope,
+)
 from dialtone.ports import StoreError
-from dialtone.store.rows import alert_row, instant, result_row, row_alert, row_result
+from dialtone.store.rows import (
+    FAILED,
+    alert_row,
+    at,
+    instant,
+    message_row,
+    result_row,
+    row_alert,
+    row_entry,
+    row_result,
+    settled_row,
+    try_row,
+)
+from dialtone.store.totals import Tally, tally
 
 
 class MemoryStore:
@@ -13,15 +36,18 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._results: dict[str, ProbeResult] = {}
+        self._unended: dict[str, ProbeResult] = {}
+        self._totals = Tally()
         self._alerts: dict[str, AlertEvent] = {}
+        self._outbox: dict[str, OutboxEntry] = {}
+        self._message_totals: Counter[tuple[str, str]] = Counter()
         self._leases: dict[str, tuple[str, int]] = {}
         self._closed = False
 
     async def add_results(self, results: Sequence[ProbeResult]) -> None:
         """See ports.Store."""
         self._check_open()
-        for result in [row_result(result_row(result)) for result in results]:
-            self._results.setdefault(result.id, result)
+        self._add([_through_row(result) for result in results])
 
     async def results(
         self,
@@ -55,13 +81,79 @@ class MemoryStore:
         """See ports.Store."""
         return next((result for result in self._visible(scope) if result.id == result_id), None)
 
-    async def put_alerts(self, events: Sequence[AlertEvent]) -> None:
+    async def begin_result(self, result: ProbeResult) -> None:
         """See ports.Store."""
         self._check_open()
-        for event in [row_alert(alert_row(event)) for event in events]:
+        begun = _through_row(result)
+        if begun.id not in self._results:
+            self._unended.setdefault(begun.id, begun)
+
+    async def adopt_unended(self) -> list[ProbeResult]:
+        """See ports.Store."""
+        self._check_open()
+        begun = sorted(self._unended.values(), key=_age)
+        holders = {result.id for result in begun}
+        self._leases = {name: lease for name, lease in self._leases.items() if lease[0] not in holders}
+        return self._add(begun)
+
+    async def probe_totals(self, scope: Scope) -> list[ProbeTotals]:
+        """See ports.Store."""
+        self._check_open()
+        return [totals for totals in self._totals.totals() if scope.allows(totals.tenant)]
+
+    async def put_alerts(self, events: Sequence[AlertEvent], messages: Sequence[AlertMessage] = ()) -> None:
+        """See ports.Store."""
+        self._check_open()
+        put = [row_alert(alert_row(event)) for event in events]
+        entries = [row_entry(message_row(message)) for message in messages]
+        for event in put:
             known = self._alerts.get(event.fingerprint)
             if known is None or event.since >= known.since:
                 self._alerts[event.fingerprint] = event
+        for entry in entries:
+            self._outbox.setdefault(entry.message.key, entry)
+
+    async def outbox(
+        self, state: MessageState | None = None, *, limit: int | None = None
+    ) -> list[OutboxEntry]:
+        """See ports.Store."""
+        self._check_open()
+        found = [entry for entry in self._outbox.values() if state in (None, entry.state)]
+        return found if limit is None else found[: max(limit, 0)]
+
+    async def note_try(self, key: str, detail: str) -> None:
+        """See ports.Store."""
+        self._check_open()
+        values = try_row(key, detail)
+        if (entry := self._waiting(key)) is not None:
+            self._outbox[key] = replace(entry, tries=entry.tries + 1, detail=values["detail"])
+            self._message_totals[entry.message.receiver, FAILED] += 1
+
+    async def settle_message(self, key: str, state: MessageState, at: datetime, detail: str = "") -> None:
+        """See ports.Store."""
+        self._check_open()
+        values = settled_row(key, state, at, detail)
+        if (entry := self._waiting(key)) is not None:
+            detail = values["detail"] or entry.detail
+            self._outbox[key] = replace(entry, state=state, settled=_utc(at), detail=detail)
+            self._message_totals[entry.message.receiver, state.value] += 1
+
+    async def message_totals(self) -> Mapping[tuple[str, str], int]:
+        """See ports.Store."""
+        self._check_open()
+        return dict(self._message_totals)
+
+    async def prune_messages(self, before: datetime) -> int:
+        """See ports.Store."""
+        self._check_open()
+        kept = {
+            key: entry
+            for key, entry in self._outbox.items()
+            if entry.settled is None or entry.settled >= before
+        }
+        gone = len(self._outbox) - len(kept)
+        self._outbox = kept
+        return gone
 
     async def alerts(self, scope: Scope) -> list[AlertEvent]:
         """See ports.Store."""
@@ -108,9 +200,31 @@ class MemoryStore:
         self._check_open()
         return [result for result in self._results.values() if scope.allows(result.tenant)]
 
+    def _add(self, results: Sequence[ProbeResult]) -> list[ProbeResult]:
+        """Add results in place of those noted as begun; return the new ones."""
+        new = []
+        for result in results:
+            self._unended.pop(result.id, None)
+            if self._results.setdefault(result.id, result) is result:
+                new.append(result)
+        self._totals.add(tally(new))
+        return new
+
+    def _waiting(self, key: str) -> OutboxEntry | None:
+        entry = self._outbox.get(key)
+        return entry if entry is not None and entry.state is MessageState.WAITING else None
+
     def _check_open(self) -> None:
         if self._closed:
             raise StoreError("the store is closed")
+
+
+def _through_row(result: ProbeResult) -> ProbeResult:
+    return row_result(result_row(result))
+
+
+def _utc(moment: datetime) -> datetime:
+    return at(instant(moment))
 
 
 def _age(result: ProbeResult) -> tuple[datetime, str]:

@@ -1,4 +1,8 @@
-"""Results and alerts as rows, and back: instants as microseconds since 1970 UTC, timings as JSON."""
+"""Results, alerts and messages as rows, and back: instants as microseconds since 1970 UTC, the rest as JSON.
+
+What makes values of rows raises ValueError, TypeError or LookupError where a row can't be read: it is of
+a newer version, or damaged.
+"""
 
 import json
 import math
@@ -8,12 +12,15 @@ from typing import Any, Final
 
 from dialtone.model import (
     AlertEvent,
+    AlertMessage,
     AlertState,
     Engine,
     Failure,
     FailureCode,
     Flow,
+    MessageState,
     Origin,
+    OutboxEntry,
     Outcome,
     ProbeResult,
     Severity,
@@ -21,6 +28,12 @@ from dialtone.model import (
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
+
+_DETAIL: Final = 500
+"""Characters kept of what a receiver answered."""
+
+FAILED: Final = "failed"
+"""The outcome, beside the states that a message ends in, of a try that was not taken."""
 
 
 def instant(at: datetime) -> int:
@@ -101,6 +114,8 @@ def alert_row(event: AlertEvent) -> dict[str, object]:
         "node": event.node,
         "flow": event.flow,
         "channel": event.channel,
+        "probe": event.probe,
+        "location": event.location,
         "value": None if event.value is None else float(event.value),
         "cause": _encodable(event.cause),
     }
@@ -119,9 +134,49 @@ def row_alert(row: Mapping[str, Any]) -> AlertEvent:
         node=row["node"],
         flow=row["flow"],
         channel=row["channel"],
+        probe=row["probe"],
+        location=row["location"],
         value=row["value"],
         cause=row["cause"],
     )
+
+
+def message_row(message: AlertMessage) -> dict[str, object]:
+    """Return a message that waits as a row. Raises ValueError as alert_row does."""
+    return {
+        "key": message.key,
+        "receiver": message.receiver,
+        "events": json.dumps([alert_row(event) for event in message.events]),
+        "created": instant(message.created),
+        "state": MessageState.WAITING.value,
+        "tries": 0,
+        "detail": "",
+        "settled": None,
+    }
+
+
+def row_entry(row: Mapping[str, Any]) -> OutboxEntry:
+    """Return the message of a row, with what has become of it."""
+    events = tuple(row_alert(event) for event in json.loads(row["events"]))
+    return OutboxEntry(
+        AlertMessage(row["key"], row["receiver"], events, at(row["created"])),
+        MessageState(row["state"]),
+        tries=row["tries"],
+        detail=row["detail"],
+        settled=None if row["settled"] is None else at(row["settled"]),
+    )
+
+
+def try_row(key: str, detail: str) -> dict[str, Any]:
+    """Return a try that was not taken, as the values of its statement."""
+    return {"key": key, "detail": _encodable(detail[:_DETAIL])}
+
+
+def settled_row(key: str, state: MessageState, at: datetime, detail: str) -> dict[str, Any]:
+    """Return the end of a message's waiting, as the values of its statement."""
+    if state is MessageState.WAITING:
+        raise ValueError(f"message {key}: waiting is no state that a message ends in")
+    return try_row(key, detail) | {"state": state.value, "settled": instant(at)}
 
 
 def _encodable(text: str) -> str:

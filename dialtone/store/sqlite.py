@@ -3,19 +3,37 @@
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from anyio import to_thread
 
-from dialtone.model import AlertEvent, ProbeResult, Scope
+from dialtone.model import (
+    AlertEvent,
+    AlertMessage,
+    MessageState,
+    OutboxEntry,
+    ProbeResult,
+    ProbeTotals,
+    Scope,
+)
 from dialtone.ports import StoreError
+from dialtone.store import outbox, probes
 from dialtone.store.database import Database
-from dialtone.store.rows import alert_row, instant, result_row, row_alert, row_result
+from dialtone.store.reading import RowReader
+from dialtone.store.rows import (
+    alert_row,
+    instant,
+    message_row,
+    result_row,
+    row_alert,
+    row_result,
+    settled_row,
+    try_row,
+)
+from dialtone.store.statements import sql
 
 T = TypeVar("T")
 
@@ -54,11 +72,12 @@ class SqliteStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._reader = RowReader()
 
     async def add_results(self, results: Sequence[ProbeResult]) -> None:
         """See ports.Store."""
-        rows = [result_row(result) for result in results]
-        await self._write_all("add_result", rows)
+        rows = [(result, result_row(result)) for result in results]
+        await self._database.write(lambda db: probes.add(db, rows))
 
     async def results(
         self,
@@ -75,7 +94,7 @@ class SqliteStore:
         return await self._select(
             scope,
             query,
-            row_result,
+            _all(row_result),
             tenant=tenant,
             flow=flow,
             since=_EVER if since is None else instant(since),
@@ -86,21 +105,68 @@ class SqliteStore:
 
     async def latest_results(self, scope: Scope) -> list[ProbeResult]:
         """See ports.Store."""
-        return await self._select(scope, "latest_results", row_result)
+        return await self._select(scope, "latest_results", _all(row_result))
 
     async def result(self, scope: Scope, result_id: str) -> ProbeResult | None:
         """See ports.Store."""
-        found = await self._select(scope, "result", row_result, id=result_id)
+        found = await self._select(scope, "result", _all(row_result), id=result_id)
         return found[0] if found else None
 
-    async def put_alerts(self, events: Sequence[AlertEvent]) -> None:
+    async def begin_result(self, result: ProbeResult) -> None:
         """See ports.Store."""
-        rows = [alert_row(event) for event in events]
-        await self._write_all("put_alert", rows)
+        await self._execute("begin_result", result_row(result))
+
+    async def adopt_unended(self) -> list[ProbeResult]:
+        """See ports.Store. What can't be read stays noted, for a version that can."""
+        return await self._database.write(lambda db: probes.adopt(db, self._reader))
+
+    async def probe_totals(self, scope: Scope) -> list[ProbeTotals]:
+        """See ports.Store."""
+        text, values = _seen_by(scope)
+        return await self._database.read(lambda db: probes.totals(db, self._reader, text, values))
+
+    async def put_alerts(self, events: Sequence[AlertEvent], messages: Sequence[AlertMessage] = ()) -> None:
+        """See ports.Store."""
+        event_rows = [alert_row(event) for event in events]
+        message_rows = [message_row(message) for message in messages]
+
+        def put(db: sqlite3.Connection) -> None:
+            db.executemany(sql("put_alert"), event_rows)
+            db.executemany(sql("put_message"), message_rows)
+
+        await self._database.write(put)
 
     async def alerts(self, scope: Scope) -> list[AlertEvent]:
         """See ports.Store."""
-        return await self._select(scope, "alerts", row_alert)
+        return await self._select(scope, "alerts", lambda rows: self._reader.read("alerts", rows, row_alert))
+
+    async def outbox(
+        self, state: MessageState | None = None, *, limit: int | None = None
+    ) -> list[OutboxEntry]:
+        """See ports.Store."""
+        return await self._database.read(lambda db: outbox.entries(db, self._reader, state, limit))
+
+    async def note_try(self, key: str, detail: str) -> None:
+        """See ports.Store."""
+        values = try_row(key, detail)
+        await self._database.write(lambda db: outbox.note_try(db, values))
+
+    async def settle_message(self, key: str, state: MessageState, at: datetime, detail: str = "") -> None:
+        """See ports.Store."""
+        values = settled_row(key, state, at, detail)
+        await self._database.write(lambda db: outbox.settle(db, values))
+
+    async def message_totals(self) -> Mapping[tuple[str, str], int]:
+        """See ports.Store."""
+        return await self._database.read(
+            lambda db: {
+                (row["receiver"], row["outcome"]): row["count"] for row in db.execute(sql("message_totals"))
+            }
+        )
+
+    async def prune_messages(self, before: datetime) -> int:
+        """See ports.Store; goes in steps as prune_results does."""
+        return await self._prune("prune_messages", before)
 
     async def lease_accounts(
         self, accounts: Sequence[str], holder: str, *, now: datetime, until: datetime
@@ -114,53 +180,54 @@ class SqliteStore:
         }
 
         def lease(db: sqlite3.Connection) -> bool:
-            (taken,) = db.execute(_sql("leased_by_others"), values).fetchone()
+            (taken,) = db.execute(sql("leased_by_others"), values).fetchone()
             if not taken:
-                db.execute(_sql("lease"), values)
+                db.execute(sql("lease"), values)
             return not taken
 
         return await self._database.write(lease)
 
     async def release_accounts(self, accounts: Sequence[str], holder: str) -> None:
         """See ports.Store."""
-        await self._write_all("release", [{"accounts": json.dumps(list(accounts)), "holder": holder}])
+        await self._execute("release", {"accounts": json.dumps(list(accounts)), "holder": holder})
 
     async def prune_results(self, before: datetime) -> int:
         """See ports.Store; goes in steps between which other work gets its turn."""
-        values = {"before": instant(before), "limit": _PRUNED_AT_ONCE}
-        gone = step = await self._prune(values)
-        while step == _PRUNED_AT_ONCE:
-            step = await self._prune(values)
-            gone += step
-        return gone
+        return await self._prune("prune_results", before)
 
     async def aclose(self) -> None:
         """See ports.Store."""
         await self._database.aclose()
 
-    async def _write_all(self, statement: str, rows: Sequence[Mapping[str, object]]) -> None:
-        """Run a statement once for each row, in one transaction."""
+    async def _execute(self, statement: str, values: Mapping[str, object]) -> int:
+        """Run one statement that writes; return how many rows it changed."""
+        return await self._database.write(lambda db: db.execute(sql(statement), values).rowcount)
 
-        def write(db: sqlite3.Connection) -> None:
-            db.executemany(_sql(statement), rows)
-
-        await self._database.write(write)
-
-    async def _prune(self, values: Mapping[str, int]) -> int:
-        return await self._database.write(lambda db: db.execute(_sql("prune_results"), values).rowcount)
+    async def _prune(self, statement: str, before: datetime) -> int:
+        values = {"before": instant(before), "limit": _PRUNED_AT_ONCE}
+        gone = step = await self._execute(statement, values)
+        while step == _PRUNED_AT_ONCE:
+            step = await self._execute(statement, values)
+            gone += step
+        return gone
 
     async def _select(
-        self, scope: Scope, query: str, make: Callable[[Mapping[str, Any]], T], **values: object
+        self, scope: Scope, query: str, make: Callable[[Iterable[Mapping[str, Any]]], list[T]], **more: object
     ) -> list[T]:
-        """Run a query on what the scope may see: no query names a table, only the views of that prefix."""
-        if scope.domains is None:
-            text = _sql("visible_all") + _sql(query)
-        else:
-            text = _sql("visible_some") + _sql(query)
-            values["scope"] = json.dumps(sorted(scope.domains))
-        return await self._database.read(lambda db: [make(dict(row)) for row in db.execute(text, values)])
+        """Run a query on what the scope may see."""
+        text, values = _seen_by(scope)
+        return await self._database.read(lambda db: make(db.execute(text + sql(query), values | more)))
 
 
-@cache
-def _sql(name: str) -> str:
-    return (resources.files("dialtone.store") / "sql" / f"{name}.sql").read_text("utf-8")
+def _seen_by(scope: Scope) -> tuple[str, dict[str, object]]:
+    """Return what stands before a query of the scope, with its values.
+
+    No query names a table, only the views of that prefix.
+    """
+    if scope.domains is None:
+        return sql("visible_all"), {}
+    return sql("visible_some"), {"scope": json.dumps(sorted(scope.domains))}
+
+
+def _all(make: Callable[[Mapping[str, Any]], T]) -> Callable[[Iterable[Mapping[str, Any]]], list[T]]:
+    return lambda rows: [make(row) for row in rows]

@@ -5,17 +5,17 @@ Nothing here imports sippy, and whatever happens to the worker is an inconclusiv
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import datetime
 from importlib.util import find_spec
 from typing import Final, Protocol
 
 import structlog
 
-from dialtone.model import Evidence, Failure, FailureCode, Outcome, ProbeRequest, ProbeResult, ProbeRun
+from dialtone.model import Failure, FailureCode, ProbeRequest, ProbeRun
 from dialtone.ports import Clock
 from dialtone.runtime.child import ChildError, ChildProcess, ChildTimeout
 from synthetic.agents.codec import decode_report, encode_request
-from synthetic.probes.runner import TIDY, Report
+from synthetic.probes.runner import TIDY
+from synthetic.runs import broken_run, ended_run
 
 WORKER: Final = "synthetic.agents.worker"
 LIBRARY: Final = "sippy"
@@ -62,7 +62,7 @@ class SippyProber:
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             detail = f"the worker's report can't be understood: {type(error).__name__}: {error}"
         else:
-            return _run(request, report, evidence, started)
+            return ended_run(request, report, evidence, started)
         _log.warning("a probe was lost", probe=request.probe, tenant=request.tenant, why=detail)
         failure = Failure(FailureCode.ENGINE_CRASHED, detail)
         return broken_run(request, failure, started, duration=self._clock.monotonic() - before)
@@ -73,34 +73,3 @@ async def sippy_prober(clock: Clock) -> AsyncIterator[SippyProber]:
     """Own a worker for as long as the context lasts; the first probe starts it."""
     async with ChildProcess(WORKER, clock=clock, grace=GRACE) as worker:
         yield SippyProber(worker, clock)
-
-
-def broken_run(
-    request: ProbeRequest, failure: Failure, started: datetime, *, duration: float = 0.0
-) -> ProbeRun:
-    """Return the run of a probe that could not be made."""
-    return _run(request, Report(failure, None, {}, (), duration), Evidence(), started)
-
-
-def _run(request: ProbeRequest, report: Report, evidence: Evidence, started: datetime) -> ProbeRun:
-    failure = report.failure
-    result = ProbeResult(
-        id=request.id,
-        probe=request.probe,
-        flow=request.flow,
-        engine=request.engine,
-        tenant=request.tenant,
-        target=request.target,
-        location=request.location,
-        account=request.accounts[0].aor if request.accounts else "",
-        origin=request.origin,
-        slot=request.slot,
-        attempt=request.attempt,
-        started=started,
-        duration=report.duration,
-        outcome=Outcome.PASS if failure is None else failure.code.outcome,
-        timings=report.timings,
-        sip_status=report.status,
-        failure=failure,
-    )
-    return ProbeRun(result, evidence)

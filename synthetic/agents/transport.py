@@ -211,11 +211,12 @@ def _received_at(ancillary: Iterable[tuple[int, int, bytes]]) -> float:
     The kernel stamps with CLOCK_REALTIME (socket(7), SO_TIMESTAMPNS): only the age is taken from it, so that
     a step of the wall clock can't end up in a measurement unless it falls between these very lines.
     """
-    now = time.monotonic()
     for level, kind, value in ancillary:
         if (level, kind) == (socket.SOL_SOCKET, _SO_TIMESTAMPNS) and len(value) >= 16:
             seconds, nanoseconds = struct.unpack_from("qq", value)
-            age = time.time_ns() - (int(seconds) * 1_000_000_000 + int(nanoseconds))
+            # Both clocks at once: what comes between their readings would be an error of the stamp.
+            wall, now = time.time_ns(), time.monotonic()
+            age = wall - (int(seconds) * 1_000_000_000 + int(nanoseconds))
             if 0 <= age <= _MAX_AGE_NS:
                 return now - age / 1e9
-    return now
+    return time.monotonic()

@@ -248,6 +248,8 @@ async def test_an_alert_comes_back_exactly_as_it_was_given(store: Store) -> None
         node="db1",
         flow="call",
         channel="east",
+        probe="calls",
+        location="mtl1",
         value=-0.5,
         cause="the SQL thread stopped: 1032",
     )

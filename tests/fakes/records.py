@@ -1,10 +1,11 @@
-"""Results and alerts to put into a store; a test names only what it is about."""
+"""Results, alerts and messages to put into a store; a test names only what it is about."""
 
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from dialtone.model import (
     AlertEvent,
+    AlertMessage,
     AlertState,
     Engine,
     Flow,
@@ -54,3 +55,10 @@ def an_alert(
         "tenant": tenant,
     }
     return AlertEvent(**(values | changes))
+
+
+def a_message(
+    key: str = "m1", *events: AlertEvent, receiver: str = "hook", created: datetime = NOON
+) -> AlertMessage:
+    """Return a message to a receiver about these alerts, or about one of an_alert()."""
+    return AlertMessage(key, receiver, events or (an_alert(),), created)

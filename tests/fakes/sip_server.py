@@ -49,6 +49,7 @@ class Manner(StrEnum):
     CHALLENGES_BYES = auto()
     STRANGER_CALLS = auto()
     DISGUISES_CALLERS = auto()
+    REINVITES = auto()
 
 
 REFUSALS = {
@@ -57,6 +58,8 @@ REFUSALS = {
     Manner.FAILS: (500, "Server Internal Error"),
     Manner.DECLINES: (603, "Decline"),
 }
+_OWN_REQUESTS = {Manner.HANGS_UP: "BYE", Manner.REINVITES: "INVITE"}
+"""What the platform sends the caller once its call is acknowledged."""
 GARBAGE = {
     Manner.TALKS_GARBAGE: b"\x00\xff\xfe HTTP/1.1 200 OK\r\n" + b"\xc3\x28" * 40,
     Manner.SENDS_HUGE: b"SIP/2.0 200 OK\r\nVia: " + b"x" * 65_000,
@@ -79,6 +82,7 @@ class SipServer(asyncio.DatagramProtocol):
         self._lost: set[str] = set()
         self._loop = asyncio.get_running_loop()
         self._held: dict[str, bytes] = {}
+        self._callers: dict[str, Address] = {}
 
     async def __aenter__(self) -> Self:
         self._transport, _ = await self._loop.create_datagram_endpoint(lambda: self, ("127.0.0.1", 0))
@@ -231,13 +235,14 @@ class SipServer(asyncio.DatagramProtocol):
                 self._send(message.reply(404, "Not Found").encode(), addr)
             return
         self._forward(message, where, initial)
-        if self.manner is Manner.HANGS_UP and message.method == "ACK":
-            self._hang_up(message, addr)
+        if message.method == "ACK" and self.manner in _OWN_REQUESTS:
+            self._callers[message.get("call-id")] = addr
+            self._in_dialog(_OWN_REQUESTS[self.manner], message.get("to"), message.get("from"), message)
 
     def _next_hop(self, message: SipText) -> Address | None:
         uri = message.first.split()[1]
         if direct := re.search(r"@([0-9.]+):([0-9]+)", uri):
-            return direct[1], int(direct[2])
+            return (direct[1], int(direct[2])) if int(direct[2]) < 65536 else None
         user = re.search(r"sip:([^@]+)@", uri)
         return self.bindings.get(user[1]) if user else None
 
@@ -258,11 +263,13 @@ class SipServer(asyncio.DatagramProtocol):
         self._send(SipText(first, headers, message.body).encode(), where)
 
     def _relay_back(self, message: SipText) -> None:
-        vias = message.all("via")
+        vias = [via.strip() for line in message.all("via") for via in line.split(",")]  # RFC 3261 7.3.1
         headers = [(name, value) for name, value in message.headers if name.lower() != "via"]
         relayed = SipText(message.first, [*(("Via", via) for via in vias[1:]), *headers], message.body)
         if len(vias) < 2:
-            return  # the answer to a request of our own
+            if message.method == "INVITE" and message.status == 200:  # the answer to a re-INVITE of our own
+                self._in_dialog("ACK", message.get("from"), message.get("to"), message)
+            return
         to = re.search(r"UDP ([0-9.]+):([0-9]+)", vias[1])
         if to is None:
             return
@@ -278,16 +285,22 @@ class SipServer(asyncio.DatagramProtocol):
         if message.status != 100:
             self._send(relayed.encode(), where)
 
-    def _hang_up(self, ack: SipText, caller: Address) -> None:
+    def _in_dialog(self, method: str, sender: str, receiver: str, about: SipText) -> None:
+        """Send the caller a request of our own, as the platform that it talks to."""
+        host, port = self._callers[about.get("call-id")]
         headers = [
-            ("Via", f"SIP/2.0/UDP 127.0.0.1:{self.port};branch=z9hG4bKown"),
+            ("Via", f"SIP/2.0/UDP 127.0.0.1:{self.port};branch=z9hG4bKown{method}"),
             ("Max-Forwards", "70"),
-            ("From", ack.get("to")),
-            ("To", ack.get("from")),
-            ("Call-ID", ack.get("call-id")),
-            ("CSeq", "1 BYE"),
+            ("From", sender),
+            ("To", receiver),
+            ("Call-ID", about.get("call-id")),
+            ("CSeq", f"1 {method}"),
+            ("Contact", f"<sip:platform@127.0.0.1:{self.port}>"),
         ]
-        self._send(SipText(f"BYE sip:{caller[0]}:{caller[1]} SIP/2.0", headers).encode(), caller)
+        body = SDP if method == "INVITE" else ""
+        if body:
+            headers.append(("Content-Type", "application/sdp"))
+        self._send(SipText(f"{method} sip:{host}:{port} SIP/2.0", headers, body).encode(), (host, port))
 
     def _send(self, data: bytes, where: Address) -> None:
         if not self._transport.is_closing():

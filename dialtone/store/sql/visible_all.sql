@@ -2,4 +2,6 @@
 WITH
 visible_results AS (SELECT * FROM results),
 visible_latest AS (SELECT * FROM latest_results),
+visible_outcomes AS (SELECT * FROM probe_outcomes),
+visible_timings AS (SELECT * FROM probe_timings),
 visible_alerts AS (SELECT * FROM alerts)

@@ -4,4 +4,6 @@ WITH
 scope AS MATERIALIZED (SELECT value AS tenant FROM json_each(:scope)),
 visible_results AS (SELECT * FROM results WHERE tenant IN (SELECT tenant FROM scope)),
 visible_latest AS (SELECT * FROM latest_results WHERE tenant IN (SELECT tenant FROM scope)),
+visible_outcomes AS (SELECT * FROM probe_outcomes WHERE tenant IN (SELECT tenant FROM scope)),
+visible_timings AS (SELECT * FROM probe_timings WHERE tenant IN (SELECT tenant FROM scope)),
 visible_alerts AS (SELECT * FROM alerts WHERE tenant IN (SELECT tenant FROM scope))

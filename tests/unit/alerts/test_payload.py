@@ -1,6 +1,7 @@
 """Our message against what a real Alertmanager sent."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,23 @@ def test_labels_name_exactly_what_applies(writer: AlertWriter) -> None:
         "node": "db2",
     }
     assert "reseller" not in writer.labels(alert(rule="ProbeFailing", tenant=GLOBEX, flow="call"))
+
+
+def test_an_alert_about_a_probe_names_it_and_where_it_ran(writer: AlertWriter) -> None:
+    event = alert(rule="ProbeFailing", tenant=ACME, flow="call", probe="calls-tls", location="mtl1")
+    labels = writer.labels(event)
+    assert (labels["probe"], labels["location"]) == ("calls-tls", "mtl1")
+
+
+def test_the_words_of_a_rule_may_name_everything_that_an_alert_is_about() -> None:
+    [rule] = [rule for rule in rules() if rule.name == "ProbeFailing"]
+    rule = replace(rule, summary="{flow} of {tenant} from {location}", felt="See {probe}.")
+    writer = AlertWriter([rule], external_url="http://127.0.0.1:9876", reseller_of=lambda _: None)
+    event = alert(rule=rule.name, tenant=ACME, flow="call", probe="calls", location="mtl1", cause="no answer")
+    assert writer.annotations(event) == {
+        "summary": f"call of {ACME} from mtl1",
+        "description": f"call of {ACME} from mtl1. Cause: no answer. See calls.",
+    }
 
 
 def test_annotations_say_what_is_wrong_why_and_what_tenants_feel(writer: AlertWriter) -> None:

@@ -52,11 +52,7 @@ BREAKS: Final = {
     ),
     "a password in a URL": ("mysql://u@", "mysql://u:sesame-db-5521@", "holds a password; take it out"),
     "accounts missing": ("accounts.csv", "acounts.csv", "acounts.csv does not exist"),
-    "an engine of later": (
-        "flow: call,",
-        "flow: call, engine: sipp,",
-        "'sipp' is not supported by this version",
-    ),
+    "a flow of later": ("flow: call,", "flow: presence,", "'presence' is not supported by this version"),
     "listening for everybody": ("127.0.0.1:0", "0.0.0.0:0", "there are no `access:` tokens"),
 }
 
@@ -85,7 +81,7 @@ def test_a_broken_configuration_is_refused_with_file_place_and_remedy(
         (lambda path: None, "does not exist"),
         (lambda path: path.mkdir(), "is a folder, not a file"),
         (lambda path: path.write_bytes(b"location: \xff\n"), "is not UTF-8 text (line 1); save it as UTF-8"),
-        (lambda path: path.write_text(""), "is empty; start with"),
+        (lambda path: path.write_text(""), "is empty; begin with"),
         (lambda path: path.write_text("#" * (1 << 20) + "\n"), "is larger than"),
     ],
     ids=["missing", "folder", "latin-1", "empty", "huge"],

@@ -121,6 +121,27 @@ def test_levels_and_parents_may_be_given_where_labels_do_not_tell(read: Reader) 
     assert tree.reseller("direct.clusterpbx.example") == top
 
 
+def test_both_engines_may_run_a_probe(read: Reader) -> None:
+    probe = "{name: %s, flow: call, engine: %s, target: 'sip:h', tenants: [acme.ntek.clusterpbx.example]}"
+    listed = "\n".join(f"  - {probe % (engine, engine)}" for engine in ("sippy", "sipp"))
+    found = read(f"{HEAD}accounts: {{file: accounts.csv}}\nprobes:\n{listed}\n").probes
+    assert [probe.engine for probe in found] == [Engine.SIPPY, Engine.SIPP]
+
+
+def test_the_operators_rules_are_a_file_beside_the_configuration(read: Reader, folder: Path) -> None:
+    assert read(HEAD).rules is None
+    (folder / "rules.yaml").write_text("rules: []\n")
+    assert read(HEAD + "alerts: {rules: ./rules.yaml}\n").rules == folder / "rules.yaml"
+
+
+def test_a_rule_file_that_can_not_be_read_is_a_problem_of_the_configuration(
+    read: Reader, folder: Path
+) -> None:
+    (folder / "rules").mkdir()
+    said = refusals(read, HEAD + "alerts: {rules: rules}\n")
+    assert said == [f"alerts.rules: the file {folder}/rules is a folder, not a file"]
+
+
 def test_texts_that_older_yaml_takes_for_something_else_stay_texts(read: Reader) -> None:
     tree = read(
         "location: 2026-10-01\nplatform: {domain: p.example, language: no, name: on}\n"
@@ -190,7 +211,7 @@ def test_a_thousand_problems_are_listed_and_the_rest_counted(read: Reader) -> No
         (lambda path: None, "does not exist"),
         (lambda path: path.mkdir(), "is a folder, not a file"),
         (lambda path: os.mkfifo(path), "is not a regular file"),
-        (lambda path: path.write_bytes(b""), "is empty; start with `location:` and `platform:`"),
+        (lambda path: path.write_bytes(b""), "is empty; begin with `location:` and `platform:`"),
         (lambda path: path.write_bytes(b"a: 1\nb: \xff\n"), "is not UTF-8 text (line 2); save it as UTF-8"),
         (
             lambda path: path.write_bytes("location: é".encode("utf-16")),

@@ -26,7 +26,9 @@ from dialtone.model import (
     Origin,
     Reading,
     Sample,
+    Scope,
 )
+from dialtone.store import MemoryStore
 from tests.fakes.clock import FakeClock
 from tests.fakes.results import ACME, BOLT, NOON, a_node, a_run, a_state
 
@@ -311,6 +313,42 @@ async def test_a_timing_that_makes_no_sense_poisons_no_histogram(
     assert [entry["log_level"] for entry in logs] == ["error"]
     assert not value(exposition, "dialtone_probe_srd_seconds_count")
     assert value(exposition, "dialtone_probe_outcome_total") == 3
+
+
+async def test_a_service_that_starts_again_goes_on_counting_from_what_the_store_has(
+    exposition: Exposition, clock: FakeClock
+) -> None:
+    store = MemoryStore()
+    failures = (None, None, FailureCode.TIMEOUT, FailureCode.NO_PORT, None, FailureCode.AUTH)
+    runs = [
+        a_run(
+            tenant,
+            started=NOON + timedelta(seconds=number),
+            failure=failure,
+            timings={"srd": 0.004 * number, "sdt": 3.0},
+        )
+        for tenant in (ACME, BOLT)
+        for number, failure in enumerate(failures)
+    ]
+    stress = a_run(origin=Origin.STRESS, started=NOON - timedelta(hours=1), timings={"srd": 1.0})
+    for run in (*runs, stress):
+        await exposition.probe_ended(run)
+        await store.add_results([run.result])
+    again = exposition_of(clock)
+    everything = Scope.everything()
+    again.recall(await store.probe_totals(everything), await store.latest_results(everything))
+    assert page(again) == page(exposition)
+    one_more = a_run(started=NOON + timedelta(hours=1), timings={"srd": 0.1})
+    for each in (exposition, again):
+        await each.probe_ended(one_more)
+    assert page(again) == page(exposition)
+
+
+async def test_an_inconclusive_last_result_says_nothing_about_success_after_a_restart(
+    exposition: Exposition,
+) -> None:
+    exposition.recall((), [a_run(failure=FailureCode.ENGINE_CRASHED).result])
+    assert value(exposition, "dialtone_probe_success") is None
 
 
 async def test_stress_tests_are_not_the_tenants_day(exposition: Exposition) -> None:

@@ -5,7 +5,7 @@ import re
 import sqlite3
 import stat
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from datetime import timedelta
 from importlib import resources
 from pathlib import Path
@@ -14,11 +14,11 @@ from typing import Final
 import anyio
 import pytest
 
-from dialtone.model import Scope
+from dialtone.model import MessageState, Scope
 from dialtone.ports import StoreError
 from dialtone.store import SqliteStore, open_store
 from dialtone.store.database import Database
-from tests.fakes.records import NOON, a_result
+from tests.fakes.records import NOON, a_message, a_result, an_alert
 
 EVERYTHING: Final = Scope.everything()
 
@@ -187,17 +187,50 @@ async def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(tmp_path:
     assert path.read_bytes() == b"my holiday pictures " * 100
 
 
-async def test_a_damaged_file_is_reported_as_damaged(tmp_path: Path) -> None:
+@pytest.fixture
+async def full_path(tmp_path: Path) -> Path:
+    """A store's file with 500 results in it."""
     store = await open_store(tmp_path)
     await store.add_results([a_result(f"r{n}") for n in range(500)])
     await store.aclose()
-    path = tmp_path / "dialtone.sqlite3"
-    # The first page holds the schema; what follows is results and their indexes.
-    path.write_bytes(path.read_bytes()[:4096] + b"\xff" * (path.stat().st_size - 4096))
-    store = await open_store(tmp_path)
+    return tmp_path / "dialtone.sqlite3"
+
+
+def overwrite(path: Path, start: int, length: int | None = None) -> None:
+    """Overwrite a part of a file, without a length all to its end."""
+    with path.open("r+b") as file:
+        file.seek(start)
+        file.write(b"\xff" * (path.stat().st_size - start if length is None else length))
+
+
+async def test_a_damaged_file_is_reported_as_damaged_when_it_is_read(full_path: Path) -> None:
+    database = sqlite3.connect(full_path)
+    [(root,)] = database.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'results'")
+    database.close()
+    overwrite(full_path, (root - 1) * 4096, 4096)
+    store = await open_store(full_path.parent)
     with pytest.raises(StoreError, match="the file is damaged; stop dialtone"):
         await ids(store)
     await store.aclose()
+
+
+async def test_a_file_whose_schema_is_damaged_is_reported_when_it_is_opened(full_path: Path) -> None:
+    # The first page begins the schema.
+    overwrite(full_path, 4096)
+    with pytest.raises(StoreError, match="the file is damaged; stop dialtone"):
+        await open_store(full_path.parent)
+
+
+async def test_messages_are_forgotten_in_steps_until_all_are(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dialtone.store.sqlite._PRUNED_AT_ONCE", 3)
+    for settled, left in ((7, 1), (6, 0)):
+        await store.put_alerts([], [a_message(f"{settled}.{n}") for n in range(settled + left)])
+        for n in range(settled):
+            await store.settle_message(f"{settled}.{n}", MessageState.DELIVERED, NOON)
+        assert await store.prune_messages(NOON + timedelta(seconds=1)) == settled
+    assert [entry.message.key for entry in await store.outbox()] == ["7.7"]
 
 
 async def test_a_folder_that_can_not_be_made_is_named(tmp_path: Path) -> None:
@@ -250,6 +283,44 @@ async def test_a_job_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     await database.aclose()
 
 
+TOGETHER: Final[Mapping[str, tuple[str, Callable[[SqliteStore], Awaitable[object]]]]] = {
+    "a flip and its message": (
+        "outbox",
+        lambda store: store.put_alerts([an_alert("new")], [a_message("new")]),
+    ),
+    "a result and its outcome": ("probe_outcomes", lambda store: store.add_results([a_result("begun")])),
+    "a result and its timings": ("probe_timings", lambda store: store.add_results([a_result("begun")])),
+    "what is adopted and its totals": ("probe_outcomes", lambda store: store.adopt_unended()),
+    "a try and its count": ("message_totals", lambda store: store.note_try("k1", "500")),
+    "an end and its count": (
+        "message_totals",
+        lambda store: store.settle_message("k1", MessageState.DELIVERED, NOON),
+    ),
+}
+"""What is kept together, as the table that is written last and what writes it."""
+
+
+@pytest.mark.parametrize(("table", "write"), TOGETHER.values(), ids=TOGETHER)
+async def test_what_belongs_together_is_one_transaction(
+    store: SqliteStore,
+    other: sqlite3.Connection,
+    table: str,
+    write: Callable[[SqliteStore], Awaitable[object]],
+) -> None:
+    await store.begin_result(a_result("begun"))
+    await store.lease_accounts(["100@a"], "begun", now=NOON, until=NOON + timedelta(seconds=9))
+    await store.put_alerts([], [a_message("k1")])
+    before = list(other.iterdump())
+    trouble = "BEGIN SELECT RAISE(ABORT, 'trouble'); END"
+    other.execute(f"CREATE TRIGGER trouble BEFORE INSERT ON {table} {trouble}")
+    with pytest.raises(StoreError, match="trouble"):
+        await write(store)
+    other.execute("DROP TRIGGER trouble")
+    assert list(other.iterdump()) == before
+    await write(store)
+    assert list(other.iterdump()) != before
+
+
 async def test_jobs_handed_in_before_closing_are_finished(tmp_path: Path) -> None:
     store = await open_store(tmp_path)
     async with anyio.create_task_group() as group:
@@ -264,7 +335,8 @@ async def test_jobs_handed_in_before_closing_are_finished(tmp_path: Path) -> Non
 
 
 def test_no_read_names_a_table_only_what_the_scope_lets_through() -> None:
-    tables = re.compile(r"\b(?:FROM|JOIN)\s+(?:results|latest_results|alerts)\b", re.IGNORECASE)
+    names = "results|latest_results|alerts|probe_outcomes|probe_timings"
+    tables = re.compile(rf"\b(?:FROM|JOIN)\s+(?:{names})\b", re.IGNORECASE)
     prefixes = {"visible_all.sql", "visible_some.sql"}
     reads = [
         file
@@ -277,5 +349,7 @@ def test_no_read_names_a_table_only_what_the_scope_lets_through() -> None:
         "latest_results.sql",
         "result.sql",
         "alerts.sql",
+        "probe_outcomes.sql",
+        "probe_timings.sql",
     }
     assert [file.name for file in reads if tables.search(file.read_text("utf-8"))] == []

@@ -64,6 +64,11 @@ class FullDisk(MemoryStore):
         self._check()
         await super().add_results(results)
 
+    async def begin_result(self, result: ProbeResult) -> None:
+        """Note a beginning, or raise."""
+        self._check()
+        await super().begin_result(result)
+
     async def lease_accounts(
         self, accounts: Sequence[str], holder: str, *, now: datetime, until: datetime
     ) -> bool:
@@ -224,6 +229,44 @@ async def test_accounts_are_given_back_after_the_run(
     await run(driver_of(FakeProber(clock)), clock)
     everyone = [account.aor for account in ACCOUNTS[TENANT]]
     assert await store.lease_accounts(everyone, "x", now=clock.now(), until=clock.now() + timedelta(hours=1))
+
+
+async def test_a_scheduled_probe_that_is_cut_short_is_inconclusive_for_who_starts_next(
+    driver_of: Make, clock: FakeClock, store: FullDisk
+) -> None:
+    prober = FakeProber(clock, lasts=5.0)
+    running = asyncio.create_task(driver_of(prober).run(Spec(), TENANT, origin=Origin.SCHEDULE, slot=7))
+    while not prober.running:
+        await clock.advance(0.1)
+    running.cancel()
+    await asyncio.wait([running])
+    assert await store.results(EVERYTHING) == []
+    [adopted] = await store.adopt_unended()
+    assert adopted.outcome is Outcome.INCONCLUSIVE
+    assert adopted.failure is not None
+    assert adopted.failure.code is FailureCode.ENGINE_CRASHED
+    assert (adopted.id, adopted.slot, adopted.attempt) == (prober.requests[0].id, 7, 1)
+    assert await store.results(EVERYTHING) == [adopted]
+
+
+async def test_a_probe_that_ended_by_itself_leaves_nothing_to_adopt(
+    driver_of: Make, clock: FakeClock, store: FullDisk
+) -> None:
+    await run(driver_of(FakeProber(clock, [FailureCode.TIMEOUT, None])), clock)
+    assert await store.adopt_unended() == []
+    assert len(await store.results(EVERYTHING)) == 2
+
+
+async def test_a_probe_by_hand_that_is_cut_short_is_nobody_elses_to_adopt(
+    driver_of: Make, clock: FakeClock, store: FullDisk
+) -> None:
+    prober = FakeProber(clock, lasts=5.0)
+    running = asyncio.create_task(driver_of(prober).run(Spec(), TENANT, origin=Origin.MANUAL, slot=7))
+    while not prober.running:
+        await clock.advance(0.1)
+    running.cancel()
+    await asyncio.wait([running])
+    assert await store.adopt_unended() == []
 
 
 async def test_accounts_are_given_back_when_the_run_is_cancelled(

@@ -1,6 +1,7 @@
-"""Every Prober, the real one and the fake: it reports on what it was asked, and never raises."""
+"""Every Prober, the real ones and the fake: it reports on what it was asked, and never raises."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +9,7 @@ from dialtone.model import Flow, Outcome
 from dialtone.ports import Prober
 from dialtone.runtime.clock import SystemClock
 from synthetic.agents.link import sippy_prober
+from synthetic.sipp.prober import SippProber
 from tests.fakes.clock import FakeClock
 from tests.fakes.prober import FakeProber
 from tests.fakes.sip_probes import PASSWORDS, a_request, an_account
@@ -20,10 +22,12 @@ async def target() -> AsyncIterator[str]:
         yield server.target
 
 
-@pytest.fixture(params=["sippy", "fake"])
-async def prober(request: pytest.FixtureRequest) -> AsyncIterator[Prober]:
+@pytest.fixture(params=["sippy", "sipp", "fake"])
+async def prober(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Prober]:
     if request.param == "fake":
         yield FakeProber(FakeClock())
+    elif request.param == "sipp":
+        yield SippProber(SystemClock(), tmp_path / "spool")
     else:
         async with sippy_prober(SystemClock()) as real:
             yield real
@@ -42,6 +46,15 @@ async def test_a_run_is_about_its_request(prober: Prober, target: str) -> None:
     assert (result.slot, result.attempt, result.origin) == (11, 2, request.origin)
     assert result.account == request.accounts[0].aor
     assert result.evidence is None
+
+
+async def test_a_probe_that_can_be_made_passes_with_its_timing_and_status(
+    prober: Prober, target: str
+) -> None:
+    result = (await prober.run(a_request(Flow.REGISTER, target, timeout=20.0))).result
+    assert result.outcome is Outcome.PASS
+    assert result.sip_status == 200
+    assert set(result.timings) == {"rrd"}
 
 
 async def test_failure_is_none_exactly_when_it_passed(prober: Prober, target: str) -> None:

@@ -1,0 +1,115 @@
+"""What the rules about nodes make of a poll (pure)."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+from alerts.rules import NodeJudge, Observation, Subject, Verdict, When, judges_no_node, one_line
+from dialtone.model import Catalog, NodeState
+
+_IO: Final = "mysql_replication_io_running"
+_SQL: Final = "mysql_replication_sql_running"
+_LAG: Final = "mysql_replication_lag_seconds"
+_DELAY: Final = "mysql_replication_sql_delay_seconds"
+_HEARTBEAT: Final = "mysql_replication_heartbeat_lag_seconds"
+
+_THREADS: Final = {_IO: "I/O", _SQL: "SQL"}
+
+
+def node_judge(when: When, catalog: Catalog, over: float) -> NodeJudge:
+    """Return what judges polls for a rule of that kind; `over` is the lag, in seconds, that is too much.
+
+    Label positions come from the catalogue, once. Raises CatalogError where it lacks a metric.
+    """
+    return _JUDGES[when](catalog, over)
+
+
+def _node_down(_: Catalog, __: float) -> NodeJudge:
+    def judge(state: NodeState) -> Iterator[Observation]:
+        why = ": ".join(part for part in (state.failure, state.detail) if part) or "no answer"
+        yield Observation(
+            Subject(node=state.node.name), _verdict(not state.up), float(state.up), one_line(why)
+        )
+
+    return judge
+
+
+def _replication_broken(catalog: Catalog, _: float) -> NodeJudge:
+    at = {name: catalog[name].labels.index("channel") for name in _THREADS}
+
+    def judge(state: NodeState) -> Iterator[Observation]:
+        for channel, found in _by_label(state, at).items():
+            stopped = [words for metric, words in _THREADS.items() if found.get(metric) == 0]
+            if not stopped and len(found) < len(_THREADS):
+                continue
+            subject = Subject(node=state.node.name, channel=channel)
+            cause = _threads_stopped(stopped, _info(state, channel, "error"))
+            yield Observation(subject, _verdict(bool(stopped)), float(not stopped), cause)
+
+    return judge
+
+
+def _threads_stopped(stopped: list[str], error: str) -> str:
+    verb = "thread has" if len(stopped) == 1 else "threads have"
+    return one_line(f"the {' and '.join(stopped)} {verb} stopped" + (f": {error}" if error else ""))
+
+
+def _replication_late(catalog: Catalog, over: float) -> NodeJudge:
+    at = {name: catalog[name].labels.index("channel") for name in (_IO, _SQL, _LAG, _DELAY)}
+    source_at = {_HEARTBEAT: catalog[_HEARTBEAT].labels.index("source")}
+
+    def judge(state: NodeState) -> Iterator[Observation]:
+        heartbeats = _by_label(state, source_at)
+        for channel, found in _by_label(state, at).items():
+            # A thread that stands still is broken replication: its lag is unknown, or of the past.
+            if not (found.get(_IO) and found.get(_SQL)):
+                continue
+            # Each server of a pair has heartbeats of both; only the source's tell of this channel.
+            source = _info(state, channel, "source")
+            said, true = found.get(_LAG), heartbeats.get(source, {}).get(_HEARTBEAT)
+            # Over a link that died silently the replica says 0; a heartbeat's age can't be deceived.
+            lag = said if true is None else true
+            if lag is None:
+                continue
+            late = max(0.0, lag - found.get(_DELAY, 0.0))
+            cause = _behind(late, over, said, None if true is None else source)
+            subject = Subject(node=state.node.name, channel=channel)
+            yield Observation(subject, _verdict(late > over), late, cause)
+
+    return judge
+
+
+def _behind(late: float, over: float, said: float | None, source: str | None) -> str:
+    words = f"{late:.0f} s behind, more than {over:g} s"
+    if source is None:
+        return words
+    replica = "knows nothing" if said is None else f"says {said:.0f} s"
+    return one_line(f"{words}, by the heartbeat of server {source}; the replica itself {replica}")
+
+
+def _by_label(state: NodeState, at: Mapping[str, int]) -> dict[str, dict[str, float]]:
+    """Return the values of those metrics, by the label at that position, then by metric.
+
+    Nothing of a node that is down: it keeps its last reading for a while, which has been judged already.
+    """
+    found: dict[str, dict[str, float]] = {}
+    for sample in state.reading.samples if state.up and state.reading is not None else ():
+        position = at.get(sample.metric)
+        if position is not None:
+            found.setdefault(sample.labels[position], {})[sample.metric] = sample.value
+    return found
+
+
+def _info(state: NodeState, channel: str, what: str) -> str:
+    return "" if state.reading is None else state.reading.info.get(f"channel/{channel}/{what}", "")
+
+
+def _verdict(bad: bool) -> Verdict:
+    return Verdict.BAD if bad else Verdict.FINE
+
+
+_JUDGES: Final[Mapping[When, Callable[[Catalog, float], NodeJudge]]] = {
+    When.NODE_DOWN: _node_down,
+    When.REPLICATION_BROKEN: _replication_broken,
+    When.REPLICATION_LATE: _replication_late,
+    When.PROBE_FAILING: lambda _, __: judges_no_node,
+}

@@ -1,0 +1,79 @@
+"""What is kept of probes, as jobs of one transaction: results, those that never ended, what they add up to.
+
+Totals are counted in the transaction that adds the result, and only where it was not there before.
+"""
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dialtone.model import Engine, Flow, Outcome, ProbeResult, ProbeTotals
+from dialtone.store.reading import RowReader
+from dialtone.store.rows import row_result
+from dialtone.store.statements import sql
+from dialtone.store.totals import BOUNDS, Series, Tally, tally
+
+
+def add(
+    db: sqlite3.Connection, results: Sequence[tuple[ProbeResult, Mapping[str, Any]]]
+) -> list[ProbeResult]:
+    """Add results, each given with its row, in place of those noted as begun; return the new ones."""
+    new = [result for result, row in results if db.execute(sql("add_result"), row).rowcount == 1]
+    db.executemany(sql("end_result"), [{"id": result.id} for result, _ in results])
+    _count(db, tally(new))
+    return new
+
+
+def adopt(db: sqlite3.Connection, reader: RowReader) -> list[ProbeResult]:
+    """Make results of the probes that never ended and free their accounts; return the results."""
+    rows = [dict(row) for row in db.execute(sql("unended"))]
+    found = reader.read("unended", rows, lambda row: (row_result(row), row))
+    db.executemany(sql("release_holder"), [{"id": result.id} for result, _ in found])
+    return add(db, found)
+
+
+def totals(
+    db: sqlite3.Connection, reader: RowReader, seen: str, values: Mapping[str, Any]
+) -> list[ProbeTotals]:
+    """Return what results add up to: those that `seen`, which stands before the queries, lets through."""
+    found = Tally()
+
+    def outcome(row: Mapping[str, Any]) -> None:
+        found.outcomes[_series(row), Outcome(row["outcome"]), row["failure"]] += row["count"]
+
+    def timing(row: Mapping[str, Any]) -> None:
+        # By other bounds: of another version. That histogram begins anew.
+        if row["bounds"] == BOUNDS.get(row["timing"]):
+            found.add_timing(_series(row), row["timing"], row["bucket"], row["count"], row["sum"])
+
+    reader.read("probe_outcomes", db.execute(seen + sql("probe_outcomes"), values), outcome)
+    reader.read("probe_timings", db.execute(seen + sql("probe_timings"), values), timing)
+    return found.totals()
+
+
+def _count(db: sqlite3.Connection, more: Tally) -> None:
+    db.executemany(
+        sql("add_outcome"),
+        [
+            series._asdict() | {"outcome": outcome, "failure": failure, "count": count}
+            for (series, outcome, failure), count in more.outcomes.items()
+        ],
+    )
+    db.executemany(
+        sql("add_timing"),
+        [
+            series._asdict()
+            | {
+                "timing": timing,
+                "bounds": BOUNDS[timing],
+                "bucket": bucket,
+                "count": count,
+                "sum": more.sums[series, timing, bucket],
+            }
+            for (series, timing, bucket), count in more.counts.items()
+        ],
+    )
+
+
+def _series(row: Mapping[str, Any]) -> Series:
+    return Series(row["tenant"], Flow(row["flow"]), Engine(row["engine"]), row["location"])

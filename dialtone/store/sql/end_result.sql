@@ -1,0 +1,1 @@
+DELETE FROM unended WHERE id = :id

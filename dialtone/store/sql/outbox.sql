@@ -1,0 +1,1 @@
+SELECT * FROM outbox ORDER BY sequence

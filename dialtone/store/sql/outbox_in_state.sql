@@ -1,0 +1,1 @@
+SELECT * FROM outbox WHERE state = :state ORDER BY sequence

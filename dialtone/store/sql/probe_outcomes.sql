@@ -1,0 +1,1 @@
+SELECT * FROM visible_outcomes ORDER BY tenant, flow, engine, location, outcome, failure

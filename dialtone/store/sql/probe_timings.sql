@@ -1,0 +1,1 @@
+SELECT * FROM visible_timings ORDER BY tenant, flow, engine, location, timing, bounds, bucket

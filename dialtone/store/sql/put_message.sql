@@ -1,0 +1,3 @@
+INSERT INTO outbox (key, receiver, events, created, state, tries, detail, settled)
+VALUES (:key, :receiver, :events, :created, :state, :tries, :detail, :settled)
+ON CONFLICT (key) DO NOTHING

@@ -1,0 +1,1 @@
+SELECT * FROM unended ORDER BY started, id

@@ -1,0 +1,97 @@
+"""What results add up to, by series: outcomes counted, and histograms of the timings of passes (pure).
+
+A tally is flat, as the tables are that keep it: one count for each outcome of a series, one for each bucket.
+"""
+
+import json
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from dialtone.model import (
+    TIMING_BUCKETS,
+    Engine,
+    Flow,
+    Origin,
+    Outcome,
+    ProbeResult,
+    ProbeTotals,
+    TimingTotals,
+)
+
+BOUNDS: Final[Mapping[str, str]] = {
+    timing: json.dumps(list(bounds)) for timing, bounds in TIMING_BUCKETS.items()
+}
+"""The bounds of each timing's buckets, as they are written: what was counted by others is not added to."""
+
+
+class Series(NamedTuple):
+    """What is counted together."""
+
+    tenant: str
+    flow: Flow
+    engine: Engine
+    location: str
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts by (series, outcome, failure code); counts and sums of seconds by (series, timing, bucket)."""
+
+    outcomes: Counter[tuple[Series, Outcome, str]] = field(default_factory=Counter)
+    counts: Counter[tuple[Series, str, int]] = field(default_factory=Counter)
+    sums: dict[tuple[Series, str, int], float] = field(default_factory=dict)
+
+    def count(self, result: ProbeResult) -> None:
+        """Count a result; those of stress runs, and timings that the model doesn't know, are left out."""
+        if result.origin is Origin.STRESS:
+            return
+        series = Series(result.tenant, result.flow, result.engine, result.location)
+        failure = "" if result.failure is None else result.failure.code.value
+        self.outcomes[series, result.outcome, failure] += 1
+        if result.outcome is Outcome.PASS:
+            for timing, seconds in result.timings.items():
+                if (bounds := TIMING_BUCKETS.get(timing)) is not None:
+                    # A value on a bound is under it.
+                    self.add_timing(series, timing, bisect_left(bounds, seconds), 1, seconds)
+
+    def add_timing(self, series: Series, timing: str, bucket: int, count: int, seconds: float) -> None:
+        """Add to a bucket."""
+        key = series, timing, bucket
+        self.counts[key] += count
+        self.sums[key] = self.sums.get(key, 0.0) + seconds
+
+    def add(self, other: "Tally") -> None:
+        """Add another tally to this one."""
+        self.outcomes.update(other.outcomes)
+        for key, count in other.counts.items():
+            self.add_timing(*key, count, other.sums[key])
+
+    def totals(self) -> list[ProbeTotals]:
+        """Return the sums by series, in the order of tenant, flow, engine and location."""
+        outcomes: dict[Series, dict[tuple[Outcome, str], int]] = {}
+        timings: dict[Series, dict[str, TimingTotals]] = {}
+        for (series, outcome, failure), count in self.outcomes.items():
+            outcomes.setdefault(series, {})[outcome, failure] = count
+        for series, timing in dict.fromkeys((series, timing) for series, timing, _ in sorted(self.counts)):
+            timings.setdefault(series, {})[timing] = self._histogram(series, timing)
+        return [
+            ProbeTotals(*series, outcomes=outcomes.get(series, {}), timings=timings.get(series, {}))
+            for series in sorted(outcomes.keys() | timings.keys())
+        ]
+
+    def _histogram(self, series: Series, timing: str) -> TimingTotals:
+        keys = [(series, timing, bucket) for bucket in range(len(TIMING_BUCKETS[timing]) + 1)]
+        return TimingTotals(
+            tuple(self.counts[key] for key in keys), sum(self.sums.get(key, 0.0) for key in keys)
+        )
+
+
+def tally(results: Iterable[ProbeResult]) -> Tally:
+    """Return what these results add up to."""
+    found = Tally()
+    for result in results:
+        found.count(result)
+    return found

@@ -1,0 +1,1 @@
+"""The SIPp engine: probes run by the program sipp, each in processes and a folder of its own."""

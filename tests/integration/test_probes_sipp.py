@@ -1,0 +1,304 @@
+"""The flows on SIPp: the real program, against a server that misbehaves and the lab's real SIP front."""
+
+import asyncio
+import os
+import signal
+import stat
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import pytest
+
+from dialtone.model import Account, Engine, FailureCode, Flow, ProbeRequest, ProbeRun, Secret
+from dialtone.runtime.clock import SystemClock
+from lab import lab
+from lab.sample import sample
+from synthetic.ladder import ladder
+from synthetic.sipp.prober import SippProber
+from tests.fakes.sip_probes import PASSWORDS, a_request, an_account
+from tests.fakes.sip_server import Manner, SipServer
+
+pytestmark = pytest.mark.integration
+
+ACME = "acme.ntek.clusterpbx.example"
+GLOBEX = "globex.modulis.clusterpbx.example"
+FAST = 1.5
+PATIENCE = 10.0
+
+
+@pytest.fixture
+def prober(tmp_path: Path) -> SippProber:
+    return SippProber(SystemClock(), tmp_path)
+
+
+async def probe(prober: SippProber, manner: Manner, flow: Flow, **changes: Any) -> tuple[ProbeRun, SipServer]:
+    async with SipServer(PASSWORDS, manner) as server:
+        run = await prober.run(a_request(flow, server.target, engine=Engine.SIPP, **changes))
+    return run, server
+
+
+def left_in(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
+def programs(spool: Path) -> dict[int, Path]:
+    """Return the processes that work in a spool, and the folder of each."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                folder = (entry / "cwd").readlink()
+            except OSError:
+                continue
+            if folder.is_relative_to(spool):
+                found[int(entry.name)] = folder
+    return found
+
+
+async def the_program(spool: Path) -> tuple[int, Path]:
+    """Wait until one runs that has its injection file no more: it is at work."""
+    with anyio.fail_after(PATIENCE):
+        while True:
+            for pid, folder in (await anyio.to_thread.run_sync(programs, spool)).items():
+                if (folder / "messages.log").exists():
+                    return pid, folder
+            await anyio.sleep(0.01)
+
+
+async def the_invite(server: SipServer) -> None:
+    with anyio.fail_after(PATIENCE):
+        while "INVITE" not in server.methods():  # noqa: ASYNC110 - the server has no event for it
+            await anyio.sleep(0.01)
+
+
+@asynccontextmanager
+async def under_way(prober: SippProber, request: ProbeRequest) -> AsyncIterator[asyncio.Task[ProbeRun]]:
+    task = asyncio.create_task(prober.run(request))
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_register_passes_and_leaves_no_binding(prober: SippProber) -> None:
+    run, server = await probe(prober, Manner.PROPER, Flow.REGISTER)
+    assert run.result.failure is None
+    assert run.result.sip_status == 200
+    assert 0 < run.result.timings["rrd"] < 1
+    assert server.bindings == {}
+    sent = [m.text.split()[0] for m in run.evidence.messages if m.direction == "sent"]
+    assert sent == ["REGISTER"] * 4
+    assert "registered" in {mark.name for mark in run.evidence.marks}
+
+
+async def test_rrd_is_from_the_first_register_so_authentication_is_inside(prober: SippProber) -> None:
+    run, _ = await probe(prober, Manner.IS_LATE, Flow.REGISTER)
+    assert run.result.timings["rrd"] == pytest.approx(0.3, abs=0.1)
+
+
+async def test_a_call_passes_with_every_timing_and_both_ends_saw_it(prober: SippProber) -> None:
+    run, server = await probe(prober, Manner.PROPER, Flow.CALL)
+    assert run.result.failure is None
+    assert set(run.result.timings) == {"srd", "pdd", "sdd", "sdt"}
+    assert run.result.timings["srd"] < 0.2 < run.result.timings["sdt"]
+    assert {"answered", "hung up", "callee registered", "callee invited", "callee acknowledged"} <= {
+        mark.name for mark in run.evidence.marks
+    }
+    assert server.bindings == {}
+    assert "INVITE sip:101@acme.example SIP/2.0" in {request.first for request in server.requests}
+
+
+async def test_the_callee_is_called_on_the_address_that_it_registered_from(prober: SippProber) -> None:
+    run, server = await probe(prober, Manner.PROPER, Flow.CALL)
+    sources = {m.source for m in run.evidence.messages if m.party == "callee" and m.direction == "sent"}
+    assert len(sources) == 1
+    contacts = {request.get("contact") for request in server.requests if request.method == "REGISTER"}
+    assert all(sources.copy().pop() in contact for contact in contacts)
+
+
+async def test_the_ladder_shows_both_phones_around_the_platform(prober: SippProber) -> None:
+    run, _ = await probe(prober, Manner.PROPER, Flow.CALL)
+    lines = ladder(run.evidence).splitlines()
+    assert lines[0].split() == ["ms", "caller", "platform", "callee"]
+    assert any("INVITE 2 --------->|" in line for line in lines)
+    assert any("timings in steps of 0.1 ms by SIPp" in line for line in lines)
+
+
+async def test_a_call_that_rings_for_ever_is_cancelled_at_the_deadline(prober: SippProber) -> None:
+    run, server = await probe(prober, Manner.RINGS_FOREVER, Flow.CALL, timeout=FAST)
+    assert run.result.failure is not None
+    assert run.result.failure.code is FailureCode.TIMEOUT
+    assert "CANCEL" in server.methods()
+    assert "ACK" in server.methods()[server.methods().index("CANCEL") :]
+    assert server.requests[-1].method == "REGISTER"
+    assert server.bindings == {}
+    assert run.result.duration == pytest.approx(FAST, abs=1.0)
+
+
+async def test_a_call_that_somebody_else_answered_is_hung_up(prober: SippProber) -> None:
+    _, server = await probe(prober, Manner.ANSWERS_ITSELF, Flow.CALL)
+    assert "BYE" in server.methods()
+    assert server.bindings == {}
+
+
+async def test_a_strangers_call_is_refused_and_ours_passes(prober: SippProber) -> None:
+    run, _ = await probe(prober, Manner.STRANGER_CALLS, Flow.CALL)
+    assert run.result.failure is None
+    refused = [m.text for m in run.evidence.messages if m.text.startswith("SIP/2.0 486")]
+    assert refused
+    assert all("Call-ID: stranger" in text for text in refused)
+
+
+async def test_a_refused_registration_is_not_taken_back_because_there_is_none(prober: SippProber) -> None:
+    """Each further REGISTER with a wrong password is a step towards the platform's ban list."""
+    accounts = (an_account(password="wrong"),)
+    _, server = await probe(prober, Manner.PROPER, Flow.REGISTER, accounts=accounts)
+    assert server.methods() == ["REGISTER"] * 2
+
+
+async def test_a_binding_whose_200_never_came_is_removed_too(prober: SippProber) -> None:
+    run, server = await probe(prober, Manner.LOSES_REGISTRATIONS, Flow.REGISTER, timeout=FAST)
+    assert run.result.failure is not None
+    assert run.result.failure.code is FailureCode.TIMEOUT
+    assert server.bindings == {}
+
+
+async def test_a_binding_that_stays_is_a_mark_and_no_failure(prober: SippProber) -> None:
+    run, _ = await probe(prober, Manner.KEEPS_BINDINGS, Flow.REGISTER)
+    assert run.result.failure is None
+    assert "phone could not leave: 500 Location Locked" in {mark.name for mark in run.evidence.marks}
+
+
+ODD = "[x] {y} 'z' \"q\" \\ , # % & = + $ ! ^ ~ `|<>@:"
+
+
+@pytest.mark.parametrize("password", [ODD, " spaces at both ends ", "pâssé ☎", "x" * 255])
+async def test_a_password_of_any_characters_but_the_refused_ones_reaches_the_digest(
+    prober: SippProber, password: str
+) -> None:
+    async with SipServer({"100": password}) as server:
+        request = a_request(Flow.REGISTER, server.target, accounts=(an_account(password=password),))
+        result = (await prober.run(request)).result
+    assert result.failure is None
+
+
+async def test_evidence_holds_no_digest_answer_nonce_or_password(prober: SippProber) -> None:
+    run, _ = await probe(prober, Manner.PROPER, Flow.CALL)
+    text = "\n".join(message.text for message in run.evidence.messages)
+    assert "Authorization" in text
+    assert "c0ffee" not in text
+    assert not any(password in text for password in PASSWORDS.values())
+
+
+async def test_while_it_runs_no_file_and_no_command_line_has_the_password(
+    prober: SippProber, tmp_path: Path
+) -> None:
+    def everything(pid: int, folder: Path) -> tuple[bytes, list[Path]]:
+        said = Path(f"/proc/{pid}/cmdline").read_bytes() + Path(f"/proc/{pid}/environ").read_bytes()
+        return said, [path for path in folder.parent.rglob("*") if path.is_file()]
+
+    async with SipServer(PASSWORDS, Manner.SILENT) as server:
+        request = a_request(Flow.REGISTER, server.target, timeout=PATIENCE)
+        async with under_way(prober, request):
+            await server.first_request.wait()
+            pid, folder = await the_program(tmp_path)
+            said, written = await anyio.to_thread.run_sync(everything, pid, folder)
+            assert PASSWORDS["100"].encode() not in said
+            assert written
+            assert not any(PASSWORDS["100"].encode() in path.read_bytes() for path in written)
+            assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+            assert stat.S_IMODE(folder.parent.stat().st_mode) == 0o700
+
+
+async def test_a_sipp_that_is_killed_is_an_inconclusive_probe(prober: SippProber, tmp_path: Path) -> None:
+    async with SipServer(PASSWORDS, Manner.SILENT) as server:
+        request = a_request(Flow.REGISTER, server.target, timeout=PATIENCE)
+        async with under_way(prober, request) as task:
+            await server.first_request.wait()
+            pid, _ = await the_program(tmp_path)
+            os.kill(pid, signal.SIGKILL)
+            result = (await task).result
+    assert result.failure is not None
+    assert result.failure.code is FailureCode.ENGINE_CRASHED
+    assert "SIGKILL" in result.failure.detail
+    assert programs(tmp_path) == {}
+
+
+async def test_a_probe_that_is_given_up_leaves_no_process_no_binding_and_no_file(
+    prober: SippProber, tmp_path: Path
+) -> None:
+    async with SipServer(PASSWORDS, Manner.RINGS_FOREVER) as server:
+        async with under_way(prober, a_request(Flow.CALL, server.target, timeout=PATIENCE)):
+            await the_invite(server)
+        assert server.bindings == {}
+    assert programs(tmp_path) == {}
+    assert left_in(tmp_path) == []
+
+
+async def test_ten_probes_at_once_do_not_mix(prober: SippProber, tmp_path: Path) -> None:
+    async with SipServer(PASSWORDS) as server:
+        requests = [a_request(Flow.REGISTER, server.target, id=f"r{n}", timeout=20.0) for n in range(10)]
+        runs = await asyncio.gather(*map(prober.run, requests))
+    assert all(run.result.failure is None for run in runs)
+    sockets = [{m.source for m in run.evidence.messages if m.direction == "sent"} for run in runs]
+    assert len(set.union(*sockets)) == 10
+    assert left_in(tmp_path) == []
+
+
+@pytest.fixture(scope="module")
+def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, dict[str, list[Account]]]]:
+    """Start the lab's SIP front; give its target and its phones' accounts by tenant."""
+    root: Path = tmp_path_factory.mktemp("labs")
+    state = asyncio.run(lab.up("sipp", only=["sip"], root=root))
+    try:
+        accounts: dict[str, list[Account]] = {}
+        for phone in sample(state.root / "accounts.csv").phones:
+            account = Account(phone.tenant, phone.user, phone.user, Secret(phone.password))
+            accounts.setdefault(phone.tenant, []).append(account)
+        yield f"sip:{state.addresses['sip']};transport=udp", accounts
+    finally:
+        asyncio.run(lab.down("sipp", root=root))
+
+
+Front = tuple[str, dict[str, list[Account]]]
+
+
+@pytest.mark.parametrize("tenant", [ACME, GLOBEX])
+@pytest.mark.parametrize("flow", [Flow.REGISTER, Flow.CALL])
+async def test_the_lab_is_passed_for_each_tenant(
+    prober: SippProber, front: Front, flow: Flow, tenant: str
+) -> None:
+    target, accounts = front
+    request = a_request(flow, target, tenant=tenant, accounts=tuple(accounts[tenant][: flow.accounts]))
+    run = await prober.run(request)
+    assert run.result.failure is None
+    assert not any("could not leave" in mark.name for mark in run.evidence.marks)
+
+
+@pytest.mark.parametrize(("flow", "leg"), [(Flow.REGISTER, "phone REGISTER"), (Flow.CALL, "caller INVITE")])
+async def test_a_wrong_password_at_the_lab_is_auth(
+    prober: SippProber, front: Front, flow: Flow, leg: str
+) -> None:
+    target, accounts = front
+    first, second = accounts[ACME][:2]
+    wrong = Account(ACME, first.user, first.auth_user, Secret("not-the-password"))
+    request = a_request(flow, target, tenant=ACME, accounts=(wrong, second)[: flow.accounts])
+    run = await prober.run(request)
+    assert run.result.failure is not None
+    assert run.result.failure.code is FailureCode.AUTH
+    assert run.result.failure.detail.startswith(leg)
+    assert "not-the-password" not in "".join(message.text for message in run.evidence.messages)
+
+
+async def test_another_tenants_account_is_no_way_into_the_lab(prober: SippProber, front: Front) -> None:
+    target, accounts = front
+    stranger = accounts[GLOBEX][0]
+    posing = Account(ACME, stranger.user, stranger.auth_user, stranger.password)
+    result = (await prober.run(a_request(Flow.REGISTER, target, tenant=ACME, accounts=(posing,)))).result
+    assert result.failure is not None
+    assert result.failure.code is FailureCode.AUTH

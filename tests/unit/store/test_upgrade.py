@@ -1,0 +1,173 @@
+"""Files that earlier versions wrote: what was in them is there, and counters go on from it.
+
+tests/data/store/schema-1.sqlite3 was written by the program whose newest migration was 0001.
+"""
+
+import shutil
+import sqlite3
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from dialtone.model import (
+    AlertState,
+    Engine,
+    Failure,
+    FailureCode,
+    Flow,
+    Outcome,
+    ProbeTotals,
+    Scope,
+    TimingTotals,
+)
+from dialtone.store import open_store
+from tests.fakes.records import NOON, a_message, a_result, an_alert
+
+WRITTEN: Final = Path(__file__).parents[2] / "data" / "store" / "schema-1.sqlite3"
+
+ALICE: Final = Scope.everything()
+ACME: Final = "acme.ntek.clusterpbx.example"
+NTEK: Final = "ntek.clusterpbx.example"
+PASS, FAIL, INCONCLUSIVE = Outcome
+
+
+def seconds(count: float) -> timedelta:
+    return timedelta(seconds=count)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A data folder as the earlier version left it."""
+    shutil.copyfile(WRITTEN, tmp_path / "dialtone.sqlite3")
+    return tmp_path
+
+
+def histogram(size: int, total: float, **counts: int) -> TimingTotals:
+    """Return a histogram of so many buckets; `b3=1` is one value in the fourth."""
+    return TimingTotals(tuple(counts.get(f"b{n}", 0) for n in range(size)), total)
+
+
+async def totals_of(folder: Path) -> list[ProbeTotals]:
+    """Return what a folder's results add up to, the sums to the microsecond."""
+    store = await open_store(folder)
+    found = await store.probe_totals(ALICE)
+    await store.aclose()
+    return [
+        replace(
+            one,
+            timings={timing: replace(of, sum=round(of.sum, 6)) for timing, of in one.timings.items()},
+        )
+        for one in found
+    ]
+
+
+async def test_counters_begin_with_the_results_that_are_there(folder: Path) -> None:
+    assert await totals_of(folder) == [
+        ProbeTotals(
+            ACME,
+            Flow.CALL,
+            Engine.SIPPY,
+            "mtl1",
+            {(PASS, ""): 4, (FAIL, "auth"): 1, (INCONCLUSIVE, "no-port"): 1},
+            {
+                # 0.005, which is a bound, 0.0051, 0.5 and 0.1; not that of the failure, nor that of stress.
+                "srd": histogram(12, 0.6101, b0=1, b1=1, b4=1, b6=1),
+                "pdd": histogram(12, 11.53, b3=1, b11=1),
+                "sdd": histogram(12, 10.001, b0=1, b10=1),
+                "sdt": histogram(15, 20_002.0, b3=1, b14=1),
+            },
+        ),
+        ProbeTotals(
+            ACME, Flow.CALL, Engine.SIPPY, "par1", {(PASS, ""): 1}, {"srd": histogram(12, 0.02, b2=1)}
+        ),
+        ProbeTotals(
+            ACME,
+            Flow.REGISTER,
+            Engine.SIPPY,
+            "mtl1",
+            {(PASS, ""): 1, (FAIL, "timeout"): 2},
+            {"rrd": histogram(12, 0.0625, b4=1)},
+        ),
+        ProbeTotals(NTEK, Flow.REGISTER, Engine.SIPPY, "mtl1", {(FAIL, "auth"): 1}, {}),
+    ]
+
+
+async def test_counters_go_on_and_are_computed_once(folder: Path) -> None:
+    for result_id in ("new-1", "new-2"):
+        store = await open_store(folder)
+        await store.add_results([a_result(result_id, ACME, location="par1", timings={"srd": 0.02})])
+        await store.aclose()
+    [totals] = [one for one in await totals_of(folder) if one.location == "par1"]
+    assert totals.outcomes == {(PASS, ""): 3}
+    assert totals.timings == {"srd": histogram(12, 0.06, b2=3)}
+
+
+async def test_results_alerts_and_leases_are_what_they_were(folder: Path) -> None:
+    store = await open_store(folder)
+    results = await store.results(ALICE)
+    latest = await store.latest_results(ALICE)
+    alerts = await store.alerts(ALICE)
+    taken = await store.lease_accounts(
+        [f"100@{ACME}"], "another", now=NOON + seconds(89), until=NOON + seconds(99)
+    )
+    await store.aclose()
+    assert len(results) == 13
+    assert next(result for result in results if result.id == "call-3") == a_result(
+        "call-3",
+        ACME,
+        started=NOON + seconds(120),
+        timings={"srd": 0.25},
+        sip_status=403,
+        outcome=FAIL,
+        failure=Failure(FailureCode.AUTH, "403 Forbidden “é”"),
+    )
+    assert [result.id for result in latest] == ["call-6", "par-1", "reg-3", "stress-1", "ntek-1"]
+    assert alerts == [
+        an_alert(
+            "registers",
+            ACME,
+            since=NOON + seconds(61),
+            started=NOON + seconds(61),
+            flow="register",
+            cause="2 of 3 failed",
+            value=2.0,
+        ),
+        an_alert(
+            "node",
+            None,
+            rule="NodeDown",
+            since=NOON + seconds(30),
+            state=AlertState.RESOLVED,
+            started=NOON + seconds(10),
+            node="db2",
+            channel="east",
+        ),
+    ]
+    assert not taken
+
+
+async def test_an_upgraded_file_takes_what_is_new(folder: Path) -> None:
+    store = await open_store(folder)
+    event = an_alert("new", probe="calls", location="mtl1")
+    await store.put_alerts([event], [a_message("k1", event)])
+    await store.begin_result(a_result("begun"))
+    assert event in await store.alerts(ALICE)
+    assert [entry.message for entry in await store.outbox()] == [a_message("k1", event)]
+    assert await store.adopt_unended() == [a_result("begun")]
+    await store.aclose()
+
+
+async def test_a_result_with_damaged_timings_does_not_stop_the_upgrade(folder: Path) -> None:
+    database = sqlite3.connect(folder / "dialtone.sqlite3")
+    with database:
+        database.execute("UPDATE results SET timings = '{\"srd\": 0.' WHERE id = 'par-1'")
+        database.execute("UPDATE results SET timings = '{\"rrd\": \"soon\"}' WHERE id = 'reg-1'")
+    database.close()
+    totals = {(one.flow, one.location): one for one in await totals_of(folder) if one.tenant == ACME}
+    assert totals[Flow.CALL, "par1"].outcomes == {(PASS, ""): 1}
+    assert totals[Flow.CALL, "par1"].timings == {}
+    assert totals[Flow.REGISTER, "mtl1"].timings == {}
+    assert totals[Flow.CALL, "mtl1"].timings["sdt"] == histogram(15, 20_002.0, b3=1, b14=1)
