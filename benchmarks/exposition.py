@@ -69,7 +69,7 @@ async def measure(series: int, rounds: int) -> None:
 
     for n in range(NODES):
         await replace(f"n{n}", 0)
-    registry.register(exposition)  # type: ignore[arg-type]
+    registry.register(exposition)
     times: dict[str, list[float]] = {"ours": [], "generate_latest of ours": [], "Gauge objects": []}
     for turn in range(rounds):
         await replace("n0", turn)
@@ -81,8 +81,8 @@ async def measure(series: int, rounds: int) -> None:
         for name, seconds in zip(times, (ours, same, peer), strict=True):
             times[name].append(seconds)
     print(f"{series} series, one node of {NODES} replaced between scrapes, median of {rounds}")  # noqa: T201
-    for name, seconds in times.items():
-        print(f"  {name:26} {statistics.median(seconds):.4f} s")  # noqa: T201
+    for name, taken in times.items():
+        print(f"  {name:26} {statistics.median(taken):.4f} s")  # noqa: T201
 
 
 def main() -> None:

@@ -16,6 +16,8 @@ _MAX_KEYS: Final = 90
 """SIPp's table of -key has 100 places."""
 _KEY: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _MAX_VALUE: Final = 1000
+_DIGEST_URI: Final = re.compile(r"[A-Za-z0-9%_.!~*'()&=+$,;?/:@\[\]][^\s\"]{0,499}")
+"""The characters that a SIP URI has; it must begin with none that an option begins with."""
 
 
 def command_line(sipp: Sipp, invocation: Invocation, *, buffer: int) -> list[str]:
@@ -42,6 +44,9 @@ def command_line(sipp: Sipp, invocation: Invocation, *, buffer: int) -> list[str
             f"{math.ceil(_milliseconds('lifetime', invocation.lifetime) / 1000)}s",
             "-timeout_error",
         ),
+        # An aborted REGISTER would otherwise be followed by a BYE of no call; the scenarios end their own.
+        *("-default_behaviors", "all,-bye"),
+        *_digest_uri(invocation),
         *_keys(invocation),
         *_injection(invocation),
         *_TRACES,
@@ -77,6 +82,16 @@ def _keys(invocation: Invocation) -> list[str]:
             raise ValueError(f"the value of the SIPp keyword {name} has line breaks, or is too long")
         words += ["-key", name, value]
     return words
+
+
+def _digest_uri(invocation: Invocation) -> tuple[str, ...]:
+    """Have the digest name the Request-URI (RFC 3261 22.4), which SIPp takes for the next hop otherwise."""
+    uri = invocation.digest_uri
+    if uri is None:
+        return ()
+    if not _DIGEST_URI.fullmatch(uri):
+        raise ValueError(f"{uri[:80]!r} can't be the URI of a digest answer")
+    return ("-auth_uri", uri)
 
 
 def _injection(invocation: Invocation) -> tuple[str, ...]:

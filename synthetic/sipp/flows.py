@@ -149,7 +149,7 @@ async def _register(
 ) -> Leg:
     folder = await _folder(errand, f"register-{expires}")
     await anyio.to_thread.run_sync(lambda: write_injection(folder, account))
-    invocation = _client(errand, REGISTER, port, {"expires": str(expires)}, within)
+    invocation = _client(errand, REGISTER, port, {"expires": str(expires)}, within, account.tenant)
     async with _run(errand, invocation, folder) as run:
         finished, lost = await _ended(run, port, within + _MIN_WAIT)
     return Leg(party, invocation.local, finished, lost)
@@ -190,7 +190,8 @@ async def _place(errand: Errand, calling: Account, called: Account, port: int) -
     folder = await _folder(errand, "caller")
     await anyio.to_thread.run_sync(lambda: write_injection(folder, calling, calls=called))
     keys = {"probe": errand.request.id, "hold": _milliseconds(HELD)}
-    invocation = _client(errand, CALLER, port, keys, errand.remaining)
+    uri = f"{uri_user(called)}@{called.tenant}"
+    invocation = _client(errand, CALLER, port, keys, errand.remaining, uri)
     async with _run(errand, invocation, folder) as run:
         finished, lost = await _ended(run, port, errand.remaining + _MIN_WAIT, folder)
     return Leg("caller", invocation.local, finished, lost)
@@ -213,7 +214,9 @@ async def _run(errand: Errand, invocation: Invocation, folder: Path) -> AsyncIte
         yield run
 
 
-def _client(errand: Errand, role: Role, port: int, keys: Mapping[str, str], within: float) -> Invocation:
+def _client(
+    errand: Errand, role: Role, port: int, keys: Mapping[str, str], within: float, uri: str
+) -> Invocation:
     return Invocation(
         role.path,
         (errand.host, port),
@@ -223,6 +226,7 @@ def _client(errand: Errand, role: Role, port: int, keys: Mapping[str, str], with
         answer_within=within,
         rate=_RATE,
         lifetime=within + LIFETIME,
+        digest_uri=uri,
     )
 
 

@@ -20,6 +20,7 @@ class Invocation:
     `rate` is calls per second (the first call starts after 1/rate; None: SIPp's own, 10); `media_port` the
     first RTP port (None: SIPp binds the first free pair that it finds); `lifetime` seconds after which SIPp
     ends itself, for the case that nobody is left to stop it: more than whoever supervises will wait.
+    `digest_uri` is what a digest answer calls the request's URI, without its `sip:` (None: the next hop).
     """
 
     scenario: Path
@@ -32,6 +33,7 @@ class Invocation:
     rate: float | None = None
     media_port: int | None = None
     lifetime: float = 3600.0
+    digest_uri: str | None = None
 
 
 class Ending(StrEnum):

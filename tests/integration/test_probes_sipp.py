@@ -154,6 +154,24 @@ async def test_a_strangers_call_is_refused_and_ours_passes(prober: SippProber) -
     assert all("Call-ID: stranger" in text for text in refused)
 
 
+async def test_a_digest_answer_names_the_request_uri_and_not_the_next_hop(prober: SippProber) -> None:
+    _, server = await probe(prober, Manner.PROPER, Flow.CALL)
+    answers = [
+        (request.first.split()[1], request.get("authorization") or request.get("proxy-authorization"))
+        for request in server.requests
+    ]
+    named = {uri for uri, answer in answers if answer and f'uri="{uri}"' in answer}
+    assert named == {"sip:acme.example", "sip:101@acme.example"}
+    assert all(f'uri="{uri}"' in answer for uri, answer in answers if answer)
+
+
+async def test_a_registration_that_gets_no_second_answer_is_not_followed_by_a_bye(
+    prober: SippProber,
+) -> None:
+    _, server = await probe(prober, Manner.LOSES_REGISTRATIONS, Flow.REGISTER, timeout=FAST)
+    assert "BYE" not in server.methods()
+
+
 async def test_a_refused_registration_is_not_taken_back_because_there_is_none(prober: SippProber) -> None:
     """Each further REGISTER with a wrong password is a step towards the platform's ban list."""
     accounts = (an_account(password="wrong"),)

@@ -111,3 +111,9 @@ def test_a_bound_that_is_none_is_refused(seconds: float) -> None:
 
 def test_no_option_carries_a_password() -> None:
     assert not {"-ap", "-au", "-s"} & set(words(replace(UAC, inject="accounts.csv")))
+
+
+@pytest.mark.parametrize("uri", ["-sn", "", 'a"b', "a b", "a\nb", "x" * 600])
+def test_what_is_no_uri_is_given_to_no_digest(uri: str) -> None:
+    with pytest.raises(ValueError, match="URI of a digest answer"):
+        words(replace(UAC, digest_uri=uri))
