@@ -2,6 +2,9 @@
 # is pinned and held by hashes.
 FROM python:3.13-slim
 
+# SIPp for probes of engine sipp; setpriv, which starts it, is in the base image.
+RUN apt-get update && apt-get install --yes --no-install-recommends sip-tester && rm -rf /var/lib/apt/lists/*
+
 WORKDIR /opt/dialtone
 COPY requirements.txt .
 RUN pip install --no-cache-dir --require-hashes --requirement requirements.txt
