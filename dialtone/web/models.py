@@ -101,6 +101,8 @@ class AlertOut(Answer):
     node: str | None
     flow: str | None
     channel: str | None
+    probe: str | None
+    location: str | None
     value: float | None
     cause: str
 
@@ -118,6 +120,8 @@ class AlertOut(Answer):
             node=event.node,
             flow=event.flow,
             channel=event.channel,
+            probe=event.probe,
+            location=event.location,
             value=event.value,
             cause=event.cause,
         )

@@ -10,6 +10,7 @@ from dialtone.web import create_app
 from dialtone.web import cursor as cursors
 from dialtone.web.access import Position
 from tests.fakes.alerts import NOON, result
+from tests.fakes.records import an_alert
 from tests.fakes.store import BreakableStore
 from tests.unit.web.cast import ACME, PLATFORM, ZETA, ListBoard, client, context
 
@@ -55,6 +56,19 @@ async def test_alerts_that_never_fired_are_not_history() -> None:
         alerts = (await http.get("/api/v1/alerts")).json()["items"]
     assert len(alerts) == 4
     assert all(alert["started"] for alert in alerts if alert["state"] == "resolved")
+
+
+async def test_alerts_of_two_probes_of_one_flow_can_be_told_apart() -> None:
+    made = await context()
+    twins = [an_alert(f"twin-{name}", flow="call", probe=name, location="mtl1") for name in ("fr1", "fr2")]
+    await made.store.put_alerts(twins)
+    async with client(create_app(made)) as http:
+        alerts = (await http.get("/api/v1/alerts")).json()["items"]
+        page = (await http.get("/")).text
+    told = {(a["probe"], a["location"]) for a in alerts if a["fingerprint"].startswith("twin-")}
+    assert told == {("fr1", "mtl1"), ("fr2", "mtl1")}
+    assert "fr1</span>" in page
+    assert "fr2</span>" in page
 
 
 async def test_a_result_says_why_it_failed() -> None:
