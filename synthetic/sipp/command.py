@@ -44,6 +44,7 @@ def command_line(sipp: Sipp, invocation: Invocation, *, buffer: int) -> list[str
             f"{math.ceil(_milliseconds('lifetime', invocation.lifetime) / 1000)}s",
             "-timeout_error",
         ),
+        "-aa",  # OPTIONS, INFO, NOTIFY, UPDATE of a call's platform (keep-alives mostly) are answered by 200
         # An aborted REGISTER would otherwise be followed by a BYE of no call; the scenarios end their own.
         *("-default_behaviors", "all,-bye"),
         *_digest_uri(invocation),
