@@ -2,9 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from alerts.rules import Observation, Rule, Subject, Verdict, When, probe_subject
@@ -13,6 +13,9 @@ from dialtone.model import AlertEvent, AlertState, NodeState, Origin, ProbeResul
 
 IN_A_ROW: Final = 300.0
 """Seconds. A pending alert that is older at a start, and older than 2 * hold, does not go on."""
+
+_TICK: Final = timedelta(microseconds=1)
+"""The least difference of two instants, here and in the store."""
 
 
 def fingerprint(rule: str, subject: Subject) -> str:
@@ -54,27 +57,35 @@ class AlertEngine:
     ) -> list[AlertEvent]:
         """Take up the alerts of an earlier run; return those that end because nobody watches them now.
 
+        Nobody does where the rule is gone, looks at something else by now, or `watched` says so.
         A firing alert goes on firing and is no news. A pending one goes on too, from when it began: a
         service that crashes at every poll must still get to tell people. Only where it is older than
         twice its rule's `hold`, and than five minutes, has the service been away; what was bad before
         is not "in a row" with what comes next then, and the alert is pending anew from the next bad
         observation on.
+
+        What has been judged already, because the earlier run could not be read before, is newer. Only
+        that it fired is not forgotten, or it would end without a word: it fires again, and is returned.
         """
-        gone = []
+        news = []
         for event in events:
             key = event.fingerprint
-            self._enter(key, event.since)
+            judged = key in self._entered
+            self._entered[key] = max(event.since, self._entered.get(key, event.since))
             if event.state is AlertState.RESOLVED:
                 continue
             rule = self._rules.get(event.rule)
-            if rule is None or not watched(event):
+            if rule is None or not _is_about(rule, event) or not watched(event):
                 since = self._enter(key, now)
-                gone.append(replace(event, state=AlertState.RESOLVED, since=since, cause="no longer watched"))
-                continue
-            self._active[key] = event
-            if event.state is AlertState.PENDING:
-                self._resume(event, rule, now)
-        return gone
+                news.append(replace(event, state=AlertState.RESOLVED, since=since, cause="no longer watched"))
+            elif not judged:
+                self._active[key] = event
+                if event.state is AlertState.PENDING:
+                    self._resume(event, rule, now)
+            elif event.state is AlertState.FIRING:
+                self._active[key] = again = replace(event, since=self._enter(key, now))
+                news.append(again)
+        return news
 
     def recall(self, results: Iterable[ProbeResult]) -> None:
         """Remember stored results, in any order: raises and clears nothing.
@@ -85,6 +96,10 @@ class AlertEngine:
         for result in sorted(results, key=lambda result: (result.started, result.attempt)):
             for _, window in self._watching(result):
                 window.take(result)
+
+    def clock_set(self, step: timedelta) -> None:
+        """Count on as if the wall clock had not been set, forward or (negative) back, by that much."""
+        self._bad_since = {key: since + step for key, since in self._bad_since.items()}
 
     def node_polled(self, state: NodeState, now: datetime) -> list[AlertEvent]:
         """Judge a poll."""
@@ -168,10 +183,26 @@ class AlertEngine:
             self._bad_since[pending.fingerprint] = min(pending.since, now)
 
     def _enter(self, key: str, now: datetime) -> datetime:
-        """Return when a state is entered: now, but never before the state that it follows.
+        """Return when a state is entered: now, but always later than the state that it follows.
 
         A clock that was set back would otherwise make the new state look older than the one in the
-        store, which keeps the newest.
+        store, which keeps the newest; and two states of one instant could make the same key for two
+        messages, of which the second is news.
         """
-        self._entered[key] = since = max(now, self._entered.get(key, now))
+        before = self._entered.get(key)
+        self._entered[key] = since = now if before is None or now > before else before + _TICK
         return since
+
+
+_PARTS: Final[Mapping[When, tuple[bool, bool]]] = {
+    When.NODE_DOWN: (True, False),
+    When.REPLICATION_BROKEN: (True, True),
+    When.REPLICATION_LATE: (True, True),
+    When.PROBE_FAILING: (False, False),
+}
+"""Whether an alert of that kind names a node, and a channel. (Early versions kept no name of a probe.)"""
+
+
+def _is_about(rule: Rule, event: AlertEvent) -> bool:
+    """Whether an alert is about what the rule looks at; a rule of that name may have been of another kind."""
+    return (event.node is not None, event.channel is not None) == _PARTS[rule.when]

@@ -49,8 +49,8 @@ def _replication_broken(catalog: Catalog, _: float) -> NodeJudge:
 
 
 def _threads_stopped(stopped: list[str], error: str) -> str:
-    verb = "thread has" if len(stopped) == 1 else "threads have"
-    return one_line(f"the {' and '.join(stopped)} {verb} stopped" + (f": {error}" if error else ""))
+    verb = "thread does" if len(stopped) == 1 else "threads do"
+    return one_line(f"the {' and '.join(stopped)} {verb} not run" + (f": {error}" if error else ""))
 
 
 def _replication_late(catalog: Catalog, over: float) -> NodeJudge:
@@ -66,11 +66,16 @@ def _replication_late(catalog: Catalog, over: float) -> NodeJudge:
             # Each server of a pair has heartbeats of both; only the source's tell of this channel.
             source = _info(state, channel, "source")
             said, true = found.get(_LAG), heartbeats.get(source, {}).get(_HEARTBEAT)
+            if true is not None and true < -over:
+                true = None  # the clocks are further apart than what is to be measured
             # Over a link that died silently the replica says 0; a heartbeat's age can't be deceived.
             lag = said if true is None else true
             if lag is None:
                 continue
             late = max(0.0, lag - found.get(_DELAY, 0.0))
+            # For the same reason its 0 proves nothing while the heartbeat that is meant to be there is not.
+            if true is None and late <= over and state.node.options.get("heartbeat"):
+                continue
             cause = _behind(late, over, said, None if true is None else source)
             subject = Subject(node=state.node.name, channel=channel)
             yield Observation(subject, _verdict(late > over), late, cause)

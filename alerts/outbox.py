@@ -81,6 +81,7 @@ class Outbox:
         self._held_back: dict[str, AlertMessage] = {}
         self._fates: dict[str, _Fate] = {}
         self._failing = False
+        self._answers = True
         self._forgotten = 0
         self._work = anyio.Event()
         self._progress = anyio.Event()
@@ -117,7 +118,7 @@ class Outbox:
 
     async def written(self, message: AlertMessage) -> None:
         """Wait until the store knows what has become of a message; not while it fails."""
-        while message.key in self._fates and not self._failing:
+        while message.key in self._fates and self._answers:
             await self._progress.wait()
 
     async def run(self) -> None:
@@ -169,6 +170,10 @@ class Outbox:
         self._take_up(earlier)
 
     async def _keep(self) -> None:
+        # What was settled while the store failed goes first, each put and settled before the next one is: a
+        # crash in between sends no more than one of them again, and none after a later one.
+        for key in [key for key in self._unkept if _settled(self._fates.get(key))]:
+            await self._keep_settled(key)
         events, messages = dict(self._events), dict(self._unkept)
         told, kept = tuple(messages.values()), tuple(events.values())
         await self._within(lambda: self._store.put_alerts(kept, told))
@@ -178,7 +183,16 @@ class Outbox:
                 del self._events[fingerprint]
         for key in messages:
             del self._unkept[key]
+        self._answers = True
         self._release(list(messages))
+
+    async def _keep_settled(self, key: str) -> None:
+        message = self._unkept[key]
+        await self._within(lambda: self._store.put_alerts((), (message,)))
+        del self._unkept[key]
+        self._answers = True
+        while (fate := self._fates.get(key)) is not None:
+            await self._tell(key, fate)
 
     async def _tell(self, key: str, fate: _Fate) -> None:
         if fate.tries:
@@ -217,6 +231,7 @@ class Outbox:
         if not self._failing:
             _log.error("alert.store_failing", why=why)
         self._failing = True
+        self._answers = False
         self._release(list(self._held_back))
         self._forget()
         self._progressed()

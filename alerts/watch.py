@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -18,6 +17,7 @@ from alerts.rules import Rule
 from dialtone.model import (
     AlertEvent,
     AlertMessage,
+    AlertState,
     MessageState,
     MetricDef,
     NodeState,
@@ -29,8 +29,11 @@ from dialtone.ports import Clock, Notifier, Store
 
 _log = structlog.get_logger(__name__)
 
-_TICK: Final = timedelta(microseconds=1)
-"""The least difference of two instants, here and in the store."""
+_STILL_COUNTS: Final = timedelta(days=1)
+"""How old the end of a probe's alert may be for slots of before it to be in a rule's window still."""
+
+_STEP: Final = timedelta(seconds=0.5)
+"""A change of wall clock against monotonic clock that is a step, and no measuring noise."""
 
 
 def _always(_: AlertEvent) -> bool:
@@ -59,7 +62,9 @@ class AlertWatch:
         self._engine = AlertEngine(rules)
         self._metric = metric
         self._watched = watched
-        self._entered: dict[str, datetime] = {}
+        self._zero = self._monotonic_zero()
+        self._told: set[str] = set()
+        self._ended: list[AlertEvent] = []
         self._outbox = Outbox(store, clock, hand_over=self._hand_over, take_up=self._take_up)
         self._deliveries = {
             name: Delivery(name, notifier, clock, self._outbox) for name, notifier in receivers.items()
@@ -77,8 +82,14 @@ class AlertWatch:
 
     @property
     def probe_series(self) -> set[tuple[str, str]]:
-        """The (tenant, flow) of the probe alerts that pend or fire: whose last results `recall` wants."""
-        return {(e.tenant, e.flow) for e in self._engine.active if e.tenant and e.flow and e.probe}
+        """The (tenant, flow) of the probe alerts whose last results `recall` wants.
+
+        They are those that pend or fire, and those that ended within a day: an alert ends while some of
+        its slots are bad, and those count for the next one.
+        """
+        since = self._clock.now() - _STILL_COUNTS
+        events = (*self._engine.active, *(e for e in self._ended if e.since >= since))
+        return {(e.tenant, e.flow) for e in events if e.tenant and e.flow}
 
     def recall(self, results: Iterable[ProbeResult]) -> None:
         """Remember the results of the last slots, so that k of n counts on.
@@ -89,11 +100,11 @@ class AlertWatch:
 
     async def node_polled(self, state: NodeState) -> None:
         """Judge a poll."""
-        self._take(self._engine.node_polled(state, self._clock.now()))
+        self._take(self._engine.node_polled(state, self._now()))
 
     async def probe_ended(self, run: ProbeRun) -> None:
         """Judge a probe."""
-        self._take(self._engine.probe_ended(run.result, self._clock.now()))
+        self._take(self._engine.probe_ended(run.result, self._now()))
 
     async def run(self) -> None:
         """Keep and deliver until cancelled. What waits then is in the store; what is not is logged."""
@@ -130,24 +141,25 @@ class AlertWatch:
         """How often the store failed since the start."""
         return self._outbox.errors
 
+    def _now(self) -> datetime:
+        """Return the wall clock; where it was set, the engine gets to know before it counts by it."""
+        step = self._monotonic_zero() - self._zero
+        if abs(step) >= _STEP:
+            self._zero += step
+            self._engine.clock_set(step)
+        return self._clock.now()
+
+    def _monotonic_zero(self) -> datetime:
+        return self._clock.now() - timedelta(seconds=self._clock.monotonic())
+
     def _take(self, changes: Iterable[AlertEvent]) -> None:
-        events = [self._in_succession(event) for event in changes]
+        events = list(changes)
         for event in filter(announced, events):
+            self._told.add(event.fingerprint)
             subject = {name: value for name, value in about(event).items() if value}
             _log.warning(f"alert.{event.state}", rule=event.rule, cause=event.cause, **subject)
         if events:
             self._outbox.record(events, messages_about(events, self._deliveries, self._clock.now()))
-
-    def _in_succession(self, event: AlertEvent) -> AlertEvent:
-        """Return the event, entered later than the state before it, even where the clock was set back.
-
-        States of one instant would make the same key for two messages of which the second is news.
-        """
-        before = self._entered.get(event.fingerprint)
-        if before is not None and event.since <= before:
-            event = replace(event, since=before + _TICK)
-        self._entered[event.fingerprint] = event.since
-        return event
 
     def _hand_over(self, message: AlertMessage) -> None:
         self._deliveries[message.receiver].add(message)
@@ -163,9 +175,9 @@ class AlertWatch:
                 self._give_up(name, messages)
         for name, delivery in self._deliveries.items():
             delivery.counts.add({outcome: n for (who, outcome), n in earlier.totals.items() if who == name})
-        # What this run has judged already, because the store could not be read before, is newer.
-        judged = {event.fingerprint for event in self._engine.active}
-        alerts = [event for event in earlier.alerts if event.fingerprint not in judged]
+        self._ended = [e for e in earlier.alerts if e.flow and e.state is AlertState.RESOLVED]
+        # What this run has told already, because the store could not be read before, is newer.
+        alerts = [event for event in earlier.alerts if event.fingerprint not in self._told]
         self._take(self._engine.restore(alerts, watched=self._watched, now=self._clock.now()))
 
     def _give_up(self, receiver: str, messages: Sequence[AlertMessage]) -> None:

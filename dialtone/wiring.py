@@ -29,6 +29,7 @@ from dialtone.model import (
     NodeState,
     Origin,
     OutboxEntry,
+    Outcome,
     ProbeResult,
     ProbeRun,
     Sample,
@@ -55,8 +56,8 @@ KEEP_EVIDENCE: Final = timedelta(days=7)
 KEEP_MESSAGES: Final = timedelta(days=30)
 """How long results, their records and settled alert messages are kept; counters do not depend on them."""
 
-_RECENT: Final = 1000
-"""Results of a tenant's flow that are looked at for the slots before a stop, all its probes together."""
+_BY_HAND: Final = 20
+"""Results of probes by hand that may lie between those that a rule's window wants after a restart."""
 _HOUSEKEEPING: Final = 3600.0
 _SELF_WATCH: Final = 5.0
 _STOP_WITHIN: Final = 5.0
@@ -120,9 +121,9 @@ async def serve(settings: Settings) -> None:
     rules = build_rules(settings)
     async with AsyncExitStack() as stack:
         listener = stack.enter_context(open_listener(settings.listen.host, settings.listen.port))
+        stack.enter_context(held_alone(settings.data))
         store = await open_store(settings.data)
         stack.push_async_callback(store.aclose)
-        stack.enter_context(held_alone(settings.data))
         # Port 0 has become a real one, which logs and alerts are to name.
         bound = replace(settings, listen=Listen(settings.listen.host, listener.getsockname()[1]))
         await run_until_signal(lambda: _Service(bound, store, rules).run(listener), grace=_STOP_WITHIN)
@@ -200,6 +201,7 @@ class _Service:
             metric=self._catalog["dialtone_alerts"],
             watched=self._is_watched,
         )
+        self._longest_window = max((rule.of for rule in rules), default=1)
         self._probe_alerts = frozenset(
             alert
             for spec in settings.probes
@@ -226,18 +228,22 @@ class _Service:
     async def _recall(self) -> None:
         """Go on from what was known before the last stop, however it came about."""
         everything, location = Scope.everything(), self._settings.location
+        await self._adopt()
+        planned = {(t, spec.name) for spec in self._settings.probes for t in spec.tenants}
         try:
-            cut_short = await self._store.adopt_unended()
             last = await self._store.latest_results(everything)
+            shown = [r for r in last if (r.tenant, r.probe) in planned and r.location == location]
             totals = await self._store.probe_totals(everything)
-            recent = [result for series in self._watch.probe_series for result in await self._recent(*series)]
+            # Those that failed last too: a kill may have come between a result and the alert that it raises.
+            failed = {(r.tenant, str(r.flow)) for r in shown if r.outcome is Outcome.FAIL}
+            recent = [
+                result
+                for tenant, flow in self._watch.probe_series | failed
+                for result in await self._recent(tenant, flow)
+            ]
         except StoreError as error:
             _log.warning("what was known before can't be read", error=str(error))
             return
-        if cut_short:
-            _log.warning("probes were cut short, and are inconclusive", count=len(cut_short))
-        planned = {(t, spec.name) for spec in self._settings.probes for t in spec.tenants}
-        shown = [r for r in last if (r.tenant, r.probe) in planned and r.location == location]
         for result in shown:
             await self._board.probe_ended(ProbeRun(result, Evidence()))
         series = {(t, s.flow, s.engine, location) for s in self._settings.probes for t in s.tenants}
@@ -245,9 +251,24 @@ class _Service:
         self._exposition.recall(counted, shown)
         self._watch.recall(recent)
 
+    async def _adopt(self) -> None:
+        """Make inconclusive results of the probes that the last stop cut short."""
+        try:
+            cut_short = await self._store.adopt_unended()
+        except StoreError as error:
+            _log.warning("probes that were cut short can't be adopted", error=str(error))
+            return
+        if cut_short:
+            _log.warning("probes were cut short, and are inconclusive", count=len(cut_short))
+
     async def _recent(self, tenant: str, flow: str) -> list[ProbeResult]:
-        """Return the results that the windows of alert rules may still hold of a tenant's flow."""
-        return await self._store.results(Scope.everything(), tenant=tenant, flow=flow, limit=_RECENT)
+        """Return the results that the windows of alert rules may still hold of a tenant's flow.
+
+        No more than that: after an outage of the whole platform this is asked for every tenant.
+        """
+        probes = sum(spec.flow == flow for spec in self._settings.probes)
+        limit = 2 * self._longest_window * probes + _BY_HAND
+        return await self._store.results(Scope.everything(), tenant=tenant, flow=flow, limit=limit)
 
     def _plan(self, runners: Sequence[CollectorRunner], driver: ProbeDriver) -> None:
         """Give the scheduler its jobs: a poll a node, a probe a tenant and flow, and our own upkeep."""

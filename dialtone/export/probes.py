@@ -23,8 +23,11 @@ class ProbeFigures:
         self.block = Block()
 
     def take(self, result: ProbeResult) -> None:
-        """Count one result. Those of stress tests are left out: they say nothing of the tenant's day."""
-        if result.origin is Origin.STRESS:
+        """Count one result of the schedule.
+
+        Somebody trying a wrong password by hand, or a stress run, says nothing of the tenant's day.
+        """
+        if result.origin is not Origin.SCHEDULE:
             return
         labels = self._labels_of(result)
         failure = str(result.failure.code) if result.failure is not None else ""
@@ -46,7 +49,7 @@ class ProbeFigures:
 
     def recall_last(self, result: ProbeResult) -> None:
         """Show the last conclusive result of an earlier run, without counting it again."""
-        if result.outcome is not Outcome.INCONCLUSIVE and result.origin is not Origin.STRESS:
+        if result.outcome is not Outcome.INCONCLUSIVE and result.origin is Origin.SCHEDULE:
             self._show(result, self._labels_of(result))
 
     def _show(self, result: ProbeResult, labels: Labels) -> None:

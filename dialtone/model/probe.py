@@ -202,7 +202,7 @@ class ProbeTotals:
     """What the results of one series add up to since the store was made; outlives the results themselves.
 
     `outcomes` counts by outcome and failure code ("" where it passed), `timings` are of passes alone
-    (RFC 6076: times of success and of failure are never mixed). Stress runs are left out.
+    (RFC 6076: times of success and of failure are never mixed). Only scheduled probes count.
     """
 
     tenant: str

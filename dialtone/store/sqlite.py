@@ -127,12 +127,11 @@ class SqliteStore:
 
     async def put_alerts(self, events: Sequence[AlertEvent], messages: Sequence[AlertMessage] = ()) -> None:
         """See ports.Store."""
-        event_rows = [alert_row(event) for event in events]
-        message_rows = [message_row(message) for message in messages]
 
         def put(db: sqlite3.Connection) -> None:
-            db.executemany(sql("put_alert"), event_rows)
-            db.executemany(sql("put_message"), message_rows)
+            # Rows are made here, off the event loop: after an outage there may be tens of thousands.
+            db.executemany(sql("put_alert"), map(alert_row, events))
+            db.executemany(sql("put_message"), map(message_row, messages))
 
         await self._database.write(put)
 

@@ -45,8 +45,8 @@ class Tally:
     sums: dict[tuple[Series, str, int], float] = field(default_factory=dict)
 
     def count(self, result: ProbeResult) -> None:
-        """Count a result; those of stress runs, and timings that the model doesn't know, are left out."""
-        if result.origin is Origin.STRESS:
+        """Count a scheduled result; others, and timings that the model doesn't know, are left out."""
+        if result.origin is not Origin.SCHEDULE:
             return
         series = Series(result.tenant, result.flow, result.engine, result.location)
         failure = "" if result.failure is None else result.failure.code.value

@@ -50,7 +50,7 @@ CREATE TABLE unended (
     evidence TEXT
 ) STRICT, WITHOUT ROWID;
 
--- What all results add up to, the forgotten ones included; stress runs are left out. `failure` is ""
+-- What all results add up to, the forgotten ones included; only scheduled probes count. `failure` is ""
 -- where the probe passed.
 CREATE TABLE probe_outcomes (
     tenant TEXT NOT NULL,
@@ -83,7 +83,7 @@ CREATE TABLE probe_timings (
 INSERT INTO probe_outcomes (tenant, flow, engine, location, outcome, failure, count)
 SELECT tenant, flow, engine, location, outcome, coalesce(failure_code, ''), 1
 FROM results
-WHERE origin <> 'stress'
+WHERE origin = 'schedule'
 ON CONFLICT (tenant, flow, engine, location, outcome, failure) DO UPDATE SET count = count + 1;
 
 -- The bounds are those of the version that brought this script; should the model's be others by now,
@@ -103,7 +103,7 @@ SELECT
     END,
     1, measured.value
 FROM results, json_each(iif(json_valid(results.timings), results.timings, '{}')) AS measured
-WHERE outcome = 'pass' AND origin <> 'stress'
+WHERE outcome = 'pass' AND origin = 'schedule'
   AND measured.key IN ('rrd', 'srd', 'sdd', 'pdd') AND measured.type IN ('real', 'integer')
 ON CONFLICT (tenant, flow, engine, location, timing, bounds, bucket) DO UPDATE SET
     count = count + 1, sum = sum + excluded.sum;
@@ -124,7 +124,7 @@ SELECT
     END,
     1, measured.value
 FROM results, json_each(iif(json_valid(results.timings), results.timings, '{}')) AS measured
-WHERE outcome = 'pass' AND origin <> 'stress'
+WHERE outcome = 'pass' AND origin = 'schedule'
   AND measured.key = 'sdt' AND measured.type IN ('real', 'integer')
 ON CONFLICT (tenant, flow, engine, location, timing, bounds, bucket) DO UPDATE SET
     count = count + 1, sum = sum + excluded.sum;

@@ -4,7 +4,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from alerts.delivery import LONGEST_ASKED, LONGEST_WAIT, SEND_DEADLINE, AskedToWaitError
-from dialtone.model import MessageState
+from alerts.outbox import KEEP_DEADLINE
+from dialtone.model import AlertMessage, MessageState
 from dialtone.ports import DeliveryError
 from tests.fakes.clock import FakeClock
 from tests.fakes.delivery_line import DeliveryLine, a_message
@@ -46,6 +47,26 @@ async def test_what_is_taken_is_settled_as_delivered(
     assert [entry.state for entry in entries.values()] == [MessageState.DELIVERED] * 2
     assert all(entry.tries == 0 and not entry.detail for entry in entries.values())
     assert (line.delivery.counts.delivered, line.delivery.waiting) == (2, 0)
+
+
+@pytest.mark.parametrize("permanent", [None, True])
+async def test_a_message_is_counted_once_the_store_knows_of_it_so_that_no_kill_makes_a_counter_fall(
+    store: TroubledStore, clock: FakeClock, permanent: bool | None
+) -> None:
+    class Taking(RecordingNotifier):
+        async def send(self, message: AlertMessage) -> None:
+            store.trouble = Trouble.HANGS
+            if permanent:
+                raise DeliveryError("the receiver answered 404 Not Found", permanent=True)
+
+    line = DeliveryLine(store, Taking(), clock)
+    counts = line.delivery.counts
+    async with line.running():
+        line.say("db1")
+        await clock.advance(KEEP_DEADLINE / 2)
+        assert (counts.delivered, counts.refused, line.delivery.waiting) == (0, 0, 1)
+        await clock.advance(KEEP_DEADLINE)
+        assert (counts.delivered + counts.refused, line.delivery.waiting) == (1, 0)
 
 
 async def test_tries_back_off_from_a_second_to_five_minutes(

@@ -1,12 +1,16 @@
 """The outbox and a store that may fail at any point: what is written when, and who waits for it."""
 
+from collections.abc import Sequence
+from datetime import datetime
+
 import anyio
 import pytest
 from structlog.testing import capture_logs
 
 from alerts.outbox import KEEP_AGAIN, KEEP_DEADLINE, REMEMBERED, Earlier
-from dialtone.model import AlertState, MessageState, Scope
+from dialtone.model import AlertEvent, AlertMessage, AlertState, MessageState, Scope
 from dialtone.ports import DeliveryError
+from dialtone.store import MemoryStore
 from tests.fakes.alerts import alert
 from tests.fakes.clock import FakeClock
 from tests.fakes.delivery_line import DeliveryLine, a_message
@@ -94,6 +98,45 @@ async def test_what_the_store_could_not_take_it_has_later_with_what_became_of_it
         await clock.advance(300)
     assert nodes(hook) == ["db2", "db3"]
     assert await line.entries(MessageState.WAITING) == {}
+
+
+async def test_a_kill_while_an_outage_is_made_up_for_leaves_one_delivered_message_to_repeat_at_most(
+    store: TroubledStore, hook: RecordingNotifier, clock: FakeClock
+) -> None:
+    """At every step of the way the store believes no more than one of what was delivered to wait."""
+    seen: list[int] = []
+
+    class Watched(TroubledStore):
+        async def put_alerts(
+            self, events: Sequence[AlertEvent], messages: Sequence[AlertMessage] = ()
+        ) -> None:
+            await super().put_alerts(events, messages)
+            await self._look()
+
+        async def settle_message(self, key: str, state: MessageState, at: datetime, detail: str = "") -> None:
+            await super().settle_message(key, state, at, detail)
+            await self._look()
+
+        async def _look(self) -> None:
+            waiting = await MemoryStore.outbox(self, MessageState.WAITING)
+            seen.append(len({entry.message.key for entry in waiting} & set(hook.keys)))
+
+    watched = Watched()
+    watched.trouble = Trouble.FULL
+    line = DeliveryLine(watched, hook, clock)
+    async with line.running():
+        line.say(*(f"db{number}" for number in range(20)))
+        await clock.advance(1)
+        hook.down = True
+        line.say("db20", "db21")
+        await clock.advance(1)
+        watched.trouble = None
+        await clock.advance(2 * KEEP_AGAIN)
+        assert list(await line.entries(MessageState.WAITING)) == ["db20", "db21"]
+        hook.down = False
+        await clock.advance(300)
+    assert list(await line.entries(MessageState.DELIVERED)) == [f"db{number}" for number in range(22)]
+    assert max(seen) == 1
 
 
 async def test_only_the_newest_state_of_an_alert_is_kept_after_an_outage_but_every_message(

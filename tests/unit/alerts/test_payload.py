@@ -122,11 +122,11 @@ def test_the_words_of_a_rule_may_name_everything_that_an_alert_is_about() -> Non
 
 
 def test_annotations_say_what_is_wrong_why_and_what_tenants_feel(writer: AlertWriter) -> None:
-    event = alert(rule="ReplicationBroken", node="db2", channel="dc2", cause="the SQL thread has stopped")
+    event = alert(rule="ReplicationBroken", node="db2", channel="dc2", cause="the SQL thread does not run")
     notes = writer.annotations(event)
     assert notes["summary"] == "Replication on db2 is broken (channel dc2)"
     assert notes["description"] == (
-        "Replication on db2 is broken (channel dc2). Cause: the SQL thread has stopped. "
+        "Replication on db2 is broken (channel dc2). Cause: the SQL thread does not run. "
         "Tenants feel nothing yet: the standby falls behind, and a switch to it would lose changes."
     )
 

@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Final, Literal
 
 import pytest
 
 from alerts.engine import IN_A_ROW, AlertEngine, fingerprint, probe_alerts
 from alerts.pack import load_rules
-from alerts.rules import Subject, one_line
+from alerts.rules import Rule, Subject, When, one_line
 from alerts.windows import SlotWindow
 from dialtone.model import (
     AlertEvent,
@@ -24,6 +25,7 @@ from tests.fakes.alerts import ACME, GLOBEX, NOON, alert, poll, result, rules
 
 HEALTHY = {"": (1.0, 1.0)}
 SQL_STOPPED = {"": (1.0, 0.0)}
+TICK: Final = timedelta(microseconds=1)
 
 
 def after(seconds: float) -> datetime:
@@ -105,17 +107,17 @@ def test_a_clock_that_is_set_back_neither_fires_nor_makes_a_state_older_than_the
     engine.node_polled(poll(up=False), NOON)
     assert engine.node_polled(poll(up=False), after(-3600)) == []
     [fired] = engine.node_polled(poll(up=False), after(-3585))
-    assert (fired.state, fired.since) == (AlertState.FIRING, NOON)
+    assert (fired.state, fired.since) == (AlertState.FIRING, NOON + TICK)
     [ended] = engine.node_polled(poll(), after(-3500))
-    assert ended.since == NOON
+    assert ended.since == NOON + 2 * TICK
 
 
 @pytest.mark.parametrize(
     ("threads", "words"),
     [
-        ((1.0, 0.0), "the SQL thread has stopped"),
-        ((0.0, 1.0), "the I/O thread has stopped"),
-        ((0.0, 0.0), "the I/O and SQL threads have stopped"),
+        ((1.0, 0.0), "the SQL thread does not run"),
+        ((0.0, 1.0), "the I/O thread does not run"),
+        ((0.0, 0.0), "the I/O and SQL threads do not run"),
     ],
 )
 def test_a_stopped_replica_thread_fires_at_once_and_says_which(
@@ -135,7 +137,7 @@ def test_the_cause_of_broken_replication_is_the_servers_own_error_text(engine: A
     [event] = engine.node_polled(poll(threads={"dc2": (1.0, 0.0)}, info=info), NOON)
     assert event.channel == "dc2"
     assert event.cause == (
-        "the SQL thread has stopped: Could not execute Write_rows: Duplicate entry '7' for key 'PRIMARY'"
+        "the SQL thread does not run: Could not execute Write_rows: Duplicate entry '7' for key 'PRIMARY'"
     )
 
 
@@ -260,6 +262,29 @@ def test_a_lag_that_nobody_knows_neither_raises_nor_clears(engine: AlertEngine) 
     assert engine.node_polled(poll(threads=HEALTHY), after(135)) == []
     assert engine.node_polled(poll(threads=SQL_STOPPED), after(150))[0].rule == "ReplicationBroken"
     assert "ReplicationLate firing" in told(list(engine.active))
+
+
+def with_a_heartbeat(state: NodeState) -> NodeState:
+    """Return the poll of a node whose heartbeat table is configured."""
+    return replace(state, node=replace(state.node, options={"heartbeat": "dialtone.heartbeat"}))
+
+
+@pytest.mark.parametrize("heartbeats", [{}, {"2": 0.1}, {"1": -3600.0}])
+def test_the_0_of_a_replica_ends_nothing_while_the_heartbeat_of_its_source_can_not_be_read(
+    engine: AlertEngine, heartbeats: dict[str, float]
+) -> None:
+    dead_link = poll(threads=HEALTHY, info=SOURCE, lag={"": 0.0}, heartbeats={"1": 90.0})
+    assert late(engine, with_a_heartbeat(dead_link)) == FIRED
+    unread = poll(threads=HEALTHY, info=SOURCE, lag={"": 0.0}, heartbeats=heartbeats)
+    assert engine.node_polled(with_a_heartbeat(unread), after(135)) == []
+    well = poll(threads=HEALTHY, info=SOURCE, lag={"": 0.0}, heartbeats={"1": 0.1})
+    assert told(engine.node_polled(with_a_heartbeat(well), after(150))) == ["ReplicationLate resolved"]
+
+
+def test_a_replica_that_says_it_lags_is_believed_while_its_heartbeat_can_not_be_read(
+    engine: AlertEngine,
+) -> None:
+    assert late(engine, with_a_heartbeat(poll(threads=HEALTHY, info=SOURCE, lag={"": 75.0}))) == FIRED
 
 
 def test_a_heartbeat_from_the_future_is_no_lag(engine: AlertEngine) -> None:
@@ -472,7 +497,68 @@ def test_a_clock_that_was_set_back_while_away_makes_no_state_older_than_the_stor
         *engine.node_polled(poll(), after(-3590)),
         *engine.node_polled(poll(up=False), after(-3580)),
     ]
-    assert {event.since for event in events} == {NOON}
+    assert [event.since for event in events] == [NOON + n * TICK for n in range(1, len(events) + 1)]
+
+
+def test_states_that_follow_each_other_over_restarts_never_have_the_same_instant(engine: AlertEngine) -> None:
+    # The clock was set back: every state is entered "before" the first one.
+    held = [alert(node="db2", rule="ReplicationBroken", channel="")]
+    instants = [held[0].since]
+    for threads in (HEALTHY, SQL_STOPPED, HEALTHY, SQL_STOPPED):
+        engine = AlertEngine(rules())
+        engine.restore(held, watched=everything, now=after(-3600))
+        held = engine.node_polled(poll(threads=threads), after(-3590))
+        instants += [event.since for event in held]
+    assert len(instants) == len(set(instants)) == 5
+    assert instants == sorted(instants)
+
+
+OF_ANOTHER_KIND: Final = {
+    When.NODE_DOWN: "for: 0s",
+    When.REPLICATION_LATE: "over: 10s, for: 0s",
+    When.PROBE_FAILING: "failing: 1, of: 1",
+}
+
+
+@pytest.mark.parametrize("before", OF_ANOTHER_KIND)
+@pytest.mark.parametrize("now", OF_ANOTHER_KIND)
+def test_an_alert_of_a_rule_that_looks_at_something_else_by_now_ends(
+    tmp_path: Path, before: When, now: When
+) -> None:
+    def mine(when: When) -> tuple[Rule, ...]:
+        words = "severity: warning, summary: a, felt: b"
+        (tmp_path / "rules.yaml").write_text(
+            f"rules: [{{name: Mine, when: {when}, {OF_ANOTHER_KIND[when]}, {words}}}]"
+        )
+        return tuple(rule for rule in rules(tmp_path / "rules.yaml") if rule.name == "Mine")
+
+    earlier = AlertEngine(mine(before))
+    earlier.node_polled(poll(up=before is not When.NODE_DOWN, threads=HEALTHY, lag={"": 99.0}), NOON)
+    earlier.probe_ended(result(Outcome.FAIL), NOON)
+    assert told(list(earlier.active)) == ["Mine firing"]
+    again = AlertEngine(mine(now))
+    gone = again.restore(earlier.active, watched=everything, now=after(10))
+    assert told(gone) == ([] if before is now else ["Mine resolved"])
+    assert len(again.active) == (before is now)
+
+
+def test_an_alert_of_an_early_version_that_kept_no_name_of_its_probe_goes_on(engine: AlertEngine) -> None:
+    fired = alert(rule="ProbeFailing", tenant=ACME, flow="call", probe="calls", location="mtl1")
+    early = replace(fired, probe=None, location=None)
+    assert engine.restore([early], watched=everything, now=after(10)) == []
+    [ended] = engine.probe_ended(result(Outcome.PASS), after(60))
+    assert (ended.fingerprint, ended.state) == (fired.fingerprint, AlertState.RESOLVED)
+
+
+def test_what_fired_and_was_judged_anew_before_that_could_be_read_fires_again_and_ends_with_a_word(
+    engine: AlertEngine,
+) -> None:
+    engine.node_polled(poll(up=False), after(60))
+    [again] = engine.restore([alert(node="db2")], watched=everything, now=after(70))
+    assert (again.state, again.started) == (AlertState.FIRING, NOON)
+    assert again.since > after(60)
+    [ended] = engine.node_polled(poll(), after(75))
+    assert (ended.state, ended.started) == (AlertState.RESOLVED, NOON)
 
 
 def test_slots_are_recalled_in_any_order_without_a_word_and_counted_on(engine: AlertEngine) -> None:

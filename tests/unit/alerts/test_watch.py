@@ -298,6 +298,43 @@ async def test_what_is_read_late_takes_nothing_back_of_what_was_judged_meanwhile
     assert [sample.labels[-1] for sample in watch.samples(NOON)] == ["firing"]
 
 
+async def test_what_was_told_before_the_store_could_be_read_is_not_replaced_by_an_older_state(
+    store: TroubledStore, hook: RecordingNotifier, clock: FakeClock
+) -> None:
+    await store.put_alerts([alert(rule="ReplicationBroken", node="db2", channel="")])
+    store.trouble = Trouble.FULL
+    watch = make(store, clock, hook=hook)
+    await watch.restore()
+    async with running(watch):
+        for threads in (STOPPED, HEALTHY):
+            await watch.node_polled(poll(threads=threads))
+            await clock.advance(1)
+        store.trouble = None
+        await clock.advance(2 * KEEP_AGAIN)
+        await watch.node_polled(poll(threads=STOPPED))
+        await clock.advance(0)
+    assert hook.states == [FIRED, ENDED, FIRED]
+
+
+async def test_what_had_fired_and_only_pends_when_the_store_is_read_late_ends_for_the_receivers_too(
+    store: TroubledStore, hook: RecordingNotifier, clock: FakeClock
+) -> None:
+    await store.put_alerts([alert(node="db2")])
+    store.trouble = Trouble.FULL
+    watch = make(store, clock, hook=hook)
+    await watch.restore()
+    async with running(watch):
+        await clock.advance(1)
+        await watch.node_polled(poll(up=False))
+        store.trouble = None
+        await clock.advance(2 * KEEP_AGAIN)
+        await watch.node_polled(poll())
+        await clock.advance(0)
+    assert hook.states == ["NodeDown firing", "NodeDown resolved"]
+    [kept] = await store.alerts(Scope.everything())
+    assert kept.state is AlertState.RESOLVED
+
+
 async def test_an_end_that_is_read_late_never_follows_a_new_beginning(
     store: TroubledStore, hook: RecordingNotifier, clock: FakeClock
 ) -> None:
@@ -387,7 +424,21 @@ async def test_samples_count_what_pends_and_fires_by_rule_tenant_and_state(
     ]
 
 
-async def test_the_series_to_recall_are_those_of_alerts_about_probes(
+def ended(flow: str, *, after: float) -> AlertEvent:
+    """Return the end of a probe's alert, so many seconds after noon."""
+    since = NOON + timedelta(seconds=after)
+    return alert(
+        AlertState.RESOLVED,
+        rule="ProbeFailing",
+        tenant=ACME,
+        flow=flow,
+        probe=flow,
+        location="a",
+        since=since,
+    )
+
+
+async def test_the_series_to_recall_are_those_of_alerts_about_probes_that_last_or_ended_lately(
     store: TroubledStore, clock: FakeClock
 ) -> None:
     await store.put_alerts(
@@ -395,12 +446,13 @@ async def test_the_series_to_recall_are_those_of_alerts_about_probes(
             alert(node="db2"),
             alert(rule="ProbeFailing", tenant=ACME, flow="call", probe="calls", location="mtl1"),
             alert(rule="ProbeFailing", tenant=ACME, flow="call", probe="calls-tls", location="mtl1"),
-            alert(AlertState.RESOLVED, rule="ProbeFailing", tenant=ACME, flow="register"),
+            ended("register", after=-60),
+            ended("options", after=-7 * 86400),
         ]
     )
     watch = make(store, clock)
     await watch.restore()
-    assert watch.probe_series == {(ACME, "call")}
+    assert watch.probe_series == {(ACME, "call"), (ACME, "register")}
 
 
 async def test_recalled_results_count_for_what_comes_next(
@@ -431,6 +483,24 @@ async def test_a_clock_that_was_set_back_keeps_no_change_from_the_store_or_from_
     assert kept.state is AlertState.RESOLVED
     assert kept.started is not None
     assert kept.since >= kept.started
+
+
+@pytest.mark.parametrize("step", [-7200, -40, 40, 7200])
+async def test_a_clock_that_is_set_makes_nothing_late_for_longer_or_shorter_than_it_was(
+    store: TroubledStore, hook: RecordingNotifier, clock: FakeClock, step: float
+) -> None:
+    watch = make(store, clock, hook=hook)
+    behind = poll(threads=HEALTHY, lag={"": 75.0})
+    async with running(watch):
+        for second in (0, 15, 30, 45):
+            await watch.node_polled(behind)
+            await clock.advance(15)
+            if second == 15:
+                clock.jump(step)
+            assert hook.states == []
+        await watch.node_polled(behind)
+        await clock.advance(0)
+    assert hook.states == ["ReplicationLate firing"]
 
 
 async def test_nor_does_one_that_is_set_back_over_a_restart(

@@ -351,8 +351,11 @@ async def test_an_inconclusive_last_result_says_nothing_about_success_after_a_re
     assert value(exposition, "dialtone_probe_success") is None
 
 
-async def test_stress_tests_are_not_the_tenants_day(exposition: Exposition) -> None:
-    await exposition.probe_ended(a_run(origin=Origin.STRESS, timings={"srd": 1.0}))
+@pytest.mark.parametrize("origin", [Origin.STRESS, Origin.MANUAL])
+async def test_stress_tests_and_probes_by_hand_are_not_the_tenants_day(
+    exposition: Exposition, origin: Origin
+) -> None:
+    await exposition.probe_ended(a_run(origin=origin, timings={"srd": 1.0}))
     assert not [name for name, _ in series(exposition) if name.startswith("dialtone_probe_")]
 
 

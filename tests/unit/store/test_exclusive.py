@@ -24,5 +24,11 @@ def test_another_folder_is_free(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_takes_no_file_is_a_store_error(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="look at `data:`"), held_alone(tmp_path / "missing"):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="look at `data:`"), held_alone(tmp_path / "file" / "data"):
         pass
+
+
+def test_a_folder_that_is_not_there_yet_is_made_for_its_owner_alone(tmp_path: Path) -> None:
+    with held_alone(tmp_path / "a" / "data"):
+        assert (tmp_path / "a" / "data").stat().st_mode & 0o777 == 0o700

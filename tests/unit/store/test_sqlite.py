@@ -5,7 +5,9 @@ import re
 import sqlite3
 import stat
 import tempfile
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from importlib import resources
 from pathlib import Path
@@ -45,6 +47,25 @@ def open_folder() -> Iterator[Path]:
         folder = Path(name)
         folder.chmod(0o755)
         yield folder
+
+
+class Watched(str):
+    """A text that notes on which thread it is made ready for the disk."""
+
+    threads: set[int]
+
+    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
+        self.threads.add(threading.get_ident())
+        return super().encode(encoding, errors)
+
+
+async def test_rows_of_alerts_and_messages_are_made_off_the_event_loop(store: SqliteStore) -> None:
+    cause = Watched("connection refused")
+    cause.threads = set()
+    event = replace(an_alert(), cause=cause)
+    await store.put_alerts([event], [replace(a_message("k"), events=(event,))])
+    assert cause.threads
+    assert threading.get_ident() not in cause.threads
 
 
 async def ids(store: SqliteStore) -> list[str]:
