@@ -14,6 +14,7 @@ from alerts.payload import AlertWriter
 from dialtone import __version__
 from dialtone.model import AlertMessage, Secret
 from dialtone.ports import DeliveryError
+from dialtone.runtime.apart import apart
 
 _PASSING_4XX: Final = frozenset(
     {
@@ -58,7 +59,8 @@ class WebhookNotifier:
         had the field before the draft take it. Raises DeliveryError: permanent where the receiver
         refuses the message (most of 4xx), AskedToWaitError where it says when to come again.
         """
-        status, headers = await self._post(message)
+        # Apart, or a receiver that floods us with answers would keep the service from everything else.
+        status, headers = await apart(lambda: self._post(message), name="webhook")
         if 200 <= status < 300:
             return
         words = f"the receiver answered {_named(status)}"

@@ -153,7 +153,7 @@ async def _driver(
 ) -> AsyncIterator[ProbeDriver]:
     """Own the engines and what drives them."""
     async with sippy_prober(clock) as sippy:
-        yield ProbeDriver(
+        driver = ProbeDriver(
             {Engine.SIPPY: sippy, Engine.SIPP: SippProber(clock, settings.data / "spool")},
             store,
             clock,
@@ -164,6 +164,10 @@ async def _driver(
             evidence,
             random.Random(),  # noqa: S311 - jitter and ids, not secrets
         )
+        try:
+            yield driver
+        finally:
+            await driver.aclose()
 
 
 def external_url(settings: Settings) -> str:

@@ -5,8 +5,9 @@ writes as log lines, a word of `Note` and what belongs to it; who runs without l
 is refused or given up is a failed call, and each final response is a step of its own in the counts file.
 
 Both 3.6 and 3.7 run them. What they can't do, because SIPp can't: follow a Contact or Route to another
-address (all goes to the next hop), answer a second challenge of another realm, digest with the
-Request-URI (SIPp's own is `sip:` and the next hop), algorithms beyond MD5 (3.6), hang up when stopped.
+address (all goes to the next hop), answer a second challenge of another realm, algorithms beyond MD5 (3.6),
+answer a request while one of their own waits for its answer. Who runs them gives -aa (keep-alives in a call
+are answered then) and -auth_uri (the digest names the next hop otherwise).
 """
 
 from collections.abc import Mapping

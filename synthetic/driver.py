@@ -34,10 +34,17 @@ from synthetic.runs import broken_run
 
 STORE_WITHIN: Final = 10.0
 """Seconds that the store has to take results; a disk that hangs must not stop the probes."""
-LEASE_BEYOND: Final = TIDY + GRACE + 5.0
-"""How long after a probe's timeout its accounts stay leased at most, in seconds: it still tidies up then."""
+LEASE_BEYOND: Final = TIDY + GRACE + 15.0
+"""How long after a probe's timeout its accounts stay leased at most, in seconds: it still tidies up then.
+
+On SIPp that is a CANCEL, the end of two programs, and one more that takes the binding back.
+"""
+FAREWELL: Final = 2.0
+"""Seconds that the store has at a stop to take what still waits."""
 BACKLOG: Final = 10_000
 """Results kept in memory while the store takes none; beyond it the oldest are lost."""
+
+_ENGINE_TROUBLE: Final = frozenset({FailureCode.ENGINE_MISSING, FailureCode.ENGINE_CRASHED})
 
 _log = structlog.get_logger(__name__)
 
@@ -90,12 +97,21 @@ class ProbeDriver:
         self._backlog: deque[ProbeResult] = deque()
         self._writing = anyio.Lock()
         self._store_broken = False
+        self._broken_engines: set[Engine] = set()
         self.lost = 0
 
     @property
     def backlog(self) -> int:
         """How many results wait for the store."""
         return len(self._backlog)
+
+    async def aclose(self) -> None:
+        """Offer the store a last time what it would not take, and say what is lost with this process."""
+        with anyio.move_on_after(FAREWELL, shield=True):
+            async with self._writing:
+                await self._write_backlog()
+        if self._backlog:
+            _log.error("results are lost: the store would not take them before the stop", count=self.backlog)
 
     async def run(self, spec: ProbeSpec, tenant: str, *, origin: Origin, slot: int) -> ProbeRun:
         """Run a probe for a tenant; return its last attempt, which is already stored and told to the sinks.
@@ -174,10 +190,22 @@ class ProbeDriver:
         if run.evidence != Evidence():
             path = await self._evidence.write(run)
             run = replace(run, result=replace(run.result, evidence=path))
+        self._watch_engine(run.result)
         await self._store_result(run.result)
         for sink in self._sinks:
             await sink.probe_ended(run)
         return run
+
+    def _watch_engine(self, result: ProbeResult) -> None:
+        """Log once that an engine breaks down, and once that it works again: nobody's phone rings for it."""
+        broken = result.failure is not None and result.failure.code in _ENGINE_TROUBLE
+        if broken and result.engine not in self._broken_engines:
+            self._broken_engines.add(result.engine)
+            why = result.failure.detail if result.failure is not None else ""
+            _log.warning("an engine breaks down; its probes are inconclusive", engine=result.engine, why=why)
+        elif not broken and result.engine in self._broken_engines and result.outcome is Outcome.PASS:
+            self._broken_engines.discard(result.engine)
+            _log.info("an engine works again", engine=result.engine)
 
     async def _store_result(self, result: ProbeResult) -> None:
         if len(self._backlog) >= BACKLOG:

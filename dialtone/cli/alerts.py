@@ -19,6 +19,7 @@ from dialtone.config import Receiver, Settings, load
 from dialtone.model import AlertEvent, AlertState, MessageState, OutboxEntry
 
 _GIVEN_UP: Final = frozenset({MessageState.REFUSED, MessageState.DROPPED})
+_ORDER: Final = (AlertState.FIRING, AlertState.UNKNOWN, AlertState.PENDING, AlertState.RESOLVED)
 _SHOWN: Final = 20
 """How many given-up messages the text names; JSON has all."""
 _UNITS: Final = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
@@ -34,7 +35,7 @@ def alerts() -> None:
 @click.option("--all", "everything", is_flag=True, help="Also those that have ended.")
 @click.option("--format", "shape", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def list_(config: Path, everything: bool, shape: str) -> int:
-    """Show the alerts of CONFIG that pend or fire, newest first, and the messages that wait.
+    """Show the alerts of CONFIG, firing before pending, newest first, and the messages that wait.
 
     Reads the data folder, whether the service runs or not. Exit 0, alerts or none; 7 where the data
     folder can't be used.
@@ -42,7 +43,7 @@ def list_(config: Path, everything: bool, shape: str) -> int:
     settings = load(config)
     kept = anyio.run(wiring.alerts_listed, settings)
     events, entries = kept or ((), ())
-    shown = [event for event in events if everything or event.state is not AlertState.RESOLVED]
+    shown = sorted(filter(_everything if everything else _live, events), key=lambda e: _ORDER.index(e.state))
     if shape == "json":
         click.echo(json.dumps(_as_json(settings, shown, entries, began=kept is not None), indent=2))
     elif kept is None:
@@ -50,6 +51,15 @@ def list_(config: Path, everything: bool, shape: str) -> int:
     else:
         _print(settings, shown, entries, datetime.now(UTC))
     return Exit.OK
+
+
+def _live(event: AlertEvent) -> bool:
+    return event.state is not AlertState.RESOLVED
+
+
+def _everything(event: AlertEvent) -> bool:
+    """Whether it is, or was, an alert: what pended and ended without firing never was one."""
+    return _live(event) or event.started is not None
 
 
 @alerts.command("test")

@@ -1,5 +1,6 @@
 """dialtone check: validate a configuration and list every problem."""
 
+import shutil
 from pathlib import Path
 
 import click
@@ -8,6 +9,7 @@ from dialtone import wiring
 from dialtone.cli.exits import Exit
 from dialtone.cli.options import config_argument
 from dialtone.config import ConfigError, load
+from dialtone.model import Engine
 
 
 @click.command()
@@ -24,6 +26,10 @@ def check(config: Path) -> int:
         return Exit.FAILED
     for note in settings.notes:
         click.echo(f"note: {note}")
+    if any(probe.engine is Engine.SIPP for probe in settings.probes) and shutil.which("sipp") is None:
+        click.echo(
+            "note: there is no program sipp on PATH here; without it probes of engine sipp tell nothing"
+        )
     flows = sum(len(probe.tenants) for probe in settings.probes)
     click.echo(
         f"{config}: good. Tenants: {len(settings.tree.domains)}, nodes: {len(settings.nodes)}, "

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +12,7 @@ import click
 from dialtone import wiring
 from dialtone.cli.exits import Exit
 from dialtone.cli.options import config_argument
+from dialtone.cli.signals import until_signal
 from dialtone.config import ProbeSpec, Settings, load
 from dialtone.model import TIMINGS, Engine, Flow, Outcome, ProbeRun, normalise_domain
 from dialtone.ports import StoreError
@@ -38,7 +40,7 @@ def probe(flow: str, config: Path, tenant: str, engine: str | None, count: int, 
     settings = load(config)
     spec = _spec(settings, Flow(flow), _domain(settings, tenant), engine)
     try:
-        runs = anyio.run(wiring.probe, settings, spec, spec.tenants[0], count)
+        runs = anyio.run(until_signal, partial(wiring.probe, settings, spec, spec.tenants[0], count))
     except StoreError as error:
         # Not 7: a scheduler would not know the code, and nothing was learnt about the platform.
         click.echo(f"dialtone: {error}", err=True)
@@ -103,10 +105,9 @@ def _print(run: ProbeRun) -> None:
     click.echo(f"{result.flow} {result.tenant}")
     click.echo(f"  phone   {result.account}")
     click.echo(f"  target  {result.target} (engine {result.engine})")
-    word = result.outcome.value.upper()
-    if result.failure:
-        word += f" {result.failure.code}" + (f": {result.failure.detail}" if result.failure.detail else "")
-    click.echo(f"{word} in {result.duration * 1000:.0f} ms")
+    word = result.outcome.value.upper() + (f" {result.failure.code}" if result.failure else "")
+    why = f": {result.failure.detail}" if result.failure and result.failure.detail else ""
+    click.echo(f"{word} in {result.duration * 1000:.0f} ms{why}")
     for name, seconds in result.timings.items():
         click.echo(f"  {name.upper():4} {seconds * 1000:10.2f} ms  {TIMINGS[name].partition(':')[0]}")
     if run.evidence.marks:

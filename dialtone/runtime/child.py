@@ -23,7 +23,7 @@ _log = structlog.get_logger(__name__)
 _KEPT_ENVIRONMENT: Final = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "PATH", "TMPDIR", "TZ", "VIRTUAL_ENV")
 _BACK_OFF: Final = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 """Seconds before a start, by how many children in a row died young."""
-_GREW_UP: Final = 60.0
+_GREW_UP: Final = 10.0
 """A child that lived this long (seconds) did not die young: the next starts at once."""
 
 

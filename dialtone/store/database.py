@@ -18,13 +18,16 @@ from typing import Final, Self, TypeVar
 import anyio
 
 from dialtone.ports import StoreError
-from dialtone.store.errors import store_error
+from dialtone.store.errors import is_busy, store_error
 from dialtone.store.migrate import migrate
 
 T = TypeVar("T")
 
 _CLOSING: Final = 30.0
 """Seconds that closing waits for jobs already handed in."""
+
+_HARDLY: Final = 0.05
+"""Seconds that a job waits for a lock that the one before it waited for in vain."""
 
 _PAUSE: Final = 0.02
 """Seconds between two tries to set a file up; the thread waits, not the event loop."""
@@ -33,8 +36,12 @@ _PAUSE: Final = 0.02
 class Database:
     """A migrated database that runs jobs one after another, each in a transaction."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, thread: ThreadPoolExecutor) -> None:
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, thread: ThreadPoolExecutor, busy_timeout: float
+    ) -> None:
         self._path = path
+        self._busy_timeout = busy_timeout
+        self._locked_out = False
         self._connection = connection
         self._thread = thread
         self._closed = False
@@ -43,7 +50,8 @@ class Database:
     async def open(cls, path: Path, *, busy_timeout: float) -> Self:
         """Open the file, made if need be, and bring its schema up to date. Raises StoreError.
 
-        `busy_timeout` is how long, in seconds, a job waits for another process's lock.
+        `busy_timeout` is how long, in seconds, a job waits for another process's lock. Once one has waited in
+        vain the next ones hardly wait, until one succeeds: they would all stand behind each other.
         """
         thread = ThreadPoolExecutor(1, thread_name_prefix="dialtone-store")
         try:
@@ -53,7 +61,7 @@ class Database:
         except BaseException:
             thread.shutdown(wait=False)
             raise
-        return cls(path, connection, thread)
+        return cls(path, connection, thread, busy_timeout)
 
     async def read(self, job: Callable[[sqlite3.Connection], T]) -> T:
         """Run a job that only reads, on one consistent snapshot. Raises StoreError."""
@@ -90,9 +98,17 @@ class Database:
                     connection.execute("ROLLBACK")
                 raise
         except sqlite3.Error as error:
+            self._be_patient(not is_busy(error))
             # Without its traceback: those frames hold a cursor, and would carry it to the caller's thread.
             raise store_error(error, self._path) from error.with_traceback(None)
+        self._be_patient(True)
         return found
+
+    def _be_patient(self, patient: bool) -> None:
+        if patient is self._locked_out:
+            self._locked_out = not patient
+            seconds = self._busy_timeout if patient else min(_HARDLY, self._busy_timeout)
+            self._connection.execute(f"PRAGMA busy_timeout = {round(seconds * 1000)}")
 
 
 async def _on(thread: ThreadPoolExecutor, job: Callable[[], T]) -> T:
@@ -129,7 +145,7 @@ def _set_up(connection: sqlite3.Connection, path: Path, *, deadline: float) -> N
         except sqlite3.OperationalError as error:
             # The switch to WAL does not always honour the busy timeout: of two processes that make the
             # file at once, the second is told "locked" without having waited.
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+            if not is_busy(error) or time.monotonic() >= deadline:
                 raise
             time.sleep(_PAUSE)
         else:

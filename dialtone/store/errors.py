@@ -21,6 +21,12 @@ _WORDS: Final[Mapping[int, str]] = {
 }
 
 
+def is_busy(error: sqlite3.Error) -> bool:
+    """Say whether another process's lock was in the way."""
+    code: int | None = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF == sqlite3.SQLITE_BUSY
+
+
 def store_error(error: sqlite3.Error, path: Path) -> StoreError:
     """Return the StoreError for what SQLite raised about the database at `path`."""
     # Errors of the Python layer (a value too large, say) have no code; they are mistakes of ours.

@@ -5,6 +5,7 @@ from typing import Any, Final
 from dialtone.model import Account, FailureCode
 from synthetic.agents.siplib import SipHeader
 from synthetic.probes.base import FlowError
+from synthetic.probes.refusals import refused_again
 
 MAX_ROUNDS: Final = 4
 """Challenges that one request may meet: two servers' on its way, and each once more with a fresh nonce."""
@@ -40,7 +41,7 @@ class DigestAnswers:
         realm, user = challenge.realm, self._account.auth_user
         seen = (status, realm) in self._answered
         if self._rounds > MAX_ROUNDS or (seen and not _stale(challenge)):
-            raise FlowError(FailureCode.AUTH, f"the password was refused (another {status})", status)
+            raise refused_again(status)
         self._answered.add((status, realm))
         challenge.realm = _as_text(realm)
         body = request.getBody()

@@ -4,20 +4,13 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from dialtone.model import Account, FailureCode
 from synthetic.agents.digest import DigestAnswers
 from synthetic.agents.transactions import TransactionManager
 from synthetic.probes.base import FlowError
-
-CODES: Final = {
-    3: FailureCode.SIP_3XX,
-    4: FailureCode.SIP_4XX,
-    5: FailureCode.SIP_5XX,
-    6: FailureCode.SIP_6XX,
-}
-_MAX_REASON: Final = 80
+from synthetic.probes.refusals import refusal
 
 Progress = Callable[[int, float], None]
 """Told of every provisional response: its status and when it came."""
@@ -116,14 +109,6 @@ async def exchange(
             return Answered(first_sent, response.rtime.monot, response)
         else:
             raise refusal(status, reason, authenticated=answers.given)
-
-
-def refusal(status: int, reason: str, *, authenticated: bool) -> FlowError:
-    """Return the failure that a final response means: a 403 to credentials is a refused password."""
-    said = "".join(c if c.isprintable() else "?" for c in reason[:_MAX_REASON])
-    if status == 403 and authenticated:
-        return FlowError(FailureCode.AUTH, f"403 {said}", status)
-    return FlowError(CODES.get(status // 100, FailureCode.UNEXPECTED_MESSAGE), f"{status} {said}", status)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""How late the worker's own loop is: a probe measured by a late loop says nothing about the platform."""
+"""How late a loop of ours is: a probe that a late loop measured, or led, says nothing about the platform."""
 
 import asyncio
 from collections import deque
@@ -27,6 +27,10 @@ class LatenessMeter:
         """Remember one wake-up, `at` on the loop's clock (CLOCK_MONOTONIC), unless its delay is small."""
         if late >= _NOTED:
             self._late.append((at, late))
+
+    def held_since(self, start: float) -> float:
+        """Return the sum of all lateness since then, in seconds: about how long the loop did other things."""
+        return sum(late for at, late in self._late if at >= start)
 
     def worst_since(self, start: float) -> float:
         """Return the greatest lateness, in seconds, of any wake-up since then."""

@@ -8,8 +8,6 @@ from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from typing import Final, Protocol
 
-import structlog
-
 from dialtone.model import Failure, FailureCode, ProbeRequest, ProbeRun
 from dialtone.ports import Clock
 from dialtone.runtime.child import ChildError, ChildProcess, ChildTimeout
@@ -21,8 +19,6 @@ WORKER: Final = "synthetic.agents.worker"
 LIBRARY: Final = "sippy"
 GRACE: Final = 3.0
 """How long after the probe's deadline and its tidying up the worker may take to report, in seconds."""
-
-_log = structlog.get_logger(__name__)
 
 
 class Asks(Protocol):
@@ -63,7 +59,6 @@ class SippyProber:
             detail = f"the worker's report can't be understood: {type(error).__name__}: {error}"
         else:
             return ended_run(request, report, evidence, started)
-        _log.warning("a probe was lost", probe=request.probe, tenant=request.tenant, why=detail)
         failure = Failure(FailureCode.ENGINE_CRASHED, detail)
         return broken_run(request, failure, started, duration=self._clock.monotonic() - before)
 

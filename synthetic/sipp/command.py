@@ -15,6 +15,7 @@ MAX_LOG: Final = 1024 * 1024
 _MAX_KEYS: Final = 90
 """SIPp's table of -key has 100 places."""
 _KEY: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+_CALL_IDS: Final = re.compile(r"[A-Za-z0-9]{1,64}")
 _MAX_VALUE: Final = 1000
 _DIGEST_URI: Final = re.compile(r"[A-Za-z0-9%_.!~*'()&=+$,;?/:@\[\]][^\s\"]{0,499}")
 """The characters that a SIP URI has; it must begin with none that an option begins with."""
@@ -47,6 +48,7 @@ def command_line(sipp: Sipp, invocation: Invocation, *, buffer: int) -> list[str
         "-aa",  # OPTIONS, INFO, NOTIFY, UPDATE of a call's platform (keep-alives mostly) are answered by 200
         # An aborted REGISTER would otherwise be followed by a BYE of no call; the scenarios end their own.
         *("-default_behaviors", "all,-bye"),
+        *("-cid_str", f"%u-%p-{_call_ids(invocation)}@%s"),  # number of the call, process, address
         *_digest_uri(invocation),
         *_keys(invocation),
         *_injection(invocation),
@@ -83,6 +85,12 @@ def _keys(invocation: Invocation) -> list[str]:
             raise ValueError(f"the value of the SIPp keyword {name} has line breaks, or is too long")
         words += ["-key", name, value]
     return words
+
+
+def _call_ids(invocation: Invocation) -> str:
+    if not _CALL_IDS.fullmatch(invocation.call_ids):
+        raise ValueError(f"{invocation.call_ids[:80]!r} can't be part of a Call-ID: letters and digits only")
+    return invocation.call_ids
 
 
 def _digest_uri(invocation: Invocation) -> tuple[str, ...]:

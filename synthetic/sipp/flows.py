@@ -28,7 +28,7 @@ from synthetic.probes.call import HOLD, PROOF, RING
 from synthetic.probes.runner import PARTIES, TIDY
 from synthetic.sipp import files
 from synthetic.sipp.credentials import uri_user, write_injection
-from synthetic.sipp.drops import dropped
+from synthetic.sipp.lateness import Watch
 from synthetic.sipp.process import SippRun, running
 from synthetic.sipp.program import Sipp
 from synthetic.sipp.record import Leg
@@ -41,6 +41,8 @@ HELD: Final = HOLD + 0.4
 """How long a call is held, in seconds: longer than the 0.5 s after which a 200 without an ACK comes again."""
 START: Final = 5.0
 """How long SIPp may take to open its port, in seconds."""
+PROMPT: Final = 1.0
+"""How long it takes at most where the machine isn't overloaded, in seconds (measured: 0.05)."""
 SLACK: Final = TIDY
 """How long past the probe's deadline a caller may go on, in seconds: it gives up then by CANCEL.
 
@@ -115,8 +117,7 @@ class Trip:
     @property
     def all(self) -> tuple[Leg, ...]:
         """Every run there was, in order."""
-        legs = (self.legs.registration, self.legs.caller, self.legs.callee, self.leaving)
-        return tuple(leg for leg in legs if leg is not None)
+        return (*self.legs.all, *(() if self.leaving is None else (self.leaving,)))
 
 
 async def travel(errand: Errand) -> Trip:
@@ -150,9 +151,9 @@ async def _register(
     folder = await _folder(errand, f"register-{expires}")
     await anyio.to_thread.run_sync(lambda: write_injection(folder, account))
     invocation = _client(errand, REGISTER, port, {"expires": str(expires)}, within, account.tenant)
-    async with _run(errand, invocation, folder) as run:
-        finished, lost = await _ended(run, port, within + _MIN_WAIT)
-    return Leg(party, invocation.local, finished, lost)
+    async with _run(errand, invocation, folder) as (run, watch):
+        finished = await _ended(errand, run, watch, within + _MIN_WAIT)
+    return Leg(party, invocation.local, finished, watch.lost, watch.late)
 
 
 async def _call(errand: Errand, port: int) -> tuple[Leg, Leg | None, float]:
@@ -175,34 +176,44 @@ async def _call(errand: Errand, port: int) -> tuple[Leg, Leg | None, float]:
         answer_within=patience,
         lifetime=patience + LIFETIME,
     )
-    async with _run(errand, waiting, folder) as run:
+    async with _run(errand, waiting, folder) as (run, watch):
         caller = None
         if not run.over:
             with errand.ports.free(errand.host) as own:
-                caller = await _place(errand, calling, called, own)
+                caller = await _place(errand, calling, called, own, watch)
             if caller.noted(Note.ENDED) is not None:
                 await _proof(errand.clock, folder)
-        over, lost = errand.clock.monotonic(), await _lost(port)
-        return Leg("callee", waiting.local, await run.stop(), lost), caller, over
+        over = errand.clock.monotonic()
+        await _look(errand.clock, watch)
+        return Leg("callee", waiting.local, await run.stop(), watch.lost, watch.late), caller, over
 
 
-async def _place(errand: Errand, calling: Account, called: Account, port: int) -> Leg:
+async def _place(errand: Errand, calling: Account, called: Account, port: int, callee: Watch) -> Leg:
+    """Call. A caller that was not answered has SLACK more for its CANCEL.
+
+    What is answered can only be hung up, and that is going on already.
+    """
     folder = await _folder(errand, "caller")
     await anyio.to_thread.run_sync(lambda: write_injection(folder, calling, calls=called))
     keys = {"probe": errand.request.id, "hold": _milliseconds(HELD)}
     uri = f"{uri_user(called)}@{called.tenant}"
     invocation = _client(errand, CALLER, port, keys, errand.remaining, uri)
-    async with _run(errand, invocation, folder) as run:
-        finished, lost = await _ended(run, port, errand.remaining + _MIN_WAIT, folder)
-    return Leg("caller", invocation.local, finished, lost)
+    async with _run(errand, invocation, folder) as (run, watch):
+        finished = await _waited_for(errand, run, errand.remaining + _MIN_WAIT, watch, callee)
+        if finished is None:
+            slack = 0.0 if await _noted(folder, Note.ANSWERED) else SLACK
+            finished = await _ended(errand, run, watch, slack, callee)
+    return Leg("caller", invocation.local, finished, watch.lost, watch.late)
 
 
 @asynccontextmanager
-async def _run(errand: Errand, invocation: Invocation, folder: Path) -> AsyncIterator[SippRun]:
+async def _run(errand: Errand, invocation: Invocation, folder: Path) -> AsyncIterator[tuple[SippRun, Watch]]:
     """Start SIPp and wait until it has its port; it has read the injection file by then, which goes at once.
 
+    What it takes longer than PROMPT counts as late: that time is missing from the platform's.
     Raises FlowError with engine-crashed where it doesn't come to that.
     """
+    asked = errand.clock.monotonic()
     async with running(errand.sipp, invocation, folder, errand.clock) as run:
         try:
             await run.listening(START)
@@ -211,7 +222,10 @@ async def _run(errand: Errand, invocation: Invocation, folder: Path) -> AsyncIte
                 FailureCode.ENGINE_CRASHED, f"SIPp did not open its port within {START:g} s"
             ) from None
         await anyio.Path(folder / INJECTION).unlink(missing_ok=True)
-        yield run
+        now = errand.clock.monotonic()
+        watch = Watch(run.pid, invocation.local[1], now)
+        watch.late = max(0.0, now - asked - PROMPT)
+        yield run, watch
 
 
 def _client(
@@ -230,31 +244,25 @@ def _client(
     )
 
 
-async def _ended(run: SippRun, port: int, within: float, caller: Path | None = None) -> tuple[Finished, int]:
-    """Wait until a run has ended, else end it; return what is left and what its socket lost.
-
-    A caller, known by its folder, has SLACK more for its CANCEL. What is answered can only be hung up, and
-    that is going on already.
-    """
-    finished, lost = await _watched(run, port, within)
-    if finished is None and caller is not None and not await _noted(caller, Note.ANSWERED):
-        finished, lost = await _watched(run, port, SLACK)
-    return finished or await run.stop(), lost
+async def _ended(errand: Errand, run: SippRun, watch: Watch, within: float, *others: Watch) -> Finished:
+    """Wait until a run has ended, else end it; look at its process, and at others, now and then meanwhile."""
+    return await _waited_for(errand, run, within, watch, *others) or await run.stop()
 
 
-async def _watched(run: SippRun, port: int, within: float) -> tuple[Finished | None, int]:
-    """Wait for the end of a run, None where it goes on; look at its socket now and then meanwhile."""
-    lost = 0
-    while within > 0:
+async def _waited_for(errand: Errand, run: SippRun, within: float, *watches: Watch) -> Finished | None:
+    """Wait for the end of a run, None where it goes on."""
+    until = errand.clock.monotonic() + within
+    while (left := until - errand.clock.monotonic()) > 0:
         try:
-            return await run.ended(min(within, _LOOK)), lost
+            return await run.ended(min(left, _LOOK))
         except TimeoutError:
-            lost, within = max(lost, await _lost(port)), within - _LOOK
-    return None, lost
+            await _look(errand.clock, *watches)
+    return None
 
 
-async def _lost(port: int) -> int:
-    return await anyio.to_thread.run_sync(dropped, port)
+async def _look(clock: Clock, *watches: Watch) -> None:
+    for watch in watches:
+        await anyio.to_thread.run_sync(watch.look, clock.monotonic())
 
 
 async def _proof(clock: Clock, folder: Path) -> None:

@@ -3,13 +3,10 @@
 Whatever happens to SIPp is an inconclusive run, never an exception.
 """
 
-import os
-import shutil
-import time
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Final
 
 import anyio
@@ -18,6 +15,7 @@ import structlog
 
 from dialtone.model import Evidence, Failure, FailureCode, Flow, Mark, ProbeRequest, ProbeRun
 from dialtone.ports import Clock
+from synthetic.agents.lateness import LatenessMeter
 from synthetic.agents.target import local_address_towards, parse_target, resolve
 from synthetic.probes.base import FlowError
 from synthetic.probes.runner import Report
@@ -25,14 +23,15 @@ from synthetic.runs import broken_run, ended_run
 from synthetic.sipp.credentials import UnusableAccountError, check
 from synthetic.sipp.flows import Errand, Ports, Trip, travel
 from synthetic.sipp.kernel import ReceiveBufferErrors
+from synthetic.sipp.lateness import LATE
 from synthetic.sipp.program import Sipp, SippLocator, SippMissingError
 from synthetic.sipp.record import ACCURACY, marks, messages, timings
-from synthetic.sipp.verdict import judge, left, lost_here, overloaded
+from synthetic.sipp.spool import Spool
+from synthetic.sipp.verdict import excused, judge, left, lost_here, overloaded
 
-PREFIX: Final = "sipp-"
-"""Folders of probes are called sipp-<process id>-<random>."""
-STALE: Final = 3600.0
-"""Age in seconds from which a folder is nobody's, whatever process has its number now."""
+HELD: Final = 0.5
+"""Seconds of a probe that our own loop may be held by other work; it starts and ends the runs, and SIPp has
+the time of the messages. Beyond it a failure may be ours."""
 
 _log = structlog.get_logger(__name__)
 
@@ -40,21 +39,29 @@ _log = structlog.get_logger(__name__)
 class SippProber:
     """Runs `register` and `call` on SIPp. Implements ports.Prober.
 
-    `spool` is a folder for the files of running probes; `find` says where SIPp is.
+    `spool` is a folder for the files of running probes; `find` says where SIPp is; `late` is
+    how long it may wait for a CPU, in seconds.
     """
 
-    def __init__(self, clock: Clock, spool: Path, find: Callable[[], Awaitable[Sipp]] | None = None) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        spool: Path,
+        find: Callable[[], Awaitable[Sipp]] | None = None,
+        *,
+        late: float = LATE,
+    ) -> None:
         self._clock = clock
-        self._spool = spool
+        self._spool = Spool(spool)
         self._find = find or SippLocator().find
         self._ports = Ports()
-        self._swept = False
+        self._late = late
 
     async def run(self, request: ProbeRequest) -> ProbeRun:
         """Run one probe. Without SIPp, or with one that breaks down, it is inconclusive."""
         started, before = self._clock.now(), self._clock.monotonic()
         try:
-            return await self._run(request, started, before)
+            return await self._run(request, started)
         except SippMissingError as error:
             failure = Failure(FailureCode.ENGINE_MISSING, error.detail)
         except (UnusableAccountError, ValueError) as error:
@@ -63,47 +70,53 @@ class SippProber:
             failure = Failure(error.code, error.detail)
         except OSError as error:
             what = error.strerror or type(error).__name__
-            failure = Failure(FailureCode.ENGINE_CRASHED, f"SIPp's files in {self._spool}: {what}")
+            failure = Failure(FailureCode.ENGINE_CRASHED, f"SIPp's files in {self._spool.folder}: {what}")
         except Exception as error:  # noqa: BLE001 - the edge of a probe: the scheduler is told of no exception
             _log.exception("a probe was lost", probe=request.probe, tenant=request.tenant)
             failure = Failure(FailureCode.ENGINE_CRASHED, f"a fault of the engine: {type(error).__name__}")
         return broken_run(request, failure, started, duration=self._clock.monotonic() - before)
 
-    async def _run(self, request: ProbeRequest, started: datetime, before: float) -> ProbeRun:
+    async def _run(self, request: ProbeRequest, started: datetime) -> ProbeRun:
         target = parse_target(request.target)
         check(request.accounts)
         sipp = await self._find()
+        deadline = self._clock.monotonic() + request.timeout  # to find the program is not the platform's time
         next_hop = await resolve(target)
         host = local_address_towards(next_hop)
-        folder = await anyio.to_thread.run_sync(self._new_folder)
-        errand = Errand(
-            sipp, request, next_hop, host, folder, self._clock, before + request.timeout, self._ports
-        )
+        berth = await anyio.to_thread.run_sync(self._spool.berth)
+        errand = Errand(sipp, request, next_hop, host, berth.path, self._clock, deadline, self._ports)
         try:
             lost = _receive_buffer_errors()
-            trip = await travel(errand)
+            trip, held = await _measured(errand)
             lost = _receive_buffer_errors() - lost
         finally:
             with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(lambda: shutil.rmtree(folder, ignore_errors=True))
-        return _result(errand, trip, lost, started)
-
-    def _new_folder(self) -> Path:
-        self._spool.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not self._swept:
-            self._swept = True
-            _sweep(self._spool.glob(f"{PREFIX}*-*"))
-        return Path(mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=self._spool))
+                await anyio.to_thread.run_sync(berth.leave)
+        return _result(errand, trip, lost, held, started, self._late)
 
 
-def _result(errand: Errand, trip: Trip, lost: int, started: datetime) -> ProbeRun:
+async def _measured(errand: Errand) -> tuple[Trip, float]:
+    """Make the runs of a probe; return how long our own loop was held by other work meanwhile, too."""
+    meter, start = LatenessMeter(), asyncio.get_running_loop().time()
+    metering = asyncio.create_task(meter.run())
+    try:
+        return await travel(errand), meter.held_since(start)
+    finally:
+        metering.cancel()
+
+
+def _result(
+    errand: Errand, trip: Trip, lost: int, held: float, started: datetime, tolerated: float
+) -> ProbeRun:
     request, legs = errand.request, trip.legs
     verdict = judge(legs, call=request.flow is Flow.CALL)
-    failure = overloaded(verdict.failure, sum(leg.lost for leg in trip.all))
+    late = max(leg.late for leg in legs.all)
+    failure = overloaded(verdict.failure, sum(leg.lost for leg in trip.all), late, tolerated=tolerated)
+    failure = excused(failure, held, tolerated=HELD)
     measured, clock_set = timings(legs.registration, legs.caller)
     begun = started.timestamp()
     named = [Mark(mark.name, mark.at - begun) for mark in marks(legs.registration, legs.callee, legs.caller)]
-    named += [Mark(name, trip.duration) for name in _remarks(errand, trip, lost, clock_set)]
+    named += [Mark(name, trip.duration) for name in _remarks(errand, trip, lost, bool(measured), clock_set)]
     report = Report(failure, verdict.status, measured, tuple(named), trip.duration)
     secrets = [account.password for account in request.accounts]
     evidence = Evidence(
@@ -112,13 +125,13 @@ def _result(errand: Errand, trip: Trip, lost: int, started: datetime) -> ProbeRu
     return ended_run(request, report, evidence, started)
 
 
-def _remarks(errand: Errand, trip: Trip, lost: int, clock_set: bool) -> Iterable[str]:
+def _remarks(errand: Errand, trip: Trip, lost: int, measured: bool, clock_set: bool) -> Iterable[str]:
     """Say what a person should know about the record."""
     version = ".".join(map(str, errand.sipp.version))
     if clock_set:
         step = trip.legs.registration.finished.resolution * 1000
         yield f"the wall clock was set: timings in steps of {step:g} ms by SIPp {version}"
-    else:
+    elif measured:
         yield f"timings in steps of {ACCURACY} by SIPp {version}"
     if trip.leaving is not None and (why := left(trip.leaving)) is not None:
         yield f"{trip.leaving.party} could not leave: {why}"
@@ -137,25 +150,3 @@ def _receive_buffer_errors() -> int:
         return ReceiveBufferErrors.read().total
     except (OSError, ValueError):  # a kernel that doesn't tell: nothing is known to be lost
         return 0
-
-
-def _sweep(folders: Iterable[Path]) -> None:
-    """Remove what killed processes left: their traces, and credentials perhaps."""
-    for folder in folders:
-        pid = folder.name.removeprefix(PREFIX).partition("-")[0]
-        try:
-            stale = time.time() - folder.stat().st_mtime > STALE
-        except OSError:
-            continue
-        if pid.isdigit() and (stale or not _alive(int(pid))) and not folder.is_symlink():
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        return True
-    return True

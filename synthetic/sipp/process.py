@@ -128,10 +128,7 @@ class SippRun:
     async def _bury(self) -> None:
         """Kill what is left of the group: SIPp where it did not obey, and commands of its scenario."""
         self._forced = self._forced or not self.over
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)
-        with anyio.move_on_after(_REAPED):
-            await self._process.wait()
+        await _end_group(self._process)
 
     async def _collect(self) -> Finished:
         async with self._collecting:
@@ -180,8 +177,20 @@ async def _start(command: list[str], folder: Path, stderr: BinaryIO) -> Process:
             )
     except OSError as error:
         raise SippMissingError(f"SIPp can't be started: {error.strerror or error}") from None
-    _limit(process.pid)
+    try:
+        _limit(process.pid)
+    except OSError:  # a sandbox that forbids it: without bounds it does not run
+        with anyio.CancelScope(shield=True):
+            await _end_group(process)
+        raise
     return process
+
+
+async def _end_group(process: Process) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    with anyio.move_on_after(_REAPED):
+        await process.wait()
 
 
 def _limit(pid: int) -> None:

@@ -20,7 +20,7 @@ _ENVIRONMENT: Final = {"LC_ALL": "C", "TZ": "UTC0"}
 _MAX_SAID: Final = 16 * 1024
 _QUOTED: Final = 80
 _BANNER: Final = re.compile(r"\bSIPp v(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?([\w.-]{0,200})")
-_INSTALL: Final = "install the Debian package sip-tester (3.6 or later), or name the program's path"
+_INSTALL: Final = "install the Debian package sip-tester (3.6 or later)"
 
 Version = tuple[int, int, int]
 

@@ -28,17 +28,29 @@ _CSEQ: Final = re.compile(
 _CALL_ID: Final = re.compile(r"^(?:call-id|i)[ \t]*:[ \t]*(?P<id>\S{1,255})", re.IGNORECASE | re.MULTILINE)
 
 
+def _realm(header: str) -> re.Pattern[str]:
+    return re.compile(
+        rf'^{header}[ \t]*:[^\r\n]*?\brealm[ \t]*=[ \t]*"([^"\r\n]*)"', re.IGNORECASE | re.MULTILINE
+    )
+
+
+_CHALLENGES: Final = {401: _realm("www-authenticate"), 407: _realm("proxy-authenticate")}
+_ANSWERS: Final = {401: _realm("authorization"), 407: _realm("proxy-authorization")}
+
+
 @dataclass(frozen=True, slots=True)
 class Leg:
     """One SIPp of a probe: for which party it acted, on which address, and what is left of it.
 
-    `lost` counts datagrams that its own socket had no room for.
+    `lost` counts datagrams that its own socket had no room for; `late` is how long it could not run, in
+    seconds.
     """
 
     party: str
     local: Address
     finished: Finished
     lost: int = 0
+    late: float = 0.0
 
     def noted(self, note: Note) -> str | None:
         """Return what the last log line with that word says behind it, None where there is none."""
@@ -83,6 +95,20 @@ def said(messages: Iterable[Traced]) -> list[Said]:
             )
         )
     return found
+
+
+def realms(leg: Leg, method: str, status: int, *, asked: bool) -> set[str]:
+    """Return the realms that the last such challenge to a method asked for; else those that we answered."""
+    header = _CHALLENGES[status] if asked else _ANSWERS[status]
+    direction = "received" if asked else "sent"
+    texts = [
+        message.text
+        for message in leg.finished.messages
+        if message.direction == direction
+        and any(about.method == method for about in said([message]))
+        and header.search(message.text)
+    ]
+    return {realm[1] for text in (texts[-1:] if asked else texts) for realm in header.finditer(text)}
 
 
 def timings(registration: Leg, caller: Leg | None) -> tuple[dict[str, float], bool]:

@@ -1,5 +1,6 @@
 """One run of the program: what is asked of it, and what came of it."""
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -20,6 +21,8 @@ class Invocation:
     `rate` is calls per second (the first call starts after 1/rate; None: SIPp's own, 10); `media_port` the
     first RTP port (None: SIPp binds the first free pair that it finds); `lifetime` seconds after which SIPp
     ends itself, for the case that nobody is left to stop it: more than whoever supervises will wait.
+    `call_ids` is in every Call-ID of its calls: SIPp's own have the process id and the address alone, which
+    come again (RFC 3261 8.1.1.4), in containers after each restart.
     `digest_uri` is what a digest answer calls the request's URI, without its `sip:` (None: the next hop).
     """
 
@@ -34,6 +37,7 @@ class Invocation:
     media_port: int | None = None
     lifetime: float = 3600.0
     digest_uri: str | None = None
+    call_ids: str = field(default_factory=lambda: secrets.token_hex(8))
 
 
 class Ending(StrEnum):

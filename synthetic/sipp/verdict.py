@@ -13,7 +13,9 @@ from dialtone.model import Failure, FailureCode, Outcome
 from sipp_flows.catalogue import Note
 from synthetic.probes.base import FlowError
 from synthetic.probes.call import PROOF
-from synthetic.sipp.record import Leg, Said, said
+from synthetic.probes.refusals import refusal, refused_again
+from synthetic.sipp.lateness import LATE
+from synthetic.sipp.record import Leg, Said, realms, said
 from synthetic.sipp.run import Ending
 
 _BROKEN: Final = frozenset({Ending.KILLED, Ending.HUNG, Ending.UNKNOWN, Ending.NO_CALL, Ending.MEDIA_FAILED})
@@ -44,14 +46,8 @@ _FAILED: Final[Mapping[str, tuple[FailureCode, str]]] = {
 }
 """Classes of failed calls that no message explains; timeouts and unexpected messages are told by hand."""
 
-_CODES: Final = {
-    3: FailureCode.SIP_3XX,
-    4: FailureCode.SIP_4XX,
-    5: FailureCode.SIP_5XX,
-    6: FailureCode.SIP_6XX,
-}
-_NONSENSE: Final = ("non SIP message discarded", "without Call-ID discarded")
-"""What SIPp says of messages that it keeps no trace of (src/socket.cpp)."""
+_NONSENSE: Final = ("non SIP message discarded", "without Call-ID discarded", "No valid Call-ID")
+"""What SIPp says of messages that it keeps no trace of (src/{socket,sip_parser}.cpp)."""
 _MAX_SAID: Final = 80
 
 
@@ -77,6 +73,12 @@ class Legs:
     timeout: float
     refusing: str | None = None
 
+    @property
+    def all(self) -> tuple[Leg, ...]:
+        """Every run there was, in order."""
+        legs = (self.registration, self.caller, self.callee)
+        return tuple(leg for leg in legs if leg is not None)
+
 
 def judge(legs: Legs, *, call: bool) -> Verdict:
     """Say what came of a registration, or of a call: both of its ends must have seen all of it."""
@@ -97,13 +99,30 @@ def left(leg: Leg) -> str | None:
     return None
 
 
-def overloaded(failure: Failure | None, lost: int) -> Failure | None:
-    """Return the failure that it is where SIPp lost datagrams here: none of the platform's."""
-    if failure is None or lost <= 0 or failure.code.outcome is not Outcome.FAIL:
+def overloaded(failure: Failure | None, lost: int, late: float, *, tolerated: float = LATE) -> Failure | None:
+    """Return the failure that it is where SIPp lost datagrams here, or could not run: none of the platform's.
+
+    `late` spoils what passed too: its timings are not the platform's.
+    """
+    if failure is not None and failure.code.outcome is not Outcome.FAIL:
         return failure
-    return Failure(
-        FailureCode.OVERLOADED, f"{lost_here(lost)}; without that: {failure.code}: {failure.detail}"
-    )
+    without = "" if failure is None else f"; without that: {failure.code}: {failure.detail}"
+    if late > tolerated:
+        return Failure(FailureCode.OVERLOADED, f"SIPp could not run for {late * 1000:.0f} ms{without}")
+    if failure is None or lost <= 0:
+        return failure
+    return Failure(FailureCode.OVERLOADED, f"{lost_here(lost)}{without}")
+
+
+def excused(failure: Failure | None, held: float, *, tolerated: float) -> Failure | None:
+    """Return the failure that it is where other work held our own loop for `held` seconds of the probe.
+
+    The loop only starts and ends the runs: what passed, passed, and its timings are SIPp's own.
+    """
+    if failure is None or failure.code.outcome is not Outcome.FAIL or held <= tolerated:
+        return failure
+    what = f"our own loop was held for {held * 1000:.0f} ms"
+    return Failure(FailureCode.OVERLOADED, f"{what}; without that: {failure.code}: {failure.detail}")
 
 
 def lost_here(lost: int) -> str:
@@ -206,28 +225,58 @@ def _done_or_refused(leg: Leg, done: Note, method: str, legs: Legs | None = None
     if leg.noted(done) is not None:
         return
     if leg.noted(Note.DENIED) is not None:
-        status = _challenge(leg)
-        raise FlowError(FailureCode.AUTH, f"the password was refused (another {status})", status)
+        raise _denied(leg, method)
     for name, (code, detail) in _FAILED.items():
         if _failures(leg, name):
             raise FlowError(code, detail)
-    last = _last_final(leg, method)
-    if last is not None and (
-        leg.noted(Note.REFUSED) is not None or _failures(leg, "FailedUnexpectedMessage")
-    ):
-        raise _refusal(leg, last)
-    if _failures(leg, "FailedUnexpectedMessage"):
-        raise FlowError(FailureCode.UNEXPECTED_MESSAGE, "something else came than a response to it")
+    unexpected = _failures(leg, "FailedUnexpectedMessage") > 0
+    if leg.noted(Note.GAVE_UP) is None and (unexpected or leg.noted(Note.REFUSED) is not None):
+        last = _last_final(leg, method)
+        if last is not None:
+            authenticated = leg.noted(Note.CHALLENGED) is not None
+            raise refusal(last.status or 0, last.reason, authenticated=authenticated)
+        if unexpected:
+            raise _unexpected(leg)
+    if leg.finished.ending is Ending.PASSED:
+        what = "SIPp says that all passed, but its log does not: was the disk full?"
+        raise FlowError(FailureCode.ENGINE_CRASHED, what)
     raise _silent(leg, legs)
 
 
-def _refusal(leg: Leg, last: Said) -> FlowError:
-    """Return the failure that a final response means: a 403 to credentials is a refused password."""
-    status = last.status or 0
-    reason = "".join(c if c.isprintable() else "?" for c in last.reason[:_MAX_SAID])
-    if status == 403 and leg.noted(Note.CHALLENGED) is not None:
-        return FlowError(FailureCode.AUTH, f"403 {reason}", status)
-    return FlowError(_CODES.get(status // 100, FailureCode.UNEXPECTED_MESSAGE), f"{status} {reason}", status)
+def _denied(leg: Leg, method: str) -> FlowError:
+    """Return what a challenge means that came again: a refused password, or one that SIPp did not answer.
+
+    SIPp answers one challenge. Another server on the way has a realm of its own (RFC 3261 22.3), and its
+    challenge says nothing about the password.
+    """
+    status = _challenge(leg)
+    if status is not None:
+        answered = realms(leg, method, status, asked=False)
+        asked = realms(leg, method, status, asked=True)
+        if asked and asked.isdisjoint(answered):
+            return FlowError(
+                FailureCode.MISCONFIGURED,
+                f"a second server asks for credentials (a {status} of another realm), which SIPp can't"
+                " answer: use the engine sippy",
+                status,
+            )
+    return refused_again(status)
+
+
+def _unexpected(leg: Leg) -> FlowError:
+    """Return what a message means that ended a call, though it refuses nothing.
+
+    What is right SIP is not the platform's fault: the scenario lacks it.
+    """
+    received = [message for message in leg.finished.messages if message.direction == "received"]
+    last = said(received[-1:])
+    if not last:
+        return FlowError(FailureCode.UNEXPECTED_MESSAGE, "something else came than a response to it")
+    what = last[0].method if last[0].status is None else f"{last[0].status} to {last[0].method}"
+    return FlowError(
+        FailureCode.MISCONFIGURED,
+        f"SIPp's scenario has no place for the {what} that came: use the engine sippy",
+    )
 
 
 def _silent(leg: Leg, legs: Legs | None) -> FlowError:
@@ -264,9 +313,15 @@ def _failures(leg: Leg, name: str) -> int:
 
 
 def _last_final(leg: Leg, method: str) -> Said | None:
-    heard = said(leg.finished.messages)
-    finals = (m for m in reversed(heard) if m.final and m.method == method and m.direction == "received")
-    return next((m for m in finals if (m.status or 0) >= 300), None)
+    """Return the final response that refused the last request; a challenge that was answered is none."""
+    for message in reversed(said(leg.finished.messages)):
+        if message.method != method:
+            continue
+        if message.direction == "sent" and message.status is None:
+            return None
+        if message.direction == "received" and (message.status or 0) >= 300:
+            return message
+    return None
 
 
 @contextmanager

@@ -170,7 +170,7 @@ async def test_a_certificate_that_is_not_accepted_is_said_so_and_tried_again(
         sock.close()
         raise ssl.SSLCertVerificationError("Hostname mismatch, certificate is not valid for T0KEN")
 
-    monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", verify)
+    monkeypatch.setattr(asyncio.BaseEventLoop, "create_connection", verify)
     error = await refused(webhook(receiver.url.replace("http:", "https:")))
     assert not error.permanent
     assert str(error) == "its certificate is not accepted"

@@ -175,10 +175,10 @@ async def test_a_wrong_password_is_2_and_auth_and_silence_is_2_and_timeout(
         )
     assert [end.code for end in ends] == [2, 2, 2, 2, 2, 0]
     assert ends[0].json[0]["failure"] == "auth"
-    assert ends[1].out.splitlines()[3].startswith("FAIL auth: phone REGISTER")
-    assert ends[2].out.splitlines()[3].startswith("FAIL timeout: ")
+    assert ends[1].out.splitlines()[3].startswith("FAIL auth in ")
+    assert ends[2].out.splitlines()[3].startswith("FAIL timeout in ")
     assert ends[3].json[0]["failure"] == "timeout"
-    assert ends[4].out.splitlines()[3].startswith("FAIL timeout: ")
+    assert ends[4].out.splitlines()[3].startswith("FAIL timeout in ")
     kept = files(tmp_path)
     assert len([file for file in kept if file.name == "evidence.json"]) >= len(ends) - 1
     assert not [file for file in kept if WRONG.encode() in file.read_bytes()]

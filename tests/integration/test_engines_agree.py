@@ -11,7 +11,7 @@ import pytest
 from dialtone.model import Engine, Failure, FailureCode, Flow, Outcome, ProbeRequest
 from dialtone.runtime.clock import SystemClock
 from synthetic.sipp.prober import SippProber
-from tests.fakes.sip_probes import PASSWORDS, a_request, an_account, run_here
+from tests.fakes.sip_probes import NEVER, PASSWORDS, a_request, an_account, run_here
 from tests.fakes.sip_server import Manner, SipServer
 
 pytestmark = pytest.mark.integration
@@ -59,6 +59,10 @@ FAULTS = {
     "603": Fault(Manner.DECLINES, CALL, FailureCode.SIP_6XX, "caller INVITE", 603),
     "silence": Fault(Manner.SILENT, REGISTER, TIMEOUT, "phone REGISTER: not done", timeout=SHORT),
     "garbage": Fault(Manner.TALKS_GARBAGE, REGISTER, UNEXPECTED, "phone REGISTER", timeout=SHORT),
+    "huge datagrams": Fault(Manner.SENDS_HUGE, REGISTER, UNEXPECTED, "phone REGISTER", timeout=SHORT),
+    "endless Record-Routes": Fault(
+        Manner.SENDS_SEPARATORS, REGISTER, UNEXPECTED, "phone REGISTER", timeout=SHORT
+    ),
     "broken headers": Fault(Manner.BREAKS_HEADERS, REGISTER, UNEXPECTED, "phone REGISTER", timeout=SHORT),
     "ringing for ever": Fault(Manner.RINGS_FOREVER, CALL, TIMEOUT, "caller INVITE: not done", timeout=SHORT),
     "answered by somebody else": Fault(Manner.ANSWERS_ITSELF, CALL, UNEXPECTED, "callee answer"),
@@ -103,7 +107,7 @@ async def on_sippy(fault: Fault, spool: Path) -> Seen:
 
 async def on_sipp(fault: Fault, spool: Path) -> Seen:
     async with SipServer(PASSWORDS, fault.manner) as server:
-        run = await SippProber(SystemClock(), spool).run(asked(fault, server.target, Engine.SIPP))
+        run = await SippProber(SystemClock(), spool, late=NEVER).run(asked(fault, server.target, Engine.SIPP))
     assert await anyio.to_thread.run_sync(lambda: list(spool.iterdir())) == []
     return run.result.failure, run.result.sip_status, set(run.result.timings)
 
@@ -126,7 +130,7 @@ async def test_a_port_that_nothing_listens_on_is_a_timeout_that_says_so_on_both(
         port = free.getsockname()[1]
     request = a_request(Flow.REGISTER, f"sip:127.0.0.1:{port}", timeout=SHORT)
     (report, _), run = await asyncio.gather(
-        run_here(request), SippProber(SystemClock(), tmp_path).run(request)
+        run_here(request), SippProber(SystemClock(), tmp_path, late=NEVER).run(request)
     )
     for failure in (report.failure, run.result.failure):
         assert failure is not None
@@ -143,9 +147,7 @@ async def test_where_the_step_differs_the_outcome_and_the_code_do_not(manner: Ma
 
 def test_the_matrix_has_every_manner_of_the_server_that_a_probe_can_tell() -> None:
     left_out = {
-        Manner.SENDS_HUGE,  # garbage of other kinds
-        Manner.FLOODS,
-        Manner.SENDS_SEPARATORS,
+        Manner.FLOODS,  # a busy machine may lose datagrams of it, which excuses the platform
         Manner.IS_LATE,  # of timings, not of faults
         Manner.REDIRECTS_WITH_CONTACT,
         Manner.PROVISIONAL_REGISTER,  # SIPp goes on after 4 s, T2: both pass where the timeout allows it

@@ -19,8 +19,9 @@ from lab import lab
 from lab.sample import sample
 from synthetic.ladder import ladder
 from synthetic.sipp.prober import SippProber
-from tests.fakes.sip_probes import PASSWORDS, a_request, an_account
-from tests.fakes.sip_server import Manner, SipServer
+from tests.fakes.sip_message import SipText
+from tests.fakes.sip_probes import NEVER, PASSWORDS, a_request, an_account
+from tests.fakes.sip_server import SDP, Manner, SipServer
 
 pytestmark = pytest.mark.integration
 
@@ -32,7 +33,7 @@ PATIENCE = 10.0
 
 @pytest.fixture
 def prober(tmp_path: Path) -> SippProber:
-    return SippProber(SystemClock(), tmp_path)
+    return SippProber(SystemClock(), tmp_path, late=NEVER)
 
 
 async def probe(prober: SippProber, manner: Manner, flow: Flow, **changes: Any) -> tuple[ProbeRun, SipServer]:
@@ -266,6 +267,133 @@ async def test_ten_probes_at_once_do_not_mix(prober: SippProber, tmp_path: Path)
     sockets = [{m.source for m in run.evidence.messages if m.direction == "sent"} for run in runs]
     assert len(set.union(*sockets)) == 10
     assert left_in(tmp_path) == []
+
+
+class Platform(SipServer):
+    """A proper server that also does what a platform may; `habit` says what."""
+
+    def __init__(self, habit: str) -> None:
+        super().__init__(PASSWORDS)
+        self._habit = habit
+        self._answer = b""
+        self.answered: list[SipText] = []
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        """Take a datagram; those that answer our own requests go nowhere else."""
+        data = data.replace(b"\r\nt:", b"\r\nTo:")  # SIPp's ACK has the To of the response as it came
+        message = SipText.parse(data)
+        if message.is_response and "z9hG4bKown" in message.all("via")[0]:
+            self.answered.append(message)
+            return
+        super().datagram_received(data, addr)
+
+    def _serve(self, message: SipText, addr: tuple[str, int]) -> None:
+        habit, method, initial = self._habit, message.method, ";tag=" not in message.get("to")
+        if habit == "trying" and method == "BYE":
+            self._send(message.reply(100, "Trying").encode(), addr)
+        elif habit in ("INVITE", "BYE") and method == "BYE":  # one of ours crosses it
+            self._ask(habit, message.get("to"), message.get("from"), message, addr)
+            self._loop.call_later(0.05, super()._serve, message, addr)
+            return
+        elif habit == "two servers" and method == "INVITE" and message.get("proxy-authorization"):
+            challenge = 'Digest realm="behind", nonce="1", algorithm=MD5, qop="auth"'
+            self._send(message.reply(401, "Unauthorized", ("WWW-Authenticate", challenge)).encode(), addr)
+            return
+        elif habit == "late answer" and method == "INVITE" and message.get("proxy-authorization"):
+            self._send(message.reply(180, "Ringing").encode(), addr)
+            contact = ("Contact", f"<sip:late@127.0.0.1:{self.port}>")
+            self._answer = message.reply(200, "OK", contact, body=SDP, tag="late").encode()
+            return
+        elif habit == "late answer" and method in ("CANCEL", "BYE"):
+            if method == "CANCEL":
+                self._send(self._answer, addr)
+            self._send(message.reply(200, "OK").encode(), addr)
+            return
+        super()._serve(message, addr)
+        if habit == "to the caller" and method == "ACK" and not initial and "srv" not in message.get("to"):
+            self._ask("OPTIONS", message.get("to"), message.get("from"), message, addr)
+
+    def _forward(self, message: SipText, where: tuple[str, int], initial: bool) -> None:
+        super()._forward(message, where, initial)
+        if self._habit == "to the callee" and message.method == "ACK":
+            self._ask("OPTIONS", message.get("from"), message.get("to"), message, where)
+
+    def _send(self, data: bytes, where: tuple[str, int]) -> None:
+        if self._habit == "compact" and data.startswith(b"SIP/2.0"):
+            for name, short in ((b"Via", b"v"), (b"From", b"f"), (b"To", b"t"), (b"Call-ID", b"i")):
+                data = data.replace(b"\r\n" + name + b":", b"\r\n" + short + b":")
+        super()._send(data, where)
+
+    def _ask(self, method: str, sender: str, to: str, about: SipText, where: tuple[str, int]) -> None:
+        headers = [
+            ("Via", f"SIP/2.0/UDP 127.0.0.1:{self.port};branch=z9hG4bKown{method}"),
+            *(("Max-Forwards", "70"), ("From", sender), ("To", to), ("Call-ID", about.get("call-id"))),
+            *(("CSeq", f"70 {method}"), ("Contact", f"<sip:platform@127.0.0.1:{self.port}>")),
+        ]
+        self._send(SipText(f"{method} sip:x@127.0.0.1 SIP/2.0", headers).encode(), where)
+
+
+@pytest.mark.parametrize("asked", ["to the caller", "to the callee"])
+async def test_a_keep_alive_in_the_call_is_answered_and_no_failure(prober: SippProber, asked: str) -> None:
+    """As OpenSIPS sends them to both sides where a dialog is made with ping."""
+    async with Platform(asked) as server:
+        run = await prober.run(a_request(Flow.CALL, server.target, engine=Engine.SIPP))
+    assert run.result.failure is None
+    assert [(answer.status, answer.method) for answer in server.answered] == [(200, "OPTIONS")]
+
+
+@pytest.mark.parametrize("habit", ["trying", "INVITE", "BYE"])
+async def test_what_comes_between_a_bye_and_its_answer_is_no_failure(prober: SippProber, habit: str) -> None:
+    async with Platform(habit) as server:
+        run = await prober.run(a_request(Flow.CALL, server.target, engine=Engine.SIPP))
+    assert run.result.failure is None
+    assert "sdd" in run.result.timings
+
+
+async def test_headers_in_compact_form_are_understood(prober: SippProber) -> None:
+    async with Platform("compact") as server:
+        run = await prober.run(a_request(Flow.CALL, server.target, engine=Engine.SIPP))
+    assert run.result.failure is None
+    assert all("branch=z9hG4bK" in request.get("via") for request in server.requests)
+
+
+async def test_a_second_server_that_wants_credentials_is_no_refused_password(prober: SippProber) -> None:
+    async with Platform("two servers") as server:
+        run = await prober.run(a_request(Flow.CALL, server.target, engine=Engine.SIPP))
+    assert run.result.failure is not None
+    assert run.result.failure.code is FailureCode.MISCONFIGURED
+    assert "use the engine sippy" in run.result.failure.detail
+
+
+async def test_an_answer_that_crosses_the_cancel_is_hung_up(prober: SippProber) -> None:
+    async with Platform("late answer") as server:
+        run = await prober.run(a_request(Flow.CALL, server.target, engine=Engine.SIPP, timeout=FAST))
+    assert run.result.failure is not None
+    assert run.result.failure.code is FailureCode.TIMEOUT
+    assert "BYE" in server.methods()
+
+
+async def test_a_sipp_that_was_stopped_for_a_while_is_overloaded(tmp_path: Path) -> None:
+    """Its probe may even pass: its timings are ours then, not the platform's."""
+    prober = SippProber(SystemClock(), tmp_path)
+    async with SipServer(PASSWORDS, Manner.SILENT) as server:
+        request = a_request(Flow.REGISTER, server.target, timeout=FAST)
+        async with under_way(prober, request) as task:
+            await server.first_request.wait()
+            pid, _ = await the_program(tmp_path)
+            os.kill(pid, signal.SIGSTOP)
+            await anyio.sleep(0.6)
+            os.kill(pid, signal.SIGCONT)
+            result = (await task).result
+    assert result.failure is not None
+    assert result.failure.code is FailureCode.OVERLOADED
+
+
+async def test_calls_of_two_runs_have_nothing_in_common_in_their_call_ids(prober: SippProber) -> None:
+    run, server = await probe(prober, Manner.PROPER, Flow.CALL)
+    assert run.result.failure is None
+    ids = {request.get("call-id").split("-")[2] for request in server.requests}
+    assert len(ids) == 3
 
 
 @pytest.fixture(scope="module")

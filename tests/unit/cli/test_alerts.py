@@ -69,7 +69,14 @@ def three(config: Path) -> None:
         [
             an_alert("f1", since=ago(minutes=3), flow="call", probe="calls", cause="3 of 3 failed"),
             an_alert("f2", None, node="db2", state=AlertState.PENDING, since=ago(seconds=8), rule="NodeDown"),
-            an_alert("f3", None, node="db1", state=AlertState.RESOLVED, since=ago(days=2, hours=3)),
+            an_alert(
+                "f3",
+                None,
+                node="db1",
+                state=AlertState.RESOLVED,
+                started=ago(days=3),
+                since=ago(days=2, hours=3),
+            ),
         ],
     )
 
@@ -90,13 +97,13 @@ def test_no_alert_is_0_and_says_so(dialtone: Dialtone, told: Path) -> None:
     assert said.out.splitlines() == ["no alert", "", "ops: no message waits", "chat: no message waits"]
 
 
-def test_what_pends_and_fires_is_listed_newest_first_and_what_ended_is_asked_for(
+def test_what_fires_comes_before_what_pends_and_what_ended_is_asked_for(
     dialtone: Dialtone, config: Path
 ) -> None:
     three(config)
     said = dialtone("alerts", "list", config)
     heads = [line for line in said.out.splitlines() if line.strip() == line != ""]
-    assert (said.code, heads) == (0, ["PENDING critical NodeDown", "FIRING critical ProbeFailing"])
+    assert (said.code, heads) == (0, ["FIRING critical ProbeFailing", "PENDING critical NodeDown"])
     for words in ("3m ago", "tenant acme.ntek.clusterpbx.example", "flow call", "probe calls", "node db2"):
         assert words in said.out
     assert "  3 of 3 failed\n" in said.out
@@ -106,18 +113,23 @@ def test_what_pends_and_fires_is_listed_newest_first_and_what_ended_is_asked_for
     assert "2d 3h ago" in said.out
 
 
+def test_what_pended_and_never_fired_is_no_alert_that_ended(dialtone: Dialtone, config: Path) -> None:
+    fill(config, [an_alert("f1", state=AlertState.RESOLVED, started=None)])
+    assert dialtone("alerts", "list", config, "--all").out.splitlines()[0] == "no alert"
+
+
 def test_json_has_the_alerts_with_every_field_and_as_many(dialtone: Dialtone, config: Path) -> None:
     three(config)
     said = dialtone("alerts", "list", config, "--format", "json")
     found = json.loads(said.out)
     assert [(alert["state"], alert["node"]) for alert in found["alerts"]] == [
-        ("pending", "db2"),
         ("firing", None),
+        ("pending", "db2"),
     ]
     assert found["data"] is True
-    assert found["alerts"][1].keys() >= set(AlertEvent.__slots__)
+    assert found["alerts"][0].keys() >= set(AlertEvent.__slots__)
     said = dialtone("alerts", "list", config, "--format", "json", "--all")
-    assert [alert["state"] for alert in json.loads(said.out)["alerts"]] == ["pending", "firing", "resolved"]
+    assert [alert["state"] for alert in json.loads(said.out)["alerts"]] == ["firing", "pending", "resolved"]
 
 
 def test_messages_that_wait_are_told_by_receiver_with_what_holds_them_up(

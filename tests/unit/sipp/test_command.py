@@ -117,3 +117,20 @@ def test_no_option_carries_a_password() -> None:
 def test_what_is_no_uri_is_given_to_no_digest(uri: str) -> None:
     with pytest.raises(ValueError, match="URI of a digest answer"):
         words(replace(UAC, digest_uri=uri))
+
+
+def test_no_two_runs_have_a_call_id_in_common() -> None:
+    """SIPp's own are of process id and address: the same again in another container, or after a restart."""
+    first, second = (after("-cid_str", words(Invocation(UAC.scenario, UAC.local))) for _ in range(2))
+    assert first != second
+    assert first.startswith("%u-%p-")
+
+
+@pytest.mark.parametrize("call_ids", ["", "%s", "a b", "x" * 65, "a\r\nVia:"])
+def test_a_call_id_of_other_characters_is_refused(call_ids: str) -> None:
+    with pytest.raises(ValueError, match="Call-ID"):
+        words(replace(UAC, call_ids=call_ids))
+
+
+def test_keep_alives_in_a_call_are_answered() -> None:
+    assert "-aa" in words()

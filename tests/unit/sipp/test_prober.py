@@ -1,8 +1,5 @@
 """The prober around SIPp: what it does when there is no SIPp, or one that is no use. No traffic here."""
 
-import os
-import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +7,7 @@ import pytest
 
 from dialtone.model import Engine, Evidence, FailureCode, Flow, Outcome, ProbeRun
 from dialtone.runtime.clock import SystemClock
-from synthetic.sipp.prober import STALE, SippProber
+from synthetic.sipp.prober import SippProber
 from synthetic.sipp.program import Sipp, SippLocator, SippMissingError
 from tests.fakes.sip_probes import a_request, an_account
 from tests.fakes.sipp_program import SippProgram
@@ -120,56 +117,3 @@ async def test_an_engine_that_comes_back_is_used(spool: Path, tmp_path: Path) ->
     assert first is not None
     assert second is not None
     assert (first.code, second.code) == (FailureCode.ENGINE_MISSING, FailureCode.MISCONFIGURED)
-
-
-def folder(spool: Path, pid: int, *, age: float = 0.0) -> Path:
-    made = spool / f"sipp-{pid}-left"
-    made.mkdir(parents=True)
-    (made / "accounts.csv").write_text("SEQUENTIAL\n")
-    os.utime(made, (time.time() - age,) * 2)
-    return made
-
-
-def a_pid_that_is_gone() -> int:
-    process = subprocess.Popen(["true"])
-    process.wait()
-    return process.pid
-
-
-async def test_what_a_killed_service_left_goes_with_the_first_probe(useless: SippProber, spool: Path) -> None:
-    left = folder(spool, a_pid_that_is_gone())
-    old = folder(spool, os.getpid(), age=STALE + 60)
-    await probe(useless)
-    assert not left.exists()
-    assert not old.exists()
-
-
-async def test_folders_of_a_process_that_lives_and_what_is_not_ours_stay(
-    useless: SippProber, spool: Path
-) -> None:
-    running = folder(spool, os.getppid())
-    other = spool / "sipp-notes-2026"
-    other.mkdir()
-    kept = spool / "results.spool"
-    kept.write_text("x")
-    await probe(useless)
-    assert running.exists()
-    assert other.exists()
-    assert kept.exists()
-
-
-async def test_a_link_in_the_spool_is_not_followed(useless: SippProber, spool: Path, tmp_path: Path) -> None:
-    precious = tmp_path / "precious"
-    precious.mkdir()
-    (precious / "file").write_text("x")
-    folder(spool, os.getppid())
-    (spool / f"sipp-{a_pid_that_is_gone()}-link").symlink_to(precious)
-    await probe(useless)
-    assert (precious / "file").exists()
-
-
-async def test_later_probes_do_not_sweep_again(useless: SippProber, spool: Path) -> None:
-    await probe(useless)
-    left = folder(spool, a_pid_that_is_gone())
-    await probe(useless)
-    assert left.exists()

@@ -1,13 +1,15 @@
 """What runs of SIPp mean: one failure or none."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from dialtone.model import Failure, FailureCode, Outcome
+from synthetic.sipp.lateness import LATE
 from synthetic.sipp.record import Leg
 from synthetic.sipp.run import Ending, Traced
-from synthetic.sipp.verdict import Legs, Verdict, judge, left, overloaded
+from synthetic.sipp.verdict import Legs, Verdict, excused, judge, left, overloaded
 from tests.fakes.sipp_runs import (
     CALL_ID,
     a_call,
@@ -15,6 +17,7 @@ from tests.fakes.sipp_runs import (
     a_caller,
     a_leg,
     a_registration,
+    a_request_received,
     a_request_sent,
     a_response,
     legs,
@@ -308,7 +311,7 @@ def test_a_deadline_before_the_caller_could_begin_is_its_timeout() -> None:
 
 
 def test_lost_datagrams_of_ours_excuse_the_platform_and_say_what_it_would_have_been() -> None:
-    excused = overloaded(Failure(FailureCode.TIMEOUT, "caller INVITE: silence"), 3)
+    excused = overloaded(Failure(FailureCode.TIMEOUT, "caller INVITE: silence"), 3, 0.0)
     assert excused is not None
     assert excused.code is FailureCode.OVERLOADED
     assert excused.detail.startswith("3 datagrams to SIPp were lost")
@@ -317,12 +320,78 @@ def test_lost_datagrams_of_ours_excuse_the_platform_and_say_what_it_would_have_b
 
 @pytest.mark.parametrize("failure", [None, Failure(FailureCode.NO_PORT, "taken")])
 def test_what_is_no_failure_of_the_platform_stays_as_it_is(failure: Failure | None) -> None:
-    assert overloaded(failure, 3) == failure
+    assert overloaded(failure, 3, 0.0) == failure
 
 
 def test_a_failure_without_lost_datagrams_stays_one() -> None:
     failure = Failure(FailureCode.TIMEOUT, "silence")
-    assert overloaded(failure, 0) is failure
+    assert overloaded(failure, 0, LATE) is failure
+
+
+def test_a_sipp_that_could_not_run_says_nothing_about_the_platform_even_where_it_passed() -> None:
+    assert overloaded(None, 0, 0.25) == Failure(FailureCode.OVERLOADED, "SIPp could not run for 250 ms")
+    failed = overloaded(Failure(FailureCode.TIMEOUT, "silence"), 0, 0.25)
+    assert failed == Failure(
+        FailureCode.OVERLOADED, "SIPp could not run for 250 ms; without that: timeout: silence"
+    )
+
+
+def challenged(status: int, method: str, realm: str) -> Traced:
+    name = {401: "WWW-Authenticate", 407: "Proxy-Authenticate"}[status]
+    challenge = a_response(status, method)
+    return replace(
+        challenge, text=challenge.text.replace("\r\n\r\n", f'\r\n{name}: Digest realm="{realm}"\r\n\r\n')
+    )
+
+
+def answering(name: str, method: str, realm: str) -> Traced:
+    request = a_request_sent(method)
+    return replace(
+        request, text=request.text.replace("\r\n\r\n", f'\r\n{name}: Digest realm="{realm}"\r\n\r\n')
+    )
+
+
+@pytest.mark.parametrize(
+    ("second", "code"),
+    [
+        (challenged(401, "REGISTER", "a"), FailureCode.AUTH),
+        (challenged(401, "REGISTER", "b"), FailureCode.MISCONFIGURED),
+        (challenged(407, "REGISTER", "a"), FailureCode.MISCONFIGURED),
+    ],
+)
+def test_a_challenge_of_another_server_is_no_refused_password(second: Traced, code: FailureCode) -> None:
+    first = challenged(401, "REGISTER", "a")
+    messages = (*SENT, first, answering("Authorization", "REGISTER", "a"), second)
+    status = second.text.split()[1]
+    log = ("challenged 401", f"challenged {status}", "denied")
+    verdict = registered(a_leg("phone", *log, messages=messages, failed="FailedTestDoesntMatch"))
+    assert verdict.failure is not None
+    assert verdict.failure.code is code
+
+
+@pytest.mark.parametrize("came", [a_response(189, "REGISTER"), a_request_received("SUBSCRIBE")])
+def test_what_the_scenario_has_no_place_for_is_not_the_platforms_fault(came: Traced) -> None:
+    messages = (*SENT, a_response(401, "REGISTER"), *SENT, came)
+    leg = a_leg("phone", "challenged 401", messages=messages, failed="FailedUnexpectedMessage")
+    verdict = registered(leg)
+    assert verdict.failure is not None
+    assert verdict.failure.code is FailureCode.MISCONFIGURED
+    assert "use the engine sippy" in verdict.failure.detail
+    assert verdict.status is None
+
+
+def test_a_call_that_was_given_up_is_a_timeout_whatever_came_afterwards() -> None:
+    caller = a_caller(
+        "gave-up", messages=(*INVITED, a_response(487, "INVITE")), failed="FailedTestDoesntMatch"
+    )
+    failure = called(a_call(caller=caller)).failure
+    assert failure == Failure(FailureCode.TIMEOUT, "caller INVITE: not done 3 s after the start")
+
+
+def test_a_run_that_passed_and_has_no_line_of_it_is_a_full_disk_of_ours() -> None:
+    verdict = registered(a_leg("phone", messages=SENT))
+    assert verdict.failure is not None
+    assert verdict.failure.code is FailureCode.ENGINE_CRASHED
 
 
 def test_leaving_says_why_it_did_not_work() -> None:
@@ -332,3 +401,20 @@ def test_leaving_says_why_it_did_not_work() -> None:
     )
     assert left(refused) == "500 Location Locked"
     assert left(a_leg("phone", messages=SENT, ending=Ending.STOPPED)) == "no answer"
+
+
+def test_a_failure_while_our_own_loop_was_held_is_ours_and_says_what_it_was_without() -> None:
+    failed = Failure(FailureCode.TIMEOUT, "caller INVITE: not done 4 s after the start")
+    found = excused(failed, 1.9, tolerated=0.5)
+    assert found is not None
+    assert found.code is FailureCode.OVERLOADED
+    assert "1900 ms" in found.detail
+    assert found.detail.endswith("without that: timeout: caller INVITE: not done 4 s after the start")
+
+
+def test_a_loop_that_was_held_a_little_excuses_nothing_and_no_pass_is_taken_back() -> None:
+    failed = Failure(FailureCode.TIMEOUT, "no answer")
+    ours = Failure(FailureCode.NO_PORT, "no port")
+    assert excused(failed, 0.5, tolerated=0.5) is failed
+    assert excused(None, 9.0, tolerated=0.5) is None
+    assert excused(ours, 9.0, tolerated=0.5) is ours

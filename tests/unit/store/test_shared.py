@@ -1,6 +1,7 @@
 """One file, several processes: the service, a probe by hand, a list of alerts."""
 
 import sqlite3
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
@@ -9,6 +10,7 @@ import anyio
 import pytest
 
 from dialtone.model import MessageState, Outcome, Scope
+from dialtone.ports import StoreError
 from dialtone.store import SqliteStore, open_store
 from tests.fakes.records import NOON, a_message, a_result, an_alert
 
@@ -87,3 +89,26 @@ async def test_totals_are_of_one_moment(pair: tuple[SqliteStore, SqliteStore]) -
         while not done.is_set():
             for totals in await pair[1].probe_totals(ALICE):
                 assert sum(totals.outcomes.values()) == sum(totals.timings["srd"].counts)
+
+
+async def test_while_another_process_keeps_it_locked_only_the_first_job_waits_long(tmp_path: Path) -> None:
+    store = await open_store(tmp_path, busy_timeout=0.4)
+    blocker = sqlite3.connect(tmp_path / "dialtone.sqlite3", isolation_level=None)
+    blocker.execute("BEGIN EXCLUSIVE")
+    waited = []
+    for number in range(4):
+        before = time.monotonic()
+        with pytest.raises(StoreError, match="another process keeps it locked"):
+            await store.add_results([a_result(f"r{number}")])
+        waited.append(time.monotonic() - before)
+    assert waited[0] >= 0.4
+    assert max(waited[1:]) < 0.4
+    blocker.execute("ROLLBACK")
+    await store.add_results([a_result("r5")])  # and now it is patient again
+    blocker.execute("BEGIN EXCLUSIVE")
+    before = time.monotonic()
+    with pytest.raises(StoreError):
+        await store.add_results([a_result("r6")])
+    assert time.monotonic() - before >= 0.4
+    blocker.close()
+    await store.aclose()

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from dialtone.model import Engine, FailureCode, Flow, NodeState, Origin, Outcome, ProbeResult, ProbeRun, Scope
 from dialtone.ports import Prober, StoreError
@@ -340,6 +341,35 @@ async def test_a_full_disk_stops_neither_probes_nor_sinks_and_results_are_writte
     await run(driver, clock)
     assert driver.backlog == 0
     assert len(await store.results(EVERYTHING)) == 4
+
+
+async def test_what_the_store_would_not_take_is_offered_at_the_stop_and_said_if_it_is_lost(
+    driver_of: Make, clock: FakeClock, store: FullDisk
+) -> None:
+    driver = driver_of(FakeProber(clock))
+    store.broken = True
+    await run(driver, clock)
+    with capture_logs() as logs:
+        await driver.aclose()
+    lost = [entry for entry in logs if entry["log_level"] == "error"]
+    assert [entry["count"] for entry in lost] == [1]
+    store.broken = False
+    with capture_logs() as logs:
+        await driver.aclose()
+    assert not [entry for entry in logs if entry["log_level"] == "error"]
+    assert len(await store.results(EVERYTHING)) == 1
+
+
+async def test_an_engine_that_breaks_down_is_logged_once_and_once_when_it_works_again(
+    driver_of: Make, clock: FakeClock
+) -> None:
+    crashes = [FailureCode.ENGINE_CRASHED] * 3
+    driver = driver_of(FakeProber(clock, [*crashes, FailureCode.ACCOUNT_BUSY, None, None]))
+    with capture_logs() as logs:
+        for _ in range(6):
+            await run(driver, clock)
+    assert [entry["log_level"] for entry in logs] == ["warning", "info"]
+    assert {entry["engine"] for entry in logs} == {Engine.SIPPY}
 
 
 async def test_without_a_store_no_account_is_given_out_twice(
