@@ -1,115 +1,58 @@
-"""The composition root: the one module that knows everyone."""
+"""The service: everything that `serve` runs, joined."""
 
 import random
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import asdict, replace
-from datetime import timedelta
 from typing import Final
 
 import anyio
 import structlog
 
-from alerts import AlertWatch, AlertWriter, Rule, WebhookNotifier, load_rules, probe_alerts
-from alerts.messages import test_message
-from collectors import asterisk, mysql, opensips
+from alerts import AlertWatch, Rule, WebhookNotifier, probe_alerts
 from dialtone import __version__
-from dialtone.config import Listen, ProbeSpec, Receiver, Settings
-from dialtone.export.metrics import METRICS
+from dialtone.config import Listen, ProbeSpec, Settings
 from dialtone.export.prometheus import Exposition
 from dialtone.model import (
     AlertEvent,
-    Catalog,
-    Engine,
     Evidence,
-    MessageState,
-    Node,
-    NodeKind,
-    NodeState,
     Origin,
-    OutboxEntry,
     Outcome,
     ProbeResult,
     ProbeRun,
     Sample,
     Scope,
 )
-from dialtone.ports import Clock, Collector, DeliveryError, Sink, Store, StoreError, TenantLookup
+from dialtone.ports import Store, StoreError
 from dialtone.runtime.board import Board
 from dialtone.runtime.clock import SystemClock
 from dialtone.runtime.runner import CollectorRunner
 from dialtone.runtime.scheduler import JobFigures, Planned, Scheduler
 from dialtone.runtime.stop import run_until_signal
 from dialtone.store import held_alone, open_store
-from dialtone.store.sqlite import FILE_NAME
 from dialtone.web import WebContext, WebToken, create_app, open_listener, serve_on
-from synthetic.agents.link import sippy_prober
+from dialtone.wiring.parts import (
+    KEEP_EVIDENCE,
+    KEEP_MESSAGES,
+    KEEP_RESULTS,
+    alert_writer,
+    build_catalog,
+    build_rules,
+    external_url,
+    probe_driver,
+    running_collectors,
+)
 from synthetic.driver import ProbeDriver
 from synthetic.evidence import EvidenceStore
-from synthetic.sipp.prober import SippProber
 
 _log = structlog.get_logger(__name__)
-
-KEEP_RESULTS: Final = timedelta(days=30)
-KEEP_EVIDENCE: Final = timedelta(days=7)
-KEEP_MESSAGES: Final = timedelta(days=30)
-"""How long results, their records and settled alert messages are kept; counters do not depend on them."""
 
 _BY_HAND: Final = 20
 """Results of probes by hand that may lie between those that a rule's window wants after a restart."""
 _HOUSEKEEPING: Final = 3600.0
 _SELF_WATCH: Final = 5.0
 _STOP_WITHIN: Final = 5.0
-
-
-def build_catalog() -> Catalog:
-    """Return every metric there is."""
-    return Catalog(METRICS, opensips.METRICS, asterisk.METRICS, mysql.METRICS)
-
-
-def build_rules(settings: Settings) -> tuple[Rule, ...]:
-    """Return the alert rules: the pack with the operator's file over it. Raises ConfigError."""
-    return load_rules(build_catalog(), settings.rules)
-
-
-_COLLECTORS: Final[Mapping[NodeKind, Callable[[Node, TenantLookup, Clock], Collector]]] = {
-    NodeKind.OPENSIPS: opensips.OpensipsCollector,
-    NodeKind.ASTERISK: asterisk.AsteriskCollector,
-    NodeKind.MYSQL: lambda node, tenants, clock: mysql.MysqlCollector(node, clock),
-}
-
-
-async def collect(settings: Settings, nodes: Sequence[Node], catalog: Catalog) -> tuple[list[NodeState], str]:
-    """Poll these nodes once, at the same time; return their states and the Prometheus text of them."""
-    clock = SystemClock()
-    board = Board()
-    exposition = Exposition(catalog, settings.tree.reseller, clock, settings.caps.series)
-    async with (
-        _collectors(settings, nodes, clock, (board, exposition)) as runners,
-        anyio.create_task_group() as polls,
-    ):
-        for runner in runners:
-            polls.start_soon(runner.poll)
-    states = {runner.node.name: runner.state for runner in runners}
-    found = [state for node in nodes if (state := states[node.name]) is not None]
-    return found, exposition.render().decode()
-
-
-async def probe(settings: Settings, spec: ProbeSpec, tenant: str, count: int) -> list[ProbeRun]:
-    """Run a probe by hand, `count` times in a row. Raises StoreError where the data folder can't be used.
-
-    Accounts are leased in the store, so a probe by hand and the service never share one.
-    """
-    clock = SystemClock()
-    store = await open_store(settings.data)
-    try:
-        evidence = EvidenceStore(settings.data, KEEP_EVIDENCE)
-        async with _driver(settings, store, evidence, clock, ()) as driver:
-            slot = int(clock.now().timestamp() // spec.interval)
-            return [await driver.run(spec, tenant, origin=Origin.MANUAL, slot=slot) for _ in range(count)]
-    finally:
-        await store.aclose()
 
 
 async def serve(settings: Settings) -> None:
@@ -129,56 +72,6 @@ async def serve(settings: Settings) -> None:
         await run_until_signal(lambda: _Service(bound, store, rules).run(listener), grace=_STOP_WITHIN)
 
 
-@asynccontextmanager
-async def _collectors(
-    settings: Settings, nodes: Sequence[Node], clock: Clock, sinks: Sequence[Sink]
-) -> AsyncIterator[list[CollectorRunner]]:
-    """Own a collector a node; their connections are given back at the end, within a deadline."""
-    collectors = [_COLLECTORS[node.kind](node, settings.tree, clock) for node in nodes]
-    try:
-        yield [
-            CollectorRunner(node, collector, clock, sinks)
-            for node, collector in zip(nodes, collectors, strict=True)
-        ]
-    finally:
-        with anyio.move_on_after(1, shield=True):
-            async with anyio.create_task_group() as closing:
-                for collector in collectors:
-                    closing.start_soon(collector.aclose)
-
-
-@asynccontextmanager
-async def _driver(
-    settings: Settings, store: Store, evidence: EvidenceStore, clock: Clock, sinks: Sequence[Sink]
-) -> AsyncIterator[ProbeDriver]:
-    """Own the engines and what drives them."""
-    async with sippy_prober(clock) as sippy:
-        driver = ProbeDriver(
-            {Engine.SIPPY: sippy, Engine.SIPP: SippProber(clock, settings.data / "spool")},
-            store,
-            clock,
-            sinks,
-            settings.accounts,
-            settings.location,
-            (settings.caps.calls_per_second, settings.caps.concurrent_calls),
-            evidence,
-            random.Random(),  # noqa: S311 - jitter and ids, not secrets
-        )
-        try:
-            yield driver
-        finally:
-            await driver.aclose()
-
-
-def external_url(settings: Settings) -> str:
-    """Return the address under which people reach the service."""
-    return settings.external_url or f"http://{_place(settings.listen)}"
-
-
-def _place(listen: Listen) -> str:
-    return f"[{listen.host}]:{listen.port}" if ":" in listen.host else f"{listen.host}:{listen.port}"
-
-
 class _Service:
     """Everything that `serve` runs, joined. A part that fails inside is logged there; the others go on."""
 
@@ -196,7 +89,7 @@ class _Service:
             settings.caps.series,
             tenants=settings.tree.domains,
         )
-        writer = AlertWriter(rules, external_url=external_url(settings), reseller_of=settings.tree.reseller)
+        writer = alert_writer(settings, rules)
         self._watch = AlertWatch(
             store,
             {r.name: WebhookNotifier(r.name, r.url, writer) for r in settings.receivers},
@@ -220,8 +113,8 @@ class _Service:
         await self._watch.restore()
         await self._recall()
         async with (
-            _collectors(settings, settings.nodes, self._clock, sinks) as runners,
-            _driver(settings, self._store, self._evidence, self._clock, sinks) as driver,
+            running_collectors(settings, settings.nodes, self._clock, sinks) as runners,
+            probe_driver(settings, self._store, self._evidence, self._clock, sinks) as driver,
             anyio.create_task_group() as tasks,
         ):
             self._plan(runners, driver)
@@ -372,52 +265,3 @@ def _probing(driver: ProbeDriver, spec: ProbeSpec, tenant: str) -> Callable[[Pla
         await driver.run(spec, tenant, origin=Origin.SCHEDULE, slot=planned.slot)
 
     return probe
-
-
-async def alerts_listed(settings: Settings) -> tuple[list[AlertEvent], list[OutboxEntry]] | None:
-    """Return the alerts and messages that the data folder holds; None where no service ever ran in it.
-
-    Raises StoreError where the data folder can't be used.
-    """
-    if not (settings.data / FILE_NAME).exists():
-        return None
-    store = await open_store(settings.data)
-    try:
-        entries = [
-            entry
-            for state in (MessageState.WAITING, MessageState.REFUSED, MessageState.DROPPED)
-            for entry in await store.outbox(state)
-        ]
-        return await store.alerts(Scope.everything()), entries
-    finally:
-        await store.aclose()
-
-
-async def alerts_tested(
-    settings: Settings, receivers: Sequence[Receiver]
-) -> list[tuple[float, DeliveryError | None]]:
-    """Send each of these receivers a test message, all at the same time, once.
-
-    Return how long each took, in seconds, and what went wrong, in their order.
-    """
-    clock = SystemClock()
-    writer = AlertWriter(
-        build_rules(settings),
-        external_url=external_url(settings),
-        reseller_of=settings.tree.reseller,
-    )
-    ended: dict[str, tuple[float, DeliveryError | None]] = {}
-
-    async def send(receiver: Receiver) -> None:
-        before, problem = clock.monotonic(), None
-        try:
-            notifier = WebhookNotifier(receiver.name, receiver.url, writer)
-            await notifier.send(test_message(receiver.name, clock.now()))
-        except DeliveryError as error:
-            problem = error
-        ended[receiver.name] = clock.monotonic() - before, problem
-
-    async with anyio.create_task_group() as sending:
-        for receiver in receivers:
-            sending.start_soon(send, receiver)
-    return [ended[receiver.name] for receiver in receivers]

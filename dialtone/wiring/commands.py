@@ -1,0 +1,105 @@
+"""Commands that do one thing now, with or without a service beside them."""
+
+from collections.abc import Sequence
+
+import anyio
+
+from alerts import WebhookNotifier
+from alerts.messages import test_message
+from dialtone.config import ProbeSpec, Receiver, Settings
+from dialtone.export.prometheus import Exposition
+from dialtone.model import (
+    AlertEvent,
+    Catalog,
+    MessageState,
+    Node,
+    NodeState,
+    Origin,
+    OutboxEntry,
+    ProbeRun,
+    Scope,
+)
+from dialtone.ports import DeliveryError
+from dialtone.runtime.board import Board
+from dialtone.runtime.clock import SystemClock
+from dialtone.store import open_store
+from dialtone.store.sqlite import FILE_NAME
+from dialtone.wiring.parts import KEEP_EVIDENCE, alert_writer, build_rules, probe_driver, running_collectors
+from synthetic.evidence import EvidenceStore
+
+
+async def collect(settings: Settings, nodes: Sequence[Node], catalog: Catalog) -> tuple[list[NodeState], str]:
+    """Poll these nodes once, at the same time; return their states and the Prometheus text of them."""
+    clock = SystemClock()
+    board = Board()
+    exposition = Exposition(catalog, settings.tree.reseller, clock, settings.caps.series)
+    async with (
+        running_collectors(settings, nodes, clock, (board, exposition)) as runners,
+        anyio.create_task_group() as polls,
+    ):
+        for runner in runners:
+            polls.start_soon(runner.poll)
+    states = {runner.node.name: runner.state for runner in runners}
+    found = [state for node in nodes if (state := states[node.name]) is not None]
+    return found, exposition.render().decode()
+
+
+async def probe(settings: Settings, spec: ProbeSpec, tenant: str, count: int) -> list[ProbeRun]:
+    """Run a probe by hand, `count` times in a row. Raises StoreError where the data folder can't be used.
+
+    Accounts are leased in the store, so a probe by hand and the service never share one.
+    """
+    clock = SystemClock()
+    store = await open_store(settings.data)
+    try:
+        evidence = EvidenceStore(settings.data, KEEP_EVIDENCE)
+        async with probe_driver(settings, store, evidence, clock, ()) as driver:
+            slot = int(clock.now().timestamp() // spec.interval)
+            return [await driver.run(spec, tenant, origin=Origin.MANUAL, slot=slot) for _ in range(count)]
+    finally:
+        await store.aclose()
+
+
+async def alerts_listed(settings: Settings) -> tuple[list[AlertEvent], list[OutboxEntry]] | None:
+    """Return the alerts and messages that the data folder holds; None where no service ever ran in it.
+
+    Raises StoreError where the data folder can't be used.
+    """
+    if not (settings.data / FILE_NAME).exists():
+        return None
+    store = await open_store(settings.data)
+    try:
+        entries = [
+            entry
+            for state in (MessageState.WAITING, MessageState.REFUSED, MessageState.DROPPED)
+            for entry in await store.outbox(state)
+        ]
+        return await store.alerts(Scope.everything()), entries
+    finally:
+        await store.aclose()
+
+
+async def alerts_tested(
+    settings: Settings, receivers: Sequence[Receiver]
+) -> list[tuple[float, DeliveryError | None]]:
+    """Send each of these receivers a test message, all at the same time, once.
+
+    Return how long each took, in seconds, and what went wrong, in their order.
+    """
+    clock = SystemClock()
+    writer = alert_writer(settings, build_rules(settings))
+    ended: dict[str, tuple[float, DeliveryError | None]] = {}
+
+    async def send(receiver: Receiver) -> None:
+        before, problem = clock.monotonic(), None
+        try:
+            notifier = WebhookNotifier(receiver.name, receiver.url, writer)
+            await notifier.send(test_message(receiver.name, clock.now()))
+        except DeliveryError as error:
+            problem = error
+        ended[receiver.name] = clock.monotonic() - before, problem
+
+    async with anyio.create_task_group() as sending:
+        for receiver in receivers:
+            sending.start_soon(send, receiver)
+    return [ended[receiver.name] for receiver in receivers]
