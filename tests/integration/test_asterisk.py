@@ -51,7 +51,7 @@ def spare(tmp_path: Path) -> Iterator[LabContext]:
     processes = LabProcesses(tmp_path)
     ports = LoopbackPorts(tmp_path, claims=tmp_path / "claims.json")
     accounts = sample(tmp_path / "accounts.csv")
-    yield LabContext(tmp_path, default_cache(), ports, processes, accounts, answers=2.0)
+    yield LabContext(tmp_path, default_cache(), ports, processes, accounts, answers=6.0)
     processes.stop_all()
 
 
