@@ -40,7 +40,7 @@ class SippProber:
     """Runs `register` and `call` on SIPp. Implements ports.Prober.
 
     `spool` is a folder for the files of running probes; `find` says where SIPp is; `late` is
-    how long it may wait for a CPU, in seconds.
+    how long it may wait for a CPU, in seconds, before its probes say nothing.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ def _result(
     verdict = judge(legs, call=request.flow is Flow.CALL)
     late = max(leg.late for leg in legs.all)
     failure = overloaded(verdict.failure, sum(leg.lost for leg in trip.all), late, tolerated=tolerated)
-    failure = excused(failure, held, tolerated=HELD)
+    failure = excused(failure, held, tolerated=max(HELD, tolerated))
     measured, clock_set = timings(legs.registration, legs.caller)
     begun = started.timestamp()
     named = [Mark(mark.name, mark.at - begun) for mark in marks(legs.registration, legs.callee, legs.caller)]

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import stat
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -171,6 +172,20 @@ async def test_a_registration_that_gets_no_second_answer_is_not_followed_by_a_by
 ) -> None:
     _, server = await probe(prober, Manner.LOSES_REGISTRATIONS, Flow.REGISTER, timeout=FAST)
     assert "BYE" not in server.methods()
+
+
+async def test_silence_while_our_own_loop_was_held_is_no_failure_of_the_platform(tmp_path: Path) -> None:
+    prober = SippProber(SystemClock(), tmp_path, late=0.6)
+    async with SipServer(PASSWORDS, Manner.SILENT) as server:
+        asked = a_request(Flow.REGISTER, server.target, engine=Engine.SIPP, timeout=FAST)
+        running = asyncio.create_task(prober.run(asked))
+        await server.first_request.wait()
+        time.sleep(0.9)  # noqa: ASYNC251 - a loop that does nothing else is what is tried
+        run = await running
+    assert run.result.failure is not None
+    assert run.result.failure.code is FailureCode.OVERLOADED
+    assert "our own loop was held" in run.result.failure.detail
+    assert "without that: timeout" in run.result.failure.detail
 
 
 async def test_a_refused_registration_is_not_taken_back_because_there_is_none(prober: SippProber) -> None:
