@@ -197,7 +197,12 @@ class ProbeDriver:
         return run
 
     def _watch_engine(self, result: ProbeResult) -> None:
-        """Log once that an engine breaks down, and once that it works again: nobody's phone rings for it."""
+        """Log once that an engine breaks down, and once that it works again: nobody's phone rings for it.
+
+        Who tries one by hand is told by the result.
+        """
+        if result.origin is not Origin.SCHEDULE:
+            return
         broken = result.failure is not None and result.failure.code in _ENGINE_TROUBLE
         if broken and result.engine not in self._broken_engines:
             self._broken_engines.add(result.engine)

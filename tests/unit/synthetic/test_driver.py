@@ -368,6 +368,7 @@ async def test_an_engine_that_breaks_down_is_logged_once_and_once_when_it_works_
     with capture_logs() as logs:
         for _ in range(6):
             await run(driver, clock)
+        await run(driver_of(FakeProber(clock, crashes)), clock, origin=Origin.MANUAL)
     assert [entry["log_level"] for entry in logs] == ["warning", "info"]
     assert {entry["engine"] for entry in logs} == {Engine.SIPPY}
 
