@@ -10,14 +10,14 @@ from typing import Annotated, Any, Final, TypeAlias
 from pydantic import Field, PlainValidator, create_model
 
 from alerts.judges import node_judge
-from alerts.rules import FIELDS, Rule, When
+from alerts.rules import Rule, When
 from dialtone.config import ConfigError, Problem, values
 from dialtone.config.document import parse
 from dialtone.config.files import FileError, read_text
 from dialtone.config.problem import Where, listing, nearest, quote
 from dialtone.config.report import Report
 from dialtone.config.schema import Entries, Entry
-from dialtone.model import Catalog, Severity
+from dialtone.model import ABOUT, Catalog, Severity
 
 PACK: Final = Path(__file__).with_name("rules.yaml")
 MAX_BYTES: Final = 1 << 20
@@ -84,7 +84,7 @@ def _switch(raw: object) -> bool:
 
 
 def _template(raw: object) -> str:
-    """Return words with fields of FIELDS in braces, each alone: nothing that reaches further or pads."""
+    """Return words with fields of ABOUT in braces, each alone: nothing that reaches further or pads."""
     words = values.text(raw, most=_MOST_WORDS)
     try:
         parts = list(Formatter().parse(words))
@@ -93,8 +93,8 @@ def _template(raw: object) -> str:
     for _, field, padding, conversion in parts:
         if field is None:
             continue
-        if field not in FIELDS:
-            hint = nearest(field, FIELDS) or f"; use {listing(FIELDS)}"
+        if field not in ABOUT:
+            hint = nearest(field, ABOUT) or f"; use {listing(ABOUT)}"
             raise ValueError(f"has the unknown field {quote(field)} in braces{hint}")
         if padding or conversion:
             raise ValueError(f"must have the field {field} alone in its braces: {{{field}}}")

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from functools import reduce
 from typing import Final
 
-from alerts.rules import FIELDS, Rule
-from dialtone.model import AlertEvent, AlertState
+from alerts.rules import Rule
+from dialtone.model import ABOUT, AlertEvent, AlertState
 
 NOT_ENDED: Final = "0001-01-01T00:00:00Z"
 """Go's zero time: what Alertmanager writes as the end of an alert that still fires."""
@@ -56,7 +56,7 @@ class AlertWriter:
             "alertname": event.rule,
             "severity": event.severity,
             "reseller": self._reseller_of(event.tenant) if event.tenant else None,
-            **about(event),
+            **event.about,
         }
         return {name: str(value) for name, value in every.items() if value}
 
@@ -65,7 +65,7 @@ class AlertWriter:
         rule = self._rules.get(event.rule)
         if rule is None:
             return {"summary": event.rule, "description": event.cause}
-        names = about(event)
+        names = dict.fromkeys(ABOUT) | event.about
         summary = rule.summary.format(**names)
         if event.channel:
             summary += f" (channel {event.channel})"
@@ -83,11 +83,6 @@ class AlertWriter:
             "generatorURL": f"{self._url}/#{event.fingerprint}",
             "fingerprint": event.fingerprint,
         }
-
-
-def about(event: AlertEvent) -> dict[str, str | None]:
-    """Return what an alert is about, by the names of FIELDS: what a rule's templates are filled with."""
-    return {name: getattr(event, name) for name in FIELDS}
 
 
 def group_labels(event: AlertEvent) -> dict[str, str]:

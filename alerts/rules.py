@@ -12,9 +12,6 @@ from typing import Final, TypeAlias
 
 from dialtone.model import NodeState, ProbeResult, Severity
 
-FIELDS: Final = ("tenant", "node", "flow", "channel", "probe", "location")
-"""What an alert may be about, as its subject, its event and the words of its rule name it."""
-
 _MAX_CAUSE: Final = 500
 
 
@@ -77,7 +74,7 @@ class Rule:
     It fires at the first bad observation that is at least `hold` seconds later than the first one in a
     row. Rules about probes have no `hold` but fire at `failing` bad slots of the last `of`.
     `judge_node` is what the rule makes of a poll. `summary` and `felt` are words for a person, what is
-    wrong and what the tenants feel: str.format templates over FIELDS.
+    wrong and what the tenants feel: str.format templates over ABOUT.
     """
 
     name: str

@@ -12,7 +12,6 @@ from alerts.delivery import Delivery, DeliveryCounts
 from alerts.engine import AlertEngine
 from alerts.messages import announced, messages_about
 from alerts.outbox import Earlier, Outbox
-from alerts.payload import about
 from alerts.rules import Rule
 from dialtone.model import (
     AlertEvent,
@@ -156,8 +155,7 @@ class AlertWatch:
         events = list(changes)
         for event in filter(announced, events):
             self._told.add(event.fingerprint)
-            subject = {name: value for name, value in about(event).items() if value}
-            _log.warning(f"alert.{event.state}", rule=event.rule, cause=event.cause, **subject)
+            _log.warning(f"alert.{event.state}", rule=event.rule, cause=event.cause, **event.about)
         if events:
             self._outbox.record(events, messages_about(events, self._deliveries, self._clock.now()))
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -138,20 +139,8 @@ def _as_json(
 
 def _event_json(event: AlertEvent) -> dict[str, object]:
     return {
-        "fingerprint": event.fingerprint,
-        "rule": event.rule,
-        "severity": event.severity,
-        "state": event.state,
-        "since": event.since.isoformat(),
-        "started": event.started.isoformat() if event.started else None,
-        "tenant": event.tenant,
-        "node": event.node,
-        "flow": event.flow,
-        "channel": event.channel,
-        "probe": event.probe,
-        "location": event.location,
-        "value": event.value,
-        "cause": event.cause,
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in asdict(event).items()
     }
 
 
@@ -164,7 +153,7 @@ def _print(
     for event in events:
         _put(console, f"{event.state.upper()} {event.severity} {event.rule}", bold=True)
         _put(console, f"{_instant(event.since)}, {_age(now - event.since)} ago", indent=2)
-        for name, value in _about(event):
+        for name, value in event.about.items():
             _put(console, f"{name} {value}", indent=2)
         if event.cause:
             _put(console, event.cause, indent=2)
@@ -198,23 +187,10 @@ def _print_given_up(console: Console, entries: Sequence[OutboxEntry]) -> None:
         when = entry.settled or entry.message.created
         _put(console, f"{entry.message.receiver} {entry.state}, {_instant(when)}{why}", indent=2)
         for event in entry.message.events:
-            about = ", ".join(f"{name} {value}" for name, value in _about(event))
+            about = ", ".join(f"{name} {value}" for name, value in event.about.items())
             _put(console, f"{event.rule} {event.state}, {about}", indent=4)
     if len(entries) > _SHOWN:
         _put(console, f"and {len(entries) - _SHOWN} earlier ones (--format json has all)", indent=2)
-
-
-def _about(event: AlertEvent) -> Iterator[tuple[str, str]]:
-    """Yield what an alert is about, by name."""
-    every = {
-        "tenant": event.tenant,
-        "node": event.node,
-        "channel": event.channel,
-        "flow": event.flow,
-        "probe": event.probe,
-        "location": event.location,
-    }
-    return ((name, value) for name, value in every.items() if value)
 
 
 def _put(console: Console, text: str, *, indent: int = 0, bold: bool = False) -> None:

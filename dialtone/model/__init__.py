@@ -5,6 +5,7 @@ field's (RFC 3261, RFC 6076, Prometheus, MySQL).
 """
 
 from dialtone.model.alert import (
+    ABOUT,
     AlertEvent,
     AlertMessage,
     AlertState,
@@ -40,6 +41,7 @@ from dialtone.model.secret import Secret
 from dialtone.model.tenant import UNKNOWN_TENANT, Level, Tenant, normalise_domain
 
 __all__ = [
+    "ABOUT",
     "Account",
     "AlertEvent",
     "AlertMessage",

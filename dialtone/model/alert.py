@@ -3,6 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
+
+ABOUT: Final = ("tenant", "node", "flow", "channel", "probe", "location")
+"""What an alert may be about, in the names of its fields."""
 
 
 class Severity(StrEnum):
@@ -44,6 +48,11 @@ class AlertEvent:
     location: str | None = None
     value: float | None = None
     cause: str = ""
+
+    @property
+    def about(self) -> dict[str, str]:
+        """What the alert is about, by the names of ABOUT; a part that does not apply is absent."""
+        return {name: value for name in ABOUT if (value := getattr(self, name))}
 
 
 class MessageState(StrEnum):

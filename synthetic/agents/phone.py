@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, Final
 
 from dialtone.model import Account, FailureCode
+from synthetic.address import Address, bracketed
 from synthetic.agents import sdp
 from synthetic.agents.calls import ALLOW, Ours, PlacedCall, ProgressNotes, ReceivedCall
 from synthetic.agents.dialog import Dialog
@@ -22,11 +23,10 @@ from synthetic.agents.siplib import (
     SipTo,
     SipURL,
 )
-from synthetic.agents.target import local_address_towards
 from synthetic.agents.transactions import TransactionManager
-from synthetic.agents.transport import bracketed
-from synthetic.agents.wirelog import Address, WireLog
+from synthetic.agents.wirelog import WireLog
 from synthetic.probes.base import Exchange, FlowError, Setup
+from synthetic.target import local_address_towards
 
 EXPIRES: Final = 60
 """The binding's life in seconds: short, so that one left behind by a crash soon goes."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final
 
+from synthetic.address import Address, bracketed
 from synthetic.agents.siplib import (
     DISPATCHER,
     TRYING,
@@ -15,9 +16,8 @@ from synthetic.agents.transport import (
     CONFIG_PARTY,
     CONFIG_WIRE,
     UdpEndpoint,
-    bracketed,
 )
-from synthetic.agents.wirelog import Address, WireLog
+from synthetic.agents.wirelog import WireLog
 
 T2: Final = 4.0
 """The longest pause between retransmissions of anything but an INVITE (RFC 3261 17.1.2.2, 17.2.1), in s."""

@@ -16,8 +16,9 @@ from typing import Any, Final
 
 import structlog
 
+from synthetic.address import Address, bracketed, hostport
 from synthetic.agents.siplib import COMPLAINTS, MonoTime, RemoteAddress
-from synthetic.agents.wirelog import MAX_MESSAGE, Address, Packet, WireLog
+from synthetic.agents.wirelog import MAX_MESSAGE, Packet, WireLog
 
 _log = structlog.get_logger(__name__)
 
@@ -87,9 +88,9 @@ class UdpEndpoint:
             self._send_once(raw, destination)
             self._wire.left += 1
         except OSError as error:
-            self._wire.network_error(error.errno or 0, _text(destination))
+            self._wire.network_error(error.errno or 0, hostport(destination))
         except OverflowError:  # a port over 65535, from a Contact, Via or Record-Route
-            self._wire.network_error(errno.EINVAL, _text(destination))
+            self._wire.network_error(errno.EINVAL, hostport(destination))
         self._record(self.sent_at, "sent", destination, raw)
 
     def shutdown(self) -> None:
@@ -146,7 +147,7 @@ class UdpEndpoint:
                 return
             for level, kind, value in ancillary:
                 if (level, kind) == _IP_RECVERR[self.uopts.family] and len(value) >= 4:
-                    where = _text(destination[:2]) if destination else "the platform"
+                    where = hostport(destination[:2]) if destination else "the platform"
                     self._wire.network_error(struct.unpack_from("I", value)[0], where)
 
     def _take(self, data: bytes, source: Address, at: float) -> None:
@@ -181,15 +182,6 @@ class UdpEndpoint:
     def _record(self, at: float, direction: Any, peer: Address, data: bytes) -> None:
         source, destination = (self._local, peer) if direction == "sent" else (peer, self._local)
         self._wire.add(Packet(at, self._party, direction, source, destination, data[:MAX_MESSAGE], len(data)))
-
-
-def bracketed(host: str) -> str:
-    """Return an address as SIP writes it: IPv6 in brackets."""
-    return f"[{host}]" if ":" in host else host
-
-
-def _text(address: Address) -> str:
-    return f"{bracketed(address[0])}:{address[1]}"
 
 
 def _bound(family: int, address: Address) -> socket.socket:

@@ -5,12 +5,12 @@ import os
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from synthetic.address import Address
+
 MAX_MESSAGES: Final = 200
 MAX_BYTES: Final = 128 * 1024
 MAX_MESSAGE: Final = 8 * 1024
 """How much of one probe is kept: messages, bytes in all, bytes of one message."""
-
-Address = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,16 +15,16 @@ from dialtone.model import Evidence, Failure, FailureCode, Mark, Message, ProbeR
 from dialtone.ports import Clock
 from dialtone.runtime.childside import serve_requests
 from dialtone.runtime.clock import SystemClock
+from synthetic.address import hostport
 from synthetic.agents.calls import Ours
 from synthetic.agents.codec import decode_request, encode_report
-from synthetic.agents.lateness import LatenessMeter
 from synthetic.agents.phone import SipPhone
-from synthetic.agents.target import parse_target, resolve
-from synthetic.agents.transport import bracketed
-from synthetic.agents.wirelog import Address, Packet, WireLog
+from synthetic.agents.wirelog import Packet, WireLog
+from synthetic.lateness import LatenessMeter
 from synthetic.probes.base import FlowError
 from synthetic.probes.runner import PARTIES, Report, run_flow
 from synthetic.redaction import redact
+from synthetic.target import parse_target, resolve
 
 LATE: Final = 0.1
 """A loop later than this during a probe, in seconds, makes it inconclusive."""
@@ -99,8 +99,8 @@ def _evidence(request: ProbeRequest, report: Report, wire: WireLog, started: flo
             packet.at - started,
             packet.party,
             packet.direction,
-            _text(packet.source),
-            _text(packet.destination),
+            hostport(packet.source),
+            hostport(packet.destination),
             "udp",
             redact(text, secrets),
         )
@@ -112,10 +112,6 @@ def _evidence(request: ProbeRequest, report: Report, wire: WireLog, started: flo
         tuple(sorted(map(message, wire.packets), key=lambda m: m.at)),
         tuple(sorted(marks, key=lambda m: m.at)),
     )
-
-
-def _text(address: Address) -> str:
-    return f"{bracketed(address[0])}:{address[1]}"
 
 
 async def main() -> None:

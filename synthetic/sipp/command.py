@@ -4,9 +4,10 @@ import math
 import re
 from typing import Final
 
+from synthetic.address import bracketed, hostport
 from synthetic.sipp import files
 from synthetic.sipp.program import Sipp
-from synthetic.sipp.run import Address, Invocation
+from synthetic.sipp.run import Invocation
 
 BUFFER: Final = 8 * 1024 * 1024
 """Bytes of socket buffer to ask for. With its own 64 KiB SIPp loses packets at 5,000 calls/s."""
@@ -30,12 +31,12 @@ def command_line(sipp: Sipp, invocation: Invocation, *, buffer: int) -> list[str
     host, port = invocation.local
     return [
         sipp.path,
-        *(() if invocation.remote is None else (_joined(invocation.remote),)),
+        *(() if invocation.remote is None else (hostport(invocation.remote),)),
         *("-sf", files.SCENARIO),
         "-nostdin",
         "-skip_rlimit",  # it only warns, of sockets per call that we do not use
         *("-t", "u1"),
-        *("-i", _bracketed(host), "-p", str(port)),
+        *("-i", bracketed(host), "-p", str(port)),
         *("-ci", "127.0.0.1"),  # its remote control listens on every address otherwise
         *("-buff_size", str(min(BUFFER, buffer))),
         *_calls(invocation),
@@ -117,11 +118,3 @@ def _milliseconds(what: str, seconds: float) -> int:
     if not 0.001 <= seconds <= 86_400:
         raise ValueError(f"{what} is {seconds:g} s; SIPp needs something from 1 ms to a day")
     return round(seconds * 1000)
-
-
-def _joined(address: Address) -> str:
-    return f"{_bracketed(address[0])}:{address[1]}"
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

@@ -23,6 +23,7 @@ import anyio.to_thread
 from dialtone.model import Account, FailureCode, Flow, ProbeRequest
 from dialtone.ports import Clock
 from sipp_flows.catalogue import CALLEE, CALLER, INJECTION, REGISTER, Note, Role
+from synthetic.address import Address, hostport
 from synthetic.probes.base import FlowError
 from synthetic.probes.call import HOLD, PROOF, RING
 from synthetic.probes.runner import PARTIES, TIDY
@@ -32,7 +33,7 @@ from synthetic.sipp.lateness import Watch
 from synthetic.sipp.process import SippRun, running
 from synthetic.sipp.program import Sipp
 from synthetic.sipp.record import Leg
-from synthetic.sipp.run import Address, Finished, Invocation
+from synthetic.sipp.run import Finished, Invocation
 from synthetic.sipp.verdict import Legs
 
 EXPIRES: Final = 60
@@ -293,8 +294,7 @@ async def _refusing(address: Address, registration: Leg) -> str | None:
         return None
     if not await anyio.to_thread.run_sync(_is_closed, address):
         return None
-    host, port = address
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return hostport(address)
 
 
 def _is_closed(address: Address) -> bool:

@@ -15,8 +15,7 @@ import structlog
 
 from dialtone.model import Evidence, Failure, FailureCode, Flow, Mark, ProbeRequest, ProbeRun
 from dialtone.ports import Clock
-from synthetic.agents.lateness import LatenessMeter
-from synthetic.agents.target import local_address_towards, parse_target, resolve
+from synthetic.lateness import LatenessMeter
 from synthetic.probes.base import FlowError
 from synthetic.probes.runner import Report
 from synthetic.runs import broken_run, ended_run
@@ -28,6 +27,7 @@ from synthetic.sipp.program import Sipp, SippLocator, SippMissingError
 from synthetic.sipp.record import ACCURACY, marks, messages, timings
 from synthetic.sipp.spool import Spool
 from synthetic.sipp.verdict import excused, judge, left, lost_here, overloaded
+from synthetic.target import local_address_towards, parse_target, resolve
 
 HELD: Final = 0.5
 """Seconds of a probe that our own loop may be held by other work; it starts and ends the runs, and SIPp has

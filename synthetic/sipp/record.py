@@ -13,8 +13,9 @@ from typing import Final, Literal
 
 from dialtone.model import Mark, Message, Secret
 from sipp_flows.catalogue import Note
+from synthetic.address import Address, hostport
 from synthetic.redaction import redact
-from synthetic.sipp.run import Address, Finished, Traced
+from synthetic.sipp.run import Finished, Traced
 
 ACCURACY: Final = "0.1 ms"
 CLOCK_SET: Final = 0.05
@@ -158,8 +159,8 @@ def messages(
             message.at - started,
             leg.party,
             message.direction,
-            _text(leg.local if message.direction == "sent" else next_hop),
-            _text(next_hop if message.direction == "sent" else leg.local),
+            hostport(leg.local if message.direction == "sent" else next_hop),
+            hostport(next_hop if message.direction == "sent" else leg.local),
             "udp",
             redact(message.text, secrets),
         )
@@ -207,8 +208,3 @@ def _first(
 
 def _least(instants: Iterable[float | None], otherwise: float) -> float:
     return min((at for at in instants if at is not None), default=otherwise)
-
-
-def _text(address: Address) -> str:
-    host, port = address
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

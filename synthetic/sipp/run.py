@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
-Address = tuple[str, int]
+from synthetic.address import Address
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from dialtone.model import AlertMessage, AlertState, MessageState, OutboxEntry
 from dialtone.ports import Clock, Notifier
 from dialtone.store import MemoryStore
 from tests.fakes.alerts import NOON, alert
+from tests.fakes.notifier import RecordingNotifier
 
 RECEIVER = "hook"
 
@@ -20,6 +21,11 @@ def a_message(node: str, state: AlertState = AlertState.FIRING, receiver: str = 
     """Return the message that this node is down, or up again."""
     [message] = messages_about([alert(state, node=node)], [receiver], NOON)
     return message
+
+
+def nodes(hook: RecordingNotifier) -> list[str | None]:
+    """Return what was taken, with repetitions, by node."""
+    return [event.node for message in hook.messages for event in message.events]
 
 
 class DeliveryLine:

@@ -6,8 +6,8 @@ from typing import Any
 from dialtone.model import Account, Engine, Evidence, Flow, Origin, ProbeRequest, Secret
 from dialtone.runtime.clock import SystemClock
 from synthetic.agents.codec import decode_report, encode_request
-from synthetic.agents.lateness import LatenessMeter
 from synthetic.agents.worker import Worker
+from synthetic.lateness import LatenessMeter
 from synthetic.probes.runner import Report
 
 TENANT = "acme.example"

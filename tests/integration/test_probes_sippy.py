@@ -9,11 +9,11 @@ import pytest
 from dialtone.model import Evidence, FailureCode, Flow
 from dialtone.runtime.clock import SystemClock
 from synthetic.agents.codec import decode_report, encode_request
-from synthetic.agents.lateness import LatenessMeter
 from synthetic.agents.siplib import DISPATCHER
 from synthetic.agents.transport import UdpEndpoint
 from synthetic.agents.wirelog import MAX_MESSAGES
 from synthetic.agents.worker import Worker
+from synthetic.lateness import LatenessMeter
 from synthetic.probes.runner import Report
 from tests.fakes.sip_probes import PASSWORDS, a_request, an_account, run_here
 from tests.fakes.sip_server import Manner, SipServer

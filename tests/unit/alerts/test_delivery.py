@@ -8,32 +8,9 @@ from alerts.outbox import KEEP_DEADLINE
 from dialtone.model import AlertMessage, MessageState
 from dialtone.ports import DeliveryError
 from tests.fakes.clock import FakeClock
-from tests.fakes.delivery_line import DeliveryLine, a_message
+from tests.fakes.delivery_line import DeliveryLine, a_message, nodes
 from tests.fakes.notifier import RecordingNotifier
 from tests.fakes.troubled_store import Trouble, TroubledStore
-
-
-@pytest.fixture
-def store() -> TroubledStore:
-    """Return a store that is well until a test says otherwise."""
-    return TroubledStore()
-
-
-@pytest.fixture
-def hook() -> RecordingNotifier:
-    """Return a receiver that takes everything until a test says otherwise."""
-    return RecordingNotifier()
-
-
-@pytest.fixture
-def line(store: TroubledStore, hook: RecordingNotifier, clock: FakeClock) -> DeliveryLine:
-    """Return the way to that receiver."""
-    return DeliveryLine(store, hook, clock)
-
-
-def nodes(hook: RecordingNotifier) -> list[str | None]:
-    """Return what was taken, with repetitions, by node."""
-    return [event.node for message in hook.messages for event in message.events]
 
 
 async def test_what_is_taken_is_settled_as_delivered(

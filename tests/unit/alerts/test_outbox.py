@@ -13,32 +13,9 @@ from dialtone.ports import DeliveryError
 from dialtone.store import MemoryStore
 from tests.fakes.alerts import alert
 from tests.fakes.clock import FakeClock
-from tests.fakes.delivery_line import DeliveryLine, a_message
+from tests.fakes.delivery_line import DeliveryLine, a_message, nodes
 from tests.fakes.notifier import RecordingNotifier
 from tests.fakes.troubled_store import Trouble, TroubledStore
-
-
-@pytest.fixture
-def store() -> TroubledStore:
-    """Return a store that is well until a test says otherwise."""
-    return TroubledStore()
-
-
-@pytest.fixture
-def hook() -> RecordingNotifier:
-    """Return a receiver."""
-    return RecordingNotifier()
-
-
-@pytest.fixture
-def line(store: TroubledStore, hook: RecordingNotifier, clock: FakeClock) -> DeliveryLine:
-    """Return an outbox on that store, with a delivery to that receiver behind it."""
-    return DeliveryLine(store, hook, clock)
-
-
-def nodes(hook: RecordingNotifier) -> list[str | None]:
-    """Return what was taken, with repetitions, by node."""
-    return [event.node for message in hook.messages for event in message.events]
 
 
 async def test_a_change_and_its_messages_are_one_transaction(

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from alerts.engine import AlertEngine
 from alerts.pack import MAX_RULES, PACK
-from alerts.rules import FIELDS, Rule, When
+from alerts.rules import Rule, When
 from dialtone.config import ConfigError
-from dialtone.model import Outcome, Severity
+from dialtone.model import ABOUT, Outcome, Severity
 from tests.fakes.alerts import NOON, poll, result, rules
 
 BROKEN: Final = Path(__file__).parents[2] / "data" / "alerts" / "packs" / "broken"
@@ -61,7 +61,7 @@ def test_the_pack_has_the_four_kinds_of_trouble() -> None:
 def test_the_packs_words_can_be_filled_with_what_alerts_are_about() -> None:
     for rule in rules():
         for words in (rule.summary, rule.felt):
-            filled = words.format(**{field: f"<{field}>" for field in FIELDS})
+            filled = words.format(**{field: f"<{field}>" for field in ABOUT})
             assert "{" not in filled
             assert filled == filled.strip() != ""
 
@@ -195,7 +195,7 @@ def test_whatever_stands_in_a_file_is_a_rule_or_a_problem(file: Path, entries: l
     found = read_or_refused(file)
     assert found
     for rule in found:
-        assert (rule.summary + rule.felt).format(**dict.fromkeys(FIELDS, "x"))
+        assert (rule.summary + rule.felt).format(**dict.fromkeys(ABOUT, "x"))
         assert 0 <= rule.hold <= 86400
         assert 1 <= rule.failing <= rule.of <= 100
 

@@ -7,10 +7,10 @@ import pytest
 from dialtone.model import Evidence, Failure, FailureCode, Flow, Mark, Message
 from synthetic.agents import sdp
 from synthetic.agents.codec import decode_report, decode_request, encode_report, encode_request
-from synthetic.agents.lateness import LatenessMeter
-from synthetic.agents.target import Target, parse_target
 from synthetic.agents.wirelog import MAX_BYTES, MAX_MESSAGES, Packet, WireLog
+from synthetic.lateness import LatenessMeter
 from synthetic.probes.runner import Report
+from synthetic.target import Target, parse_target
 from tests.fakes.sip_probes import a_request
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from dialtone.model import FailureCode
-from synthetic.agents.wirelog import Address
+from synthetic.address import Address
 from synthetic.probes.base import FlowError
 
 DEFAULT_PORT: Final = 5060
