@@ -14,6 +14,8 @@ from dialtone.model import AlertEvent, AlertState, NodeState, Origin, ProbeResul
 IN_A_ROW: Final = 300.0
 """Seconds. A pending alert that is older at a start, and older than 2 * hold, does not go on."""
 
+_ABOUT_PROBES: Final = frozenset({When.PROBE_FAILING, When.CERTIFICATE_EXPIRING})
+
 _TICK: Final = timedelta(microseconds=1)
 """The least difference of two instants, here and in the store."""
 
@@ -29,7 +31,7 @@ def fingerprint(rule: str, subject: Subject) -> str:
 def probe_alerts(rules: Iterable[Rule], tenant: str, flow: str, probe: str, location: str) -> set[str]:
     """Return the fingerprints of the alerts that a probe of a tenant can raise, fired or not."""
     subject = Subject(tenant=tenant, flow=flow, probe=probe, location=location)
-    return {fingerprint(rule.name, subject) for rule in rules if rule.when is When.PROBE_FAILING}
+    return {fingerprint(rule.name, subject) for rule in rules if rule.when in _ABOUT_PROBES}
 
 
 class AlertEngine:
@@ -112,12 +114,21 @@ class AlertEngine:
 
     def probe_ended(self, result: ProbeResult, now: datetime) -> list[AlertEvent]:
         """Judge a probe's result."""
-        return [
+        if result.origin is not Origin.SCHEDULE:
+            return []
+        news = [
             event
             for rule, window in self._watching(result)
             if (seen := window.take(result)) is not None
             for event in self._change(rule, seen, now)
         ]
+        news += [
+            event
+            for rule in self._rules.values()
+            for seen in rule.judge_result(result)
+            for event in self._change(rule, seen, now)
+        ]
+        return news
 
     def _watching(self, result: ProbeResult) -> Iterator[tuple[Rule, SlotWindow]]:
         """Yield the rules that a result is for, each with the window of the result's series."""
@@ -199,6 +210,7 @@ _PARTS: Final[Mapping[When, tuple[bool, bool]]] = {
     When.REPLICATION_BROKEN: (True, True),
     When.REPLICATION_LATE: (True, True),
     When.PROBE_FAILING: (False, False),
+    When.CERTIFICATE_EXPIRING: (False, False),
 }
 """Whether an alert of that kind names a node, and a channel. (Early versions kept no name of a probe.)"""
 

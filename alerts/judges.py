@@ -1,10 +1,21 @@
-"""What the rules about nodes make of a poll (pure)."""
+"""What the rules make of a poll of a node, or of one result of a probe (pure)."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from alerts.rules import NodeJudge, Observation, Subject, Verdict, When, judges_no_node, one_line
-from dialtone.model import Catalog, NodeState
+from alerts.rules import (
+    NodeJudge,
+    Observation,
+    ProbeJudge,
+    Subject,
+    Verdict,
+    When,
+    judges_no_node,
+    judges_no_result,
+    one_line,
+    probe_subject,
+)
+from dialtone.model import Catalog, NodeState, ProbeResult
 
 _IO: Final = "mysql_replication_io_running"
 _SQL: Final = "mysql_replication_sql_running"
@@ -117,4 +128,22 @@ _JUDGES: Final[Mapping[When, Callable[[Catalog, float], NodeJudge]]] = {
     When.REPLICATION_BROKEN: _replication_broken,
     When.REPLICATION_LATE: _replication_late,
     When.PROBE_FAILING: lambda _, __: judges_no_node,
+    When.CERTIFICATE_EXPIRING: lambda _, __: judges_no_node,
 }
+
+
+def result_judge(when: When, under: float) -> ProbeJudge:
+    """Return what judges single results for a rule of that kind; `under` is the time left, in seconds."""
+    return _certificate_expiring(under) if when is When.CERTIFICATE_EXPIRING else judges_no_result
+
+
+def _certificate_expiring(under: float) -> ProbeJudge:
+    def judge(result: ProbeResult) -> Iterator[Observation]:
+        # One that has ended is met by no probe that verifies it: that one fails, which is another rule's.
+        if (ends := result.certificate_expires) is None:
+            return
+        left = (ends - result.started).total_seconds()
+        cause = f"the certificate ends on {ends:%Y-%m-%d at %H:%M} UTC, in {left / 86400:.1f} days"
+        yield Observation(probe_subject(result), _verdict(left < under), left, cause)
+
+    return judge

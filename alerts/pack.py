@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, TypeAlias
 
 from pydantic import Field, PlainValidator, create_model
 
-from alerts.judges import node_judge
+from alerts.judges import node_judge, result_judge
 from alerts.rules import Rule, When
 from dialtone.config import ConfigError, Problem, values
 from dialtone.config.document import parse
@@ -25,6 +25,7 @@ MAX_RULES: Final = 100
 """Each poll and each result is judged by all of them."""
 
 _LONGEST: Final = 86400.0
+_MOST_LEFT: Final = 366 * 86400.0
 _MOST_SLOTS: Final = 100
 _MOST_WORDS: Final = 500
 _NOTHING: Final = re.compile(r"0+(\.0+)?(ms|[smhd])?")
@@ -56,6 +57,7 @@ def _rule(catalog: Catalog, keys: _Keys) -> Rule:
         failing=keys.get("failing", 1),
         of=keys.get("of", 1),
         judge_node=node_judge(when, catalog, keys.get("over", 0.0)),
+        judge_result=result_judge(when, keys.get("under", 0.0)),
     )
 
 
@@ -73,6 +75,13 @@ def _duration(raw: object) -> float:
     seconds = values.duration(raw)
     if seconds > _LONGEST:
         raise ValueError(f"must be a day at most, not {seconds:g} seconds")
+    return seconds
+
+
+def _time_left(raw: object) -> float:
+    seconds = values.duration(raw)
+    if seconds > _MOST_LEFT:
+        raise ValueError(f"must be a year at most, not {seconds / 86400:g} days")
     return seconds
 
 
@@ -118,6 +127,7 @@ _RuleEntry: Final = create_model(
         "severity": _key(values.OneOf(tuple(Severity)), Severity.CRITICAL),
         "for": _key(_hold, "60s"),
         "over": _key(_duration, "60s"),
+        "under": _key(_time_left, "14d"),
         "failing": _key(_SLOTS, 2),
         "of": _key(_SLOTS, 3),
         "enabled": _key(_switch, "true"),
@@ -139,12 +149,14 @@ _NEEDS: Final[Mapping[When, tuple[str, ...]]] = {
     When.REPLICATION_BROKEN: ("for",),
     When.REPLICATION_LATE: ("over", "for"),
     When.PROBE_FAILING: ("failing", "of"),
+    When.CERTIFICATE_EXPIRING: ("under",),
 }
 _FIELDS: Final[Mapping[When, tuple[str, ...]]] = {
     When.NODE_DOWN: ("node",),
     When.REPLICATION_BROKEN: ("node", "channel"),
     When.REPLICATION_LATE: ("node", "channel"),
     When.PROBE_FAILING: ("tenant", "flow", "probe", "location"),
+    When.CERTIFICATE_EXPIRING: ("tenant", "flow", "probe", "location"),
 }
 
 

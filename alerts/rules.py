@@ -22,6 +22,7 @@ class When(StrEnum):
     REPLICATION_BROKEN = "replication-broken"
     REPLICATION_LATE = "replication-late"
     PROBE_FAILING = "probe-failing"
+    CERTIFICATE_EXPIRING = "certificate-expiring"
 
 
 class Verdict(StrEnum):
@@ -67,14 +68,22 @@ def judges_no_node(_: NodeState) -> Iterator[Observation]:
     return iter(())
 
 
+ProbeJudge: TypeAlias = Callable[[ProbeResult], Iterable[Observation]]
+
+
+def judges_no_result(_: ProbeResult) -> Iterator[Observation]:
+    """Judge nothing by itself: the rule is about nodes, or about several results together."""
+    return iter(())
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One kind of trouble, and from when on people are told.
 
     It fires at the first bad observation that is at least `hold` seconds later than the first one in a
-    row. Rules about probes have no `hold` but fire at `failing` bad slots of the last `of`.
-    `judge_node` is what the rule makes of a poll. `summary` and `felt` are words for a person, what is
-    wrong and what the tenants feel: str.format templates over ABOUT.
+    row. Rules about probes have no `hold`; that they fail fires at `failing` bad slots of the last `of`.
+    `judge_node` is what the rule makes of a poll, `judge_result` of one result. `summary` and `felt` are
+    words for a person, what is wrong and what the tenants feel: str.format templates over ABOUT.
     """
 
     name: str
@@ -86,6 +95,7 @@ class Rule:
     failing: int = 1
     of: int = 1
     judge_node: NodeJudge = judges_no_node
+    judge_result: ProbeJudge = judges_no_result
 
 
 def probe_subject(result: ProbeResult) -> Subject:

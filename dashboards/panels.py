@@ -29,6 +29,7 @@ class Unit(StrEnum):
 
     NONE = "short"
     SECONDS = "s"
+    SHARE = "percentunit"
 
 
 class Colour(StrEnum):

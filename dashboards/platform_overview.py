@@ -51,7 +51,63 @@ _TIMINGS: Final = (
         "Post-dial delay (PDD)",
         "From the INVITE to the first 180, 183 or 200: what a caller waits for.",
     ),
+    (
+        "binding_delay",
+        "Binding delay",
+        "From the 200 to a REGISTER until the registrar shows the binding: when the phone can be called.",
+    ),
+    (
+        "presence_delay",
+        "Presence delay",
+        "From the change of a state to the NOTIFY with it: how late a lamp lights up.",
+    ),
+    (
+        "transfer_delay",
+        "Transfer delay",
+        "From the REFER to the proof at the transfer's own target, of blind and attended transfers.",
+    ),
+    (
+        "http_duration",
+        "Web request duration",
+        "From the beginning of a GET, name and connection included, to the last byte of the answer.",
+    ),
 )
+
+_INVITES: Final = ("invite",)
+_NOT_REDIRECTED: Final = ("invite", "invite_3xx")
+_RATIOS: Final = (
+    (
+        "Session establishment ratio (SER)",
+        "RFC 6076, 4.6: INVITEs of test calls answered by 200, of those that were not redirected.",
+        ("invite_200",),
+        _NOT_REDIRECTED,
+    ),
+    (
+        "Session establishment effectiveness ratio (SEER)",
+        "RFC 6076, 4.7: as SER; busy, declined and unavailable (480, 486, 600, 603) count as success.",
+        ("invite_200", "invite_end_user"),
+        _NOT_REDIRECTED,
+    ),
+    (
+        "Session completion ratio (SCR)",
+        "RFC 6076, 4.9: sessions from setup to teardown with no response missing, of all INVITEs.",
+        ("session_complete",),
+        _INVITES,
+    ),
+    (
+        "Ineffective session attempts (ISA)",
+        "RFC 6076, 4.8: INVITEs that ended by 408, 500, 503, 504 or without an answer.",
+        ("invite_ineffective",),
+        _INVITES,
+    ),
+    (
+        "Ineffective registration attempts (IRA)",
+        "RFC 6076, 4.2: REGISTERs that failed otherwise than by 401, 402 or 407.",
+        ("register_failed",),
+        ("register",),
+    ),
+)
+"""Title, meaning, the counters that are added up above the line, and below: the first less the others."""
 
 
 def platform_overview() -> building.Dashboard:
@@ -75,6 +131,7 @@ def platform_overview() -> building.Dashboard:
         ("Tenants", _tenants()),
         ("Calls", _calls()),
         ("Timings", _timings()),
+        ("Ratios and certificates", _ratios()),
         ("Nodes", _nodes()),
         ("Replication", _replication()),
         ("Alerts", _alerts()),
@@ -218,6 +275,32 @@ def _timings() -> Iterator[Builder[Panel]]:
             unit=Unit.SECONDS,
             width=6,
         )
+
+
+def _ratios() -> Iterator[Builder[Panel]]:
+    for title, meaning, above, below in _RATIOS:
+        part = " + ".join(_counted(name) for name in above)
+        whole = " - ".join(_counted(name) for name in below)
+        yield lines(
+            f"{title}, 1 hour",
+            f"{meaning} Test calls of the last hour; a gap where there was none.",
+            # The filter leaves out what has no denominator: that is no ratio of 0.
+            [Query(f"({part}) / (({whole}) > 0)", "{{tenant}}")],
+            unit=Unit.SHARE,
+            width=8,
+        )
+    expires = f"dialtone_probe_certificate_expires_timestamp_seconds{{{_WHOSE}}}"
+    yield lines(
+        "Time left of certificates",
+        "How long the TLS certificates that probes have met are still valid; of several the first to end.",
+        [Query(f"min by (tenant, flow) ({expires}) - time()", "{{tenant}} {{flow}}")],
+        unit=Unit.SECONDS,
+        width=8,
+    )
+
+
+def _counted(name: str) -> str:
+    return f"sum by (tenant) (increase(dialtone_probe_{name}_total{{{_WHOSE}}}[1h]))"
 
 
 def _nodes() -> Iterator[Builder[Panel]]:

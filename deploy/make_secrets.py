@@ -29,7 +29,7 @@ TENANTS: Final = (
     "bolt.ntek.clusterpbx.example",
     "globex.modulis.clusterpbx.example",
 )
-PHONES: Final = ("101", "102")
+PHONES: Final = ("101", "102", "103")
 
 _MADE: Final = ".made"
 

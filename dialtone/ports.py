@@ -134,6 +134,12 @@ class Store(Protocol):
     async def probe_totals(self, scope: Scope) -> list[ProbeTotals]:
         """Return what the results add up to, by series; pruning takes nothing away from them."""
 
+    async def probe_counts(self, scope: Scope, *, since: datetime) -> Mapping[str, Mapping[str, int]]:
+        """Return what conclusive scheduled probes counted (model.COUNTS), by tenant, from that hour on.
+
+        They are kept by the full hour (UTC): the one that `since` is in counts whole.
+        """
+
     async def put_alerts(self, events: Sequence[AlertEvent], messages: Sequence[AlertMessage] = ()) -> None:
         """Keep the present state of alerts and the messages about it, all or none of both.
 

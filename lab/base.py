@@ -12,7 +12,7 @@ class LabError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Phone:
-    """An account of the sample platform: five a client."""
+    """An account of the sample platform."""
 
     tenant: str
     user: str
@@ -21,7 +21,7 @@ class Phone:
 
 @dataclass(frozen=True, slots=True)
 class SampleTenant:
-    """A tenant of the sample platform. `number` is its digit in Asterisk extensions (clients: 1-6)."""
+    """A tenant of the sample platform. `number` is what tells its DIDs from others' (clients: from 1)."""
 
     domain: str
     name: str
@@ -31,7 +31,7 @@ class SampleTenant:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The sample platform: clusterpbx.example -> two resellers -> three clients each."""
+    """The sample platform: clusterpbx.example -> two resellers -> clients with phones."""
 
     platform: str
     tenants: tuple[SampleTenant, ...]
@@ -47,7 +47,7 @@ class Ports(Protocol):
     """Hands out loopback ports that no other lab and no other program has."""
 
     def take(self, name: str) -> int:
-        """Return the port of that name: free for TCP and UDP on 127.0.0.1; the same one when asked again."""
+        """Return the port of that name: free for TCP and UDP on loopback; the same one when asked again."""
 
 
 class Processes(Protocol):
@@ -81,7 +81,8 @@ class Processes(Protocol):
 class LabContext:
     """What a part is given. `root` is this lab's own folder, `cache` is shared between labs.
 
-    `answers` is how long a part may take to answer, in seconds.
+    `answers` is how long a part may take to answer, in seconds. `parts` are the names of all parts that come
+    up together: servers that work in pairs need to know whether there is another.
     """
 
     root: Path
@@ -90,6 +91,7 @@ class LabContext:
     processes: Processes
     sample: Sample
     answers: float = 30.0
+    parts: frozenset[str] = frozenset()
 
     def folder(self, name: str) -> Path:
         """Return root/NAME, made if need be."""
@@ -116,7 +118,7 @@ class PartInfo:
 
 
 class Part(Protocol):
-    """One kind of server: `sip`, `asterisk`, `mysql`."""
+    """One kind of server: `sip`, `asterisk`, `mysql` ..."""
 
     name: str
 

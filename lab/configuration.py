@@ -1,6 +1,8 @@
 """The dialtone.yaml, secrets and all, that fits a lab."""
 
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -12,9 +14,71 @@ from lab.files import write_private
 CONFIG: Final = "dialtone.yaml"
 ACCOUNTS: Final = "accounts.csv"
 
+_PLACE: Final = re.compile(r"\{([a-z0-9-]+)\}")
 _TIMEZONE: Final = "America/Montreal"
-_PROBE: Final = {"engine": "sippy", "tenants": "all", "interval": "10s", "timeout": "4s"}
-_FLOWS: Final = ("register", "call")
+_PROBE: Final = {"tenants": "all", "interval": "10s", "timeout": "4s"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Probe:
+    """A probe of the lab, written where the lab has all the addresses that it needs.
+
+    `target` and `keys` may name them: {sip} becomes that address.
+    """
+
+    name: str
+    needs: tuple[str, ...]
+    target: str
+    keys: Mapping[str, object]
+
+
+_SELDOM: Final = {"interval": "30s"}
+_FRONT: Final = "sip:{sip};transport=udp"
+_NEW: Final = "asterisk-sip"
+_OLD: Final = "asterisk-16-sip"
+_PROBES: Final = (
+    _Probe("register", ("sip",), _FRONT, {"flow": "register"}),
+    _Probe("call", ("sip",), _FRONT, {"flow": "call"}),
+    # The usual lab keeps to those two: the demo plays on it, and its table has room for no more. The others
+    # come less often, so that five phones are enough for all of them together.
+    _Probe(
+        "echo",
+        ("sip", _NEW, _OLD),
+        _FRONT,
+        {"flow": "call", "number": "600", "answered_by": "platform", **_SELDOM},
+    ),
+    _Probe("presence", ("sip", _NEW, _OLD), _FRONT, {"flow": "presence", **_SELDOM}),
+    _Probe(
+        "blind-transfer",
+        ("sip", _NEW, _OLD),
+        _FRONT,
+        {"flow": "blind-transfer", "dial": "6{user}", **_SELDOM},
+    ),
+    _Probe(
+        "attended-transfer",
+        ("sip", _NEW, _OLD),
+        _FRONT,
+        {"flow": "attended-transfer", "dial": "6{user}", "consult": "7{user}", **_SELDOM},
+    ),
+    _Probe(
+        "failover",
+        ("sip", "sip-b"),
+        _FRONT,
+        {"flow": "call", "caller_target": "sip:{sip-b};transport=udp", **_SELDOM},
+    ),
+    _Probe(
+        "register-tls",
+        ("sip-tls", "sip-b"),
+        "sip:{sip-tls};transport=tls",
+        {"flow": "register", "tls": {"ca": "{ca}"}, **_SELDOM},
+    ),
+    _Probe(
+        "provisioning",
+        ("https",),
+        "{https}/provisioning/{tenant}.cfg",
+        {"flow": "http", "contains": "account.1.enable = 1", "tls": {"ca": "{ca}"}},
+    ),
+)
 _CAPS: Final = {"series": 200_000, "calls_per_second": 10, "concurrent_calls": 50}
 
 
@@ -49,13 +113,34 @@ def document(lab: LabContext, infos: Sequence[PartInfo]) -> Mapping[str, object]
 
 
 def _probes(infos: Sequence[PartInfo]) -> list[dict[str, object]]:
-    """One probe a flow through the SIP front; none in a lab without it."""
-    targets = [info.addresses["sip"] for info in infos if "sip" in info.addresses]
+    """The probes that the lab has what it takes for; none in a lab without a front or pages."""
+    addresses = {name: where for info in infos for name, where in info.addresses.items()}
     return [
-        {"name": flow, "flow": flow, "target": f"sip:{target};transport=udp", **_PROBE}
-        for target in targets
-        for flow in _FLOWS
+        {
+            "name": probe.name,
+            "target": _named(probe.target, addresses),
+            **_told(probe.keys, addresses),
+            **_PROBE,
+        }
+        for probe in _PROBES
+        if addresses.keys() >= {*probe.needs}
     ]
+
+
+def _told(keys: Mapping[str, object], addresses: Mapping[str, str]) -> dict[str, object]:
+    return {
+        key: _named(value, addresses)
+        if isinstance(value, str)
+        else _told(value, addresses)
+        if isinstance(value, Mapping)
+        else value
+        for key, value in keys.items()
+    }
+
+
+def _named(text: str, addresses: Mapping[str, str]) -> str:
+    """Put addresses in; what isn't one, {user} or {tenant}, stays for the service."""
+    return _PLACE.sub(lambda place: addresses.get(place[1], place[0]), text)
 
 
 def _merged(part: str, key: str, old: object, new: object) -> object:

@@ -18,19 +18,29 @@ from lab.debian.bundle import default_cache
 from lab.files import locked, xdg_folder
 from lab.ports import LoopbackPorts
 from lab.processes import LabProcesses
-from lab.sample import sample
+from lab.sample import Size, sample
 from lab.state import LabState
 
 PARTS: Final = {
     "sip": "lab.front:SipPart",
     "asterisk": "lab.asterisk:AsteriskPart",
     "mysql": "lab.mysql:MysqlPart",
+    "sip-b": "lab.front:SecondSipPart",
+    "asterisk-16": "lab.asterisk:OldAsteriskPart",
+    "http": "lab.http:HttpPart",
 }
 """Every part of the lab, imported when it is asked for."""
+
+EXTRA: Final = frozenset({"sip-b", "asterisk-16", "http"})
+"""The parts that come up only when they are asked for: the demo plays without them, and starts sooner."""
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 _BUDGET: Final = 900.0
 """Seconds until a part is given up that neither answers nor fails; a first start may fetch packages."""
+
+_ANSWERS: Final = 30.0
+_ANSWERS_BIG: Final = 120.0
+"""Seconds that a part may take to answer, on the usual sample platform and on one of another size."""
 
 _log = structlog.get_logger(__name__)
 
@@ -49,13 +59,17 @@ def state_root() -> Path:
 
 
 async def up(
-    name: str = "default", *, only: Sequence[str] | None = None, root: Path | None = None
+    name: str = "default",
+    *,
+    only: Sequence[str] | None = None,
+    root: Path | None = None,
+    size: Size = Size(),  # noqa: B008 - a frozen value
 ) -> LabState:
     """Start a lab, or these parts of one; return when everything answers and its files are written.
 
-    `root` is the folder that labs live in. A lab that runs already is left alone (`already` is
-    True); what a crashed one left is cleaned first. A part that fails takes the rest down with it.
-    Raises LabError naming the part, the reason and the end of its log.
+    `root` is the folder that labs live in, `size` says how big the sample platform is. A lab that runs
+    already is left alone (`already` is True); what a crashed one left is cleaned first. A part that
+    fails takes the rest down with it. Raises LabError naming the part, the reason and the end of its log.
     """
     wanted = _wanted(only)
     home = _home(name, root)
@@ -66,7 +80,7 @@ async def up(
         parts = {part: _part(part) for part in wanted}
         _check(parts)
         await _clean(home)
-        lab = _context(home)
+        lab = replace(_context(home, size), parts=frozenset(wanted))
         try:
             infos = await _start(parts, lab)
             configuration.write(lab, infos)
@@ -98,7 +112,7 @@ def _wanted(only: Sequence[str] | None) -> tuple[str, ...]:
     for part in only or ():
         if part not in PARTS:
             raise LabError(f"the lab has no part {part!r}; it has {', '.join(PARTS)}")
-    return tuple(part for part in PARTS if only is None or part in only)
+    return tuple(part for part in PARTS if (part in only if only is not None else part not in EXTRA))
 
 
 def _home(name: str, root: Path | None) -> Path:
@@ -149,7 +163,7 @@ def _check(parts: dict[str, Part]) -> None:
         raise LabError("this machine lacks what the lab needs:\n" + "\n".join(f"  {line}" for line in lacks))
 
 
-def _context(home: Path) -> LabContext:
+def _context(home: Path, size: Size) -> LabContext:
     cache = default_cache()
     cache.mkdir(parents=True, exist_ok=True)
     return LabContext(
@@ -157,7 +171,8 @@ def _context(home: Path) -> LabContext:
         cache=cache,
         ports=_ports(home),
         processes=LabProcesses(home),
-        sample=sample(home / configuration.ACCOUNTS),
+        sample=sample(home / configuration.ACCOUNTS, size),
+        answers=_ANSWERS if size == Size() else _ANSWERS_BIG,
     )
 
 

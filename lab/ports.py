@@ -11,9 +11,11 @@ from lab.base import LabError
 from lab.files import locked, read_json, write_json
 
 LOOPBACK: Final = "127.0.0.1"
+LOOPBACK6: Final = "::1"
 RANGE: Final = range(30_000, 32_768)
 """Below the kernel's ephemeral ports, so that no client socket takes a port while its server restarts."""
 
+_LOOPBACKS: Final = ((socket.AF_INET, LOOPBACK), (socket.AF_INET6, LOOPBACK6))
 _BUSY: Final = "other labs are choosing ports; try again"
 
 
@@ -32,7 +34,7 @@ class LoopbackPorts:
         self._candidates = candidates
 
     def take(self, name: str) -> int:
-        """Return the port of that name: free for TCP and UDP on 127.0.0.1; the same one when asked again."""
+        """Return the port of that name: free for TCP and UDP on loopback; the same one when asked again."""
         with self._locked():
             mine = _numbers(self._mine)
             if name in mine:
@@ -43,7 +45,7 @@ class LoopbackPorts:
             if port is None:
                 raise LabError(
                     f"no free port between {self._candidates.start} and {self._candidates.stop - 1} on "
-                    f"{LOOPBACK} for {name}: end other labs (dialtone lab down)"
+                    f"loopback for {name}: end other labs (dialtone lab down)"
                 )
             write_json(self._mine, mine | {name: port})
             write_json(self._claims, {str(p): str(r) for p, r in (held | {port: self._root}).items()})
@@ -66,17 +68,29 @@ class LoopbackPorts:
 
 
 def is_free(port: int) -> bool:
-    """Whether nothing on 127.0.0.1 is bound to this port, neither by TCP nor by UDP."""
-    return all(_binds(port, kind) for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM))
+    """Whether nothing on 127.0.0.1 (and ::1, where there is IPv6) is bound to this port by TCP or UDP."""
+    return all(
+        _binds(family, address, port, kind)
+        for family, address in _LOOPBACKS[: 1 + has_ipv6()]
+        for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM)
+    )
 
 
-def _binds(port: int, kind: socket.SocketKind) -> bool:
-    with closing(socket.socket(socket.AF_INET, kind)) as probe:
+def has_ipv6() -> bool:
+    """Whether this machine has ::1."""
+    try:
+        return _binds(socket.AF_INET6, LOOPBACK6, 0, socket.SOCK_DGRAM)
+    except OSError:  # no IPv6 in the kernel, or none on the loopback interface
+        return False
+
+
+def _binds(family: socket.AddressFamily, address: str, port: int, kind: socket.SocketKind) -> bool:
+    with closing(socket.socket(family, kind)) as probe:
         if kind == socket.SOCK_STREAM:
             # A connection that only waits out TIME_WAIT keeps no server from starting.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((LOOPBACK, port))
+            probe.bind((address, port))
         except OSError as error:
             if error.errno in (errno.EADDRINUSE, errno.EACCES):
                 return False

@@ -25,6 +25,12 @@ def mark(root: Path) -> dict[str, str]:
     return {_MARK: str(root)}
 
 
+def python_path() -> str:
+    """Return a PYTHONPATH on which a process of its own finds this package, installed or not."""
+    ours = str(Path(__file__).parent.parent)
+    return os.pathsep.join(filter(None, (ours, os.environ.get("PYTHONPATH"))))
+
+
 class _Child(subprocess.Popen[bytes]):
     """A child that is meant to be left behind: letting go of it is no mistake to warn of."""
 

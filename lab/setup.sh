@@ -14,13 +14,14 @@ readonly POLICY_MARK='dialtone set-up: no daemon starts while packages are insta
 # What the lab and the tests run. Kamailio's modules: sqlite (phones), presence, extra and utils
 # (JSON-RPC and statistics over HTTP). The mariadb -core packages hold the programs without a service.
 readonly PACKAGES=(
-    ca-certificates python3 python3-venv
+    ca-certificates openssl python3 python3-venv
     kamailio kamailio-sqlite-modules kamailio-presence-modules kamailio-extra-modules kamailio-utils-modules
+    kamailio-tls-modules
     mariadb-server-core mariadb-client-core
     sip-tester prometheus tshark
 )
 # The same by program, for systems that know no Debian packages.
-readonly PROGRAMS=(kamailio mariadbd sipp prometheus promtool tshark)
+readonly PROGRAMS=(openssl kamailio mariadbd sipp prometheus promtool tshark)
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 

@@ -10,16 +10,17 @@ from typing import Final, Literal, Protocol
 import anyio
 import structlog
 
+from dialtone.config.addresses import TENANT
 from dialtone.model import (
     CONFIRM_AFTER,
     Account,
     Engine,
-    Evidence,
     Failure,
     FailureCode,
     Flow,
     Origin,
     Outcome,
+    Plan,
     ProbeRequest,
     ProbeResult,
     ProbeRun,
@@ -62,12 +63,22 @@ class ProbeSpec(Protocol):
     def target(self) -> str: ...
     @property
     def timeout(self) -> float: ...
+    @property
+    def plan(self) -> Plan: ...
+
+
+class Judge(Protocol):
+    """What the driver needs of a canary."""
+
+    async def trouble(self, engine: Engine) -> Failure | None:
+        """Return what is wrong with our own side, None where nothing is."""
 
 
 class ProbeDriver:
     """Runs probes of every tenant.
 
-    `accounts` is by tenant domain; `caps` is (probes a second, probes at a time).
+    `accounts` is by tenant domain; `caps` is (probes a second, probes at a time). `canary` judges
+    whether a scheduled failure may be our own; without one it never is.
 
     `lost` counts results that the store never took.
     """
@@ -83,6 +94,7 @@ class ProbeDriver:
         caps: tuple[float, int],
         evidence: EvidenceStore,
         rng: random.Random,
+        canary: Judge | None = None,
     ) -> None:
         self._probers = probers
         self._store = store
@@ -94,6 +106,7 @@ class ProbeDriver:
         self._leases = AccountLeases(store, clock)
         self._evidence = evidence
         self._rng = rng
+        self._canary = canary
         self._backlog: deque[ProbeResult] = deque()
         self._writing = anyio.Lock()
         self._store_broken = False
@@ -133,13 +146,14 @@ class ProbeDriver:
             flow=spec.flow,
             engine=spec.engine,
             tenant=tenant,
-            target=spec.target,
+            target=spec.target.replace(TENANT, tenant),
             location=self._location,
             accounts=(),
             origin=origin,
             slot=slot,
             attempt=attempt,
             timeout=spec.timeout,
+            plan=spec.plan,
         )
         started = self._clock.now()
         try:
@@ -148,14 +162,29 @@ class ProbeDriver:
             run = broken_run(request, Failure(FailureCode.OVERLOADED, str(error)), started)
         except AccountsBusyError as error:
             run = broken_run(request, Failure(FailureCode.ACCOUNT_BUSY, str(error)), started)
-        return await self._keep(run)
+        return await self._keep(await self._judged(run), spec.plan)
+
+    async def _judged(self, run: ProbeRun) -> ProbeRun:
+        """Return a scheduled run that failed as inconclusive where our own canary fails too.
+
+        Whatever it failed of: a worker that computes digests wrongly is refused by everybody. A pass stays
+        one, since nothing of ours that is broken brings one about.
+        """
+        result, failure = run.result, run.result.failure
+        if self._canary is None or failure is None or result.origin is not Origin.SCHEDULE:
+            return run
+        if result.outcome is not Outcome.FAIL or (ours := await self._canary.trouble(result.engine)) is None:
+            return run
+        detail = f"our own canary failed ({_said(ours)}); without that: {_said(failure)}"
+        canary_failed = Failure(FailureCode.CANARY_FAILED, detail)
+        return replace(run, result=replace(result, outcome=Outcome.INCONCLUSIVE, failure=canary_failed))
 
     async def _probe(self, request: ProbeRequest) -> ProbeRun:
         prober = self._probers.get(request.engine)
         if prober is None:
             failure = Failure(FailureCode.ENGINE_MISSING, f"there is no engine {request.engine} here")
             return broken_run(request, failure, self._clock.now())
-        accounts, needed = self._accounts.get(request.tenant, ()), request.flow.accounts
+        accounts, needed = self._accounts.get(request.tenant, ()), request.plan.accounts(request.flow)
         if len(accounts) < needed:
             failure = Failure(
                 FailureCode.MISCONFIGURED,
@@ -185,11 +214,10 @@ class ProbeDriver:
         except (StoreError, TimeoutError) as error:
             self._store_failed(error)
 
-    async def _keep(self, run: ProbeRun) -> ProbeRun:
+    async def _keep(self, run: ProbeRun, plan: Plan) -> ProbeRun:
         """Keep the record and the result, tell the sinks; what fails stops none of the rest."""
-        if run.evidence != Evidence():
-            path = await self._evidence.write(run)
-            run = replace(run, result=replace(run.result, evidence=path))
+        path = await self._evidence.keep(run, plan)
+        run = replace(run, result=replace(run.result, evidence=path))
         self._watch_engine(run.result)
         await self._store_result(run.result)
         for sink in self._sinks:
@@ -241,3 +269,7 @@ class ProbeDriver:
             self._store_broken = True
             why = str(error) or f"not done within {STORE_WITHIN:g} s"
             _log.warning("results can't be stored; they wait in memory", error=why)
+
+
+def _said(failure: Failure) -> str:
+    return f"{failure.code}: {failure.detail}" if failure.detail else str(failure.code)

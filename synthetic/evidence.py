@@ -1,48 +1,61 @@
-"""Keeps the record of a probe on disk: evidence/<tenant>/<date>/<result id>/{evidence.json,ladder.txt}."""
+"""Keeps the record of a probe on disk: evidence/<tenant>/<date>/<result id>/.
+
+In it are evidence.json, ladder.txt and messages.pcap.
+"""
 
 import json
 import os
-import re
 import shutil
-from datetime import UTC, date, datetime, timedelta
+from collections import Counter
+from dataclasses import fields
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
 import anyio
+import anyio.to_thread
 import structlog
 
-from dialtone.model import Evidence, ProbeResult, ProbeRun
+from dialtone.config import EvidenceLimits
+from dialtone.model import Evidence, Origin, Outcome, Plan, ProbeResult, ProbeRun
 from synthetic.ladder import ladder
+from synthetic.pcapfile import pcap
 from synthetic.redaction import redact
+from synthetic.retention import FOLDER, UNFINISHED, Pruned, prune
 
 __all__ = ["EvidenceStore", "as_json", "ladder", "redact"]
-
-FOLDER: Final = "evidence"
-_UNFINISHED: Final = ".unfinished-"
-_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 _log = structlog.get_logger(__name__)
 
 
 class EvidenceStore:
-    """Writes records under `folder`/evidence and forgets them after `keep`.
+    """Writes records under `folder`/evidence, those that `limits` ask for, and forgets them in time.
 
     A record appears whole or not at all. Folders are 0700 and files 0600: they are a tenant's traffic.
     A disk that takes nothing is logged once, and once when it works again; `lost` counts records.
     """
 
-    def __init__(self, folder: Path, keep: timedelta) -> None:
+    def __init__(self, folder: Path, limits: EvidenceLimits) -> None:
         self._folder = folder
-        self._keep = keep
+        self._limits = limits
+        self._passes: Counter[tuple[str, str]] = Counter()
         self._broken = False
         self.lost = 0
 
-    async def write(self, run: ProbeRun) -> str | None:
+    async def keep(self, run: ProbeRun, plan: Plan) -> str | None:
+        """Keep a run's record where one is due; return its path in the data folder, None where there is none.
+
+        Due are those of probes by hand, of all that did not pass, and of the passes of a tenant's flow
+        the first and then one in `limits.every`. An inconclusive one without a message has none.
+        """
+        return await self.write(run, plan) if self._is_due(run) else None
+
+    async def write(self, run: ProbeRun, plan: Plan) -> str | None:
         """Keep a run's record; return its path in the data folder, None where it could not be kept."""
         place = _place(run.result)
         try:
-            await anyio.to_thread.run_sync(self._write, place, run)
+            await anyio.to_thread.run_sync(self._write, place, run, plan)
         except OSError as error:
             self.lost += 1
             if not self._broken:
@@ -54,54 +67,94 @@ class EvidenceStore:
             _log.info("evidence is kept again", folder=str(self._folder), lost=self.lost)
         return place.as_posix()
 
-    async def prune(self, now: datetime) -> int:
-        """Forget the days that are over `keep` ago; return how many tenant-days there were."""
-        return await anyio.to_thread.run_sync(self._prune, (now - self._keep).astimezone(UTC).date())
+    async def prune(self, now: datetime) -> Pruned:
+        """Forget records that are too old, and the oldest of what is too much; a thread does it."""
+        pruned = await anyio.to_thread.run_sync(prune, self._folder / FOLDER, self._limits, now)
+        if pruned.for_size:
+            _log.warning(
+                "evidence was over its size; the oldest records are gone before their time",
+                records=pruned.for_size,
+                failures=pruned.failures_for_size,
+                max_size=self._limits.max_size,
+            )
+        return pruned
 
-    def _write(self, place: Path, run: ProbeRun) -> None:
+    def _is_due(self, run: ProbeRun) -> bool:
+        result = run.result
+        if result.outcome is Outcome.INCONCLUSIVE and run.evidence == Evidence():
+            return False  # there is nothing to tell that the result doesn't
+        if result.outcome is not Outcome.PASS or result.origin is Origin.MANUAL:
+            return True
+        series = result.tenant, str(result.flow)
+        self._passes[series] += 1
+        return self._passes[series] % self._limits.every == 1 % self._limits.every
+
+    def _write(self, place: Path, run: ProbeRun, plan: Plan) -> None:
         final = self._folder / place
-        unfinished = final.parent / f"{_UNFINISHED}{final.name}"
+        unfinished = final.parent / f"{UNFINISHED}{final.name}"
         for folder in (self._folder / FOLDER, final.parent.parent, final.parent):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if final.exists():
             return  # the same result again, after a store that failed
+        record = json.dumps(as_json(run, plan), indent=1, ensure_ascii=False) + "\n"
         try:
             unfinished.mkdir(mode=0o700, exist_ok=True)
-            _put(unfinished / "evidence.json", json.dumps(as_json(run), indent=1, ensure_ascii=False) + "\n")
-            _put(unfinished / "ladder.txt", ladder(run.evidence))
+            _put(unfinished / "evidence.json", record.encode("utf-8", "backslashreplace"))
+            _put(unfinished / "ladder.txt", ladder(run.evidence).encode("utf-8", "backslashreplace"))
+            _put(unfinished / "messages.pcap", pcap(run.evidence.messages, run.result.started))
             unfinished.rename(final)
         except OSError:
             shutil.rmtree(unfinished, ignore_errors=True)
             raise
 
-    def _prune(self, oldest: date) -> int:
-        pruned = 0
-        root = self._folder / FOLDER
-        for day in sorted(root.glob("*/*")) if root.is_dir() else ():
-            if _DATE.fullmatch(day.name) and day.name < oldest.isoformat() and not day.is_symlink():
-                shutil.rmtree(day, ignore_errors=True)
-                pruned += 1
-        return pruned
 
+def as_json(run: ProbeRun, plan: Plan) -> dict[str, object]:
+    """Return the record as it is written; instants are seconds since the probe started.
 
-def as_json(run: ProbeRun) -> dict[str, object]:
-    """Return the record as it is written; instants are seconds since the probe started."""
+    The outcome stands near the beginning: retention.py looks there.
+    """
     result, evidence = run.result, run.evidence
+    failure, expires = result.failure, result.certificate_expires
     return {
         "result": result.id,
+        "outcome": result.outcome,
+        "failure": None if failure is None else {"code": failure.code, "detail": failure.detail},
         "probe": result.probe,
         "flow": result.flow,
+        "engine": result.engine,
         "tenant": result.tenant,
         "target": result.target,
+        "location": result.location,
+        "account": result.account,
+        "origin": result.origin,
+        "slot": result.slot,
+        "attempt": result.attempt,
+        "plan": _essentials(plan),
         "started": result.started.isoformat(),
-        "outcome": result.outcome,
-        "failure": None
-        if result.failure is None
-        else {"code": result.failure.code, "detail": result.failure.detail},
+        "duration": result.duration,
         "sip_status": result.sip_status,
         "timings": dict(result.timings),
+        "counts": dict(result.counts),
+        "certificate_expires": expires.isoformat() if expires else None,
         **_evidence_as_json(evidence),
     }
+
+
+_USUAL: Final = Plan()
+
+
+def _essentials(plan: Plan) -> dict[str, object]:
+    """Return what of a plan is not as usual; of headers the names alone: values may be keys."""
+    found: dict[str, object] = {
+        field.name: getattr(plan, field.name)
+        for field in fields(Plan)
+        if getattr(plan, field.name) != getattr(_USUAL, field.name)
+    }
+    if plan.headers:
+        found["headers"] = [name for name, _ in plan.headers]
+    if "tls" in found:
+        found["tls"] = {"ca": plan.tls.ca, "name": plan.tls.name, "verify": plan.tls.verify}
+    return found
 
 
 def _evidence_as_json(evidence: Evidence) -> dict[str, object]:
@@ -134,7 +187,7 @@ def _safe(name: str) -> str:
     return quoted.replace(".", "%2E") if not quoted.strip(".") else quoted
 
 
-def _put(path: Path, text: str) -> None:
+def _put(path: Path, data: bytes) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
-        file.write(text)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)

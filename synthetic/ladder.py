@@ -11,6 +11,9 @@ _PLATFORM: Final = "platform"
 _LEFT: Final = ("caller", "phone")
 _STATUS_LINE: Final = re.compile(r"SIP/2\.0 ([0-9]{3})")
 _REQUEST_LINE: Final = re.compile(r"([A-Z]+) \S+ SIP/2\.0")
+_WEB: Final = re.compile(
+    r"HTTP/1\.[01] (?P<status>[0-9]{3}[^\r\n]{0,40})|(?P<request>GET \S{1,40})\S* HTTP/1\.1"
+)
 _CSEQ: Final = re.compile(r"^cseq\s*:\s*([0-9]{1,10})\s+([A-Za-z]{1,20})", re.IGNORECASE | re.MULTILINE)
 
 
@@ -65,4 +68,6 @@ def _label(text: str) -> str:
         return f"{status[1]} {of} {number}"
     if request := _REQUEST_LINE.match(text):
         return f"{request[1]} {number}"
+    if web := _WEB.match(text):
+        return (web["status"] or web["request"]).rstrip()
     return "not SIP"

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from dialtone.model import Evidence, Failure, Outcome, ProbeRequest, ProbeResult, ProbeRun
+from synthetic.http.redaction import shown_url
 from synthetic.probes.runner import Report
 
 
@@ -15,7 +16,7 @@ def ended_run(request: ProbeRequest, report: Report, evidence: Evidence, started
         flow=request.flow,
         engine=request.engine,
         tenant=request.tenant,
-        target=request.target,
+        target=shown_url(request.target),
         location=request.location,
         account=request.accounts[0].aor if request.accounts else "",
         origin=request.origin,
@@ -27,6 +28,7 @@ def ended_run(request: ProbeRequest, report: Report, evidence: Evidence, started
         timings=report.timings,
         sip_status=report.status,
         failure=failure,
+        counts=report.counts,
     )
     return ProbeRun(result, evidence)
 

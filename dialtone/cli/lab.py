@@ -8,6 +8,7 @@ import anyio
 import click
 
 from dialtone.cli.exits import Exit
+from dialtone.cli.faults import faults
 from dialtone.cli.signals import until_signal
 from lab import lab as the_lab
 
@@ -66,3 +67,6 @@ def status(name: str) -> int:
         click.echo(f"  {process}: {'running' if alive else 'DEAD, see ' + str(state.root / 'logs')}")
     click.echo(state.config)
     return Exit.OK if state.runs else Exit.LAB
+
+
+lab.add_command(faults)

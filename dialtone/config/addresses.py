@@ -16,10 +16,13 @@ from dialtone.config.values import text
 from dialtone.model import normalise_domain
 
 _SIP_TARGET: Final = re.compile(
-    r"sip:(?P<host>\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::(?P<port>[0-9]{1,5}))?"
+    r"(?P<scheme>sips?):(?P<host>\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::(?P<port>[0-9]{1,5}))?"
     r"(?P<parameters>(?:;[A-Za-z0-9=._-]{1,64}){0,8})",
     re.IGNORECASE,
 )
+_TRANSPORTS: Final = ("udp", "tcp", "tls")
+TENANT: Final = "{tenant}"
+"""What stands in a target for the domain of the tenant that is probed."""
 _URL_MAX: Final = 2000
 """The keys of webhook addresses alone are some 200 characters long."""
 _MOVE_IT: Final = "holds a password; take it out and write `password: {file: PATH}` or `{env: NAME}`"
@@ -133,21 +136,60 @@ def _url(
 
 
 def sip_target(raw: object) -> str:
-    """Return the SIP URI (RFC 3261 19.1) of the front that probes talk to: sip:HOST:PORT;transport=udp."""
+    """Return the SIP URI (RFC 3261 19.1) of a server that probes talk to: sip:HOST:PORT;transport=udp.
+
+    Without a port a name is looked up by SRV (RFC 3263). `{tenant}` may stand for the host.
+    """
     found = text(raw)
     example = "sip:HOST:5060;transport=udp"
-    if found.lower().startswith("sips:"):
-        raise ValueError(f"TLS is not supported by this version, only UDP; write {example}")
     if "@" in found:
         # Not repeated: a SIP URI may hold a password (RFC 3261 19.1.1).
         raise ValueError(f"names a user; probes use the phones of `accounts:`; write {example}")
-    match = _SIP_TARGET.fullmatch(found)
+    match = _SIP_TARGET.fullmatch(found.replace(TENANT, "tenant.example", 1))
     if match is None or int(match["port"] or 5060) not in range(1, 65536):
         raise ValueError(f"{quote(found)} is not the SIP URI of a server; write {example}")
-    for parameter in match["parameters"].lower().split(";")[1:]:
+    if match["host"].startswith("[") and not _is_ipv6(match["host"]):
+        raise ValueError(f"{quote(match['host'])} is no IPv6 address; write one like sip:[2001:db8::1]")
+    given = match["parameters"].lower().split(";")[1:]
+    for parameter in given:
         key, _, value = parameter.partition("=")
         if key != "transport":
             raise ValueError(f"the parameter {key!r} is not supported; write {example}")
-        if value != "udp":
-            raise ValueError(f"the transport {value!r} is not supported by this version; write {example}")
+        if value not in _TRANSPORTS:
+            raise ValueError(f"the transport {value!r} is not supported; use {', '.join(_TRANSPORTS)}")
+    if len(given) > 1:
+        raise ValueError(f"names its transport twice; write {example}")
+    if match["scheme"].lower() == "sips" and given and given[0] != "transport=tls":
+        raise ValueError("sips: means TLS; take the transport out, or write sip:")
+    return found
+
+
+def target(raw: object) -> str:
+    """Return what a probe is aimed at: an http or https URL, or the SIP URI of a server."""
+    return http_target(raw) if isinstance(raw, str) and is_http(raw) else sip_target(raw)
+
+
+def is_http(found: str) -> bool:
+    """Whether a target is a URL of the web."""
+    return found.lower().startswith(("http:", "https:"))
+
+
+def transport(uri: str) -> str:
+    """Return how a server is talked to, by its valid SIP URI: udp, tcp or tls."""
+    if uri.lower().startswith("sips:"):
+        return "tls"
+    return uri.lower().partition(";transport=")[2] or "udp"
+
+
+def http_target(raw: object) -> str:
+    """Return the http or https URL that a probe asks for; `{tenant}` stands for the tenant's domain."""
+    found = text(raw, most=_URL_MAX)
+    example = "https://HOST/PATH"
+    if not found.isascii():
+        raise ValueError("must be ASCII; write other characters as %HH")
+    url = _url(found.replace(TENANT, "tenant.example"), ("http", "https"), example, mend=_DROP_IT)
+    if url.fragment:
+        raise ValueError("must end with path and query; take the # part out")
+    if "{" in url.geturl() or "}" in url.geturl():
+        raise ValueError("may hold {tenant}, and nothing else in braces")
     return found

@@ -13,10 +13,19 @@ from dialtone.config.nodes import Secrets, read_nodes, read_topologies
 from dialtone.config.probes import read_probes
 from dialtone.config.problem import ConfigError, Problem, nearest, quote
 from dialtone.config.report import Report
-from dialtone.config.schema import AccessEntry, AlertsEntry, CapsEntry, ReceiverEntry, TokenEntry, Top
-from dialtone.config.settings import AccessToken, Caps, Receiver, Settings
+from dialtone.config.schema import (
+    AccessEntry,
+    AlertsEntry,
+    CapsEntry,
+    EvidenceEntry,
+    ReceiverEntry,
+    TokenEntry,
+    Top,
+)
+from dialtone.config.settings import AccessToken, Caps, EvidenceLimits, Receiver, Settings
 from dialtone.config.tenants import read_tree
 from dialtone.config.tree import TenantTree
+from dialtone.config.values import DAY
 from dialtone.model import Secret
 
 MAX_BYTES: Final = 1 << 20
@@ -62,8 +71,9 @@ def _settings(
     whole = len(report.problems) == before
     topologies = read_topologies(report, data.get("topologies"), nodes if whole else None, tree)
     accounts = read_accounts(report, data.get("accounts"), folder, tree)
-    probes = read_probes(report, data.get("probes"), accounts, tree)
+    probes = read_probes(report, data.get("probes"), accounts, tree, folder)
     caps = _caps(report, data.get("caps"))
+    evidence = _evidence(report, data.get("evidence"))
     receivers, rules = _alerts(report, data.get("alerts"), folder)
     tokens = _tokens(report, data.get("access"), tree, secrets)
     _check_exposure(report, data)
@@ -78,7 +88,7 @@ def _settings(
         return None
     return Settings(
         source, top.location, place, top.listen, tree, nodes, topologies, accounts, probes, caps,
-        receivers, rules, tokens, top.external_url, tuple(report.notes),
+        receivers, rules, tokens, top.external_url, tuple(report.notes), evidence,
     )  # fmt: skip
 
 
@@ -98,6 +108,19 @@ def _check_exposure(report: Report, data: Mapping[str, object]) -> None:
 def _caps(report: Report, raw: object) -> Caps:
     entry = report.take(CapsEntry, raw, ("caps",)) if isinstance(raw, dict) else None
     return Caps(entry.series, entry.calls_per_second, entry.concurrent_calls) if entry else Caps()
+
+
+def _evidence(report: Report, raw: object) -> EvidenceLimits:
+    entry = report.take(EvidenceEntry, raw, ("evidence",)) if isinstance(raw, dict) else None
+    if entry is None:
+        return EvidenceLimits()
+    if entry.keep_failures < entry.keep:
+        report.problem(
+            ("evidence", "keep_failures" if "keep_failures" in entry.model_fields_set else "keep"),
+            f"failures must be kept as long as passes at least: keep_failures is "
+            f"{entry.keep_failures / DAY:g}d, keep {entry.keep / DAY:g}d",
+        )
+    return EvidenceLimits(entry.keep, entry.keep_failures, entry.every, entry.max_size)
 
 
 def _alerts(report: Report, raw: object, folder: Path) -> tuple[tuple[Receiver, ...], Path | None]:

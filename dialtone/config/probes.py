@@ -1,23 +1,32 @@
 """`probes:` -> what is placed as whom, how often; tenants without enough phones are left out aloud."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 from dialtone.config.nodes import choose
+from dialtone.config.plans import read_plan
 from dialtone.config.problem import listing
 from dialtone.config.report import Report
 from dialtone.config.schema import ProbeEntry
 from dialtone.config.settings import ProbeSpec
 from dialtone.config.tree import TenantTree
-from dialtone.model import CONFIRM_AFTER, Account, Engine, Flow
+from dialtone.model import CONFIRM_AFTER, Account, Flow
 
 _DEFAULT_TIMEOUT: Final = 10.0
 
 
 def read_probes(
-    report: Report, raw: object, accounts: Mapping[str, Sequence[Account]], tree: TenantTree | None
+    report: Report,
+    raw: object,
+    accounts: Mapping[str, Sequence[Account]],
+    tree: TenantTree | None,
+    folder: Path,
 ) -> tuple[ProbeSpec, ...]:
-    """Return the probes that are right; notes say which tenants each leaves out."""
+    """Return the probes that are right; notes say which tenants each leaves out, and who has few phones.
+
+    Relative paths start from `folder`.
+    """
     found: dict[str, ProbeSpec] = {}
     for where, item in report.entries(raw, ("probes",)):
         entry = report.take(ProbeEntry, item, where)
@@ -31,20 +40,48 @@ def read_probes(
             report.problem((*where, "interval"), _too_often(entry.interval))
         elif timeout > longest:
             report.problem((*where, "timeout"), _too_long(timeout, entry.interval, longest))
+        engine, plan = read_plan(report, where, entry, timeout, folder)
         wanted = choose(report, (*where, "tenants"), entry.tenants, tree)
         if entry.name in found:
             report.problem((*where, "name"), f"{entry.name} is the name of another probe already")
         if len(report.problems) > before:
             continue
         flow = Flow(entry.flow)
-        able = tuple(d for d in wanted if len(accounts.get(d, ())) >= flow.accounts)
-        skipped = tuple(d for d in wanted if len(accounts.get(d, ())) < flow.accounts)
+        need = plan.accounts(flow)
+        able = tuple(d for d in wanted if len(accounts.get(d, ())) >= need)
+        skipped = tuple(d for d in wanted if len(accounts.get(d, ())) < need)
         if skipped:
-            report.note(_left_out(entry.name, flow, skipped, accounts))
+            report.note(_left_out(entry.name, flow, need, skipped, accounts))
         found[entry.name] = ProbeSpec(
-            entry.name, flow, Engine(entry.engine), entry.target, able, skipped, entry.interval, timeout
+            entry.name, flow, engine, entry.target, able, skipped, entry.interval, timeout, plan, entry.quiet
         )
+    for note in _overlaps(tuple(found.values()), accounts):
+        report.note(note)
     return tuple(found.values())
+
+
+def _overlaps(probes: Sequence[ProbeSpec], accounts: Mapping[str, Sequence[Account]]) -> Iterator[str]:
+    """Yield a note for each set of probes that, all under way at once, need more phones than tenants have."""
+    of_tenant: dict[str, list[ProbeSpec]] = {}
+    for probe in probes:
+        if probe.plan.accounts(probe.flow):
+            for domain in probe.tenants:
+                of_tenant.setdefault(domain, []).append(probe)
+    short: dict[tuple[str, ...], list[str]] = {}
+    for domain, theirs in of_tenant.items():
+        need = sum(probe.plan.accounts(probe.flow) for probe in theirs)
+        if len(theirs) > 1 and need > len(accounts.get(domain, ())):
+            short.setdefault(tuple(probe.name for probe in theirs), []).append(domain)
+    by_name = {probe.name: probe for probe in probes}
+    for names, domains in short.items():
+        needs = [by_name[name].plan.accounts(by_name[name].flow) for name in names]
+        sum_up = listing(f"{name} {need}" for name, need in zip(names, needs, strict=True))
+        have = [f"{domain} ({len(accounts.get(domain, ()))})" for domain in domains[:11]]
+        yield (
+            f"when they fall together, these probes need {sum(needs)} accounts of a tenant ({sum_up}), and "
+            f"{len(domains):,} tenant{'s have' if len(domains) > 1 else ' has'} fewer; the one that finds "
+            f"none free is inconclusive (account-busy): {listing([*have, *domains[11:]])}"
+        )
 
 
 def _too_often(interval: float) -> str:
@@ -59,11 +96,10 @@ def _too_long(timeout: float, interval: float, longest: float) -> str:
 
 
 def _left_out(
-    name: str, flow: Flow, skipped: Sequence[str], accounts: Mapping[str, Sequence[Account]]
+    name: str, flow: Flow, need: int, skipped: Sequence[str], accounts: Mapping[str, Sequence[Account]]
 ) -> str:
     have = [f"{domain} ({len(accounts.get(domain, ()))})" for domain in skipped[:11]]
     shown = listing([*have, *skipped[11:]])
-    need = flow.accounts
     return (
         f"probe {name} leaves out {len(skipped):,} tenant{'s'[: len(skipped) != 1]} with too few accounts "
         f"({flow} needs {need}): {shown}"

@@ -4,19 +4,19 @@ Models are flat: lists of entries are taken apart by the sections, so that one b
 nothing about the others. What a value may be is in values.py and addresses.py.
 """
 
+from enum import StrEnum
 from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator
 
-from dialtone.config import addresses, values
+from dialtone.config import addresses, dialling, values
 from dialtone.config.files import SecretRef
-from dialtone.config.settings import Listen, TopologyKind
-from dialtone.model import Engine, Flow, Level
+from dialtone.config.quiet import quiet_spans
+from dialtone.config.settings import Listen, QuietSpan, TopologyKind
+from dialtone.model import AnsweredBy, CalledFrom, ChangedBy, Engine, EventPackage, Flow, Level, Side
 
-LATER: Final = frozenset({"discover", "stress", "objectives", "maintenance", "export", "evidence"})
+LATER: Final = frozenset({"discover", "stress", "objectives", "maintenance", "export"})
 """Top-level keys of the design that this version does not know yet."""
-
-_LATER_FLOWS: Final = ("options", "presence", "blind-transfer", "attended-transfer", "http")
 
 Text = Annotated[str, PlainValidator(values.text)]
 OptionalText = Annotated[str | None, PlainValidator(values.text)]
@@ -46,6 +46,7 @@ class Top(Entry):
     platform: Annotated[dict[str, object], Field(examples=["{domain: clusterpbx.example}"])]
     accounts: dict[str, object] = {}
     caps: dict[str, object] = {}
+    evidence: dict[str, object] = {}
     alerts: dict[str, object] = {}
     access: dict[str, object] = {}
     tenants: Entries = []
@@ -128,20 +129,57 @@ class AccountsEntry(Entry):
     file: Annotated[Text, Field(examples=["accounts.csv"])]
 
 
+def _word(words: type[StrEnum]) -> PlainValidator:
+    return PlainValidator(values.OneOf(tuple(words)))
+
+
 class ProbeEntry(Entry):
-    """One of `probes:`"""
+    """One of `probes:`; which flow knows which key, and what goes together, is in plans.py."""
 
     name: Annotated[Name, Field(examples=["calls"])]
-    flow: Annotated[
-        str, PlainValidator(values.OneOf(tuple(Flow), _LATER_FLOWS)), Field(examples=[Flow.CALL.value])
-    ]
-    engine: Annotated[str, PlainValidator(values.OneOf(tuple(Engine)))] = Engine.SIPPY
+    flow: Annotated[str, _word(Flow), Field(examples=[Flow.CALL.value])]
+    engine: Annotated[str | None, _word(Engine)] = None
     target: Annotated[
-        str, PlainValidator(addresses.sip_target), Field(examples=['"sip:127.0.0.1:5060;transport=udp"'])
+        str, PlainValidator(addresses.target), Field(examples=['"sip:127.0.0.1:5060;transport=udp"'])
     ]
     tenants: TenantChoice = "all"
     interval: Interval = 60.0
     timeout: Annotated[float | None, PlainValidator(values.timeout)] = None
+    quiet: Annotated[tuple[QuietSpan, ...], PlainValidator(quiet_spans)] = ()
+    number: Annotated[str, PlainValidator(dialling.number)] = ""
+    dial: Annotated[str, PlainValidator(dialling.dial)] = "{user}"
+    consult: Annotated[str, PlainValidator(dialling.dial)] = ""
+    answered_by: Annotated[str, _word(AnsweredBy)] = AnsweredBy.CALLEE
+    called_from: Annotated[str, _word(CalledFrom)] = CalledFrom.PHONE
+    caller_id: Annotated[str, PlainValidator(dialling.number)] = ""
+    hangs_up: Annotated[str, _word(Side)] = Side.CALLER
+    ring: Annotated[float, PlainValidator(values.pause)] = 0.2
+    hold: Annotated[float, PlainValidator(values.pause)] = 0.3
+    headers: Annotated[tuple[tuple[str, str], ...], PlainValidator(dialling.headers)] = ()
+    caller_target: Annotated[str, PlainValidator(addresses.sip_target)] = ""
+    outbound_proxy: Annotated[str, PlainValidator(addresses.sip_target)] = ""
+    event: Annotated[str, _word(EventPackage)] = EventPackage.PRESENCE
+    changed_by: Annotated[str | None, _word(ChangedBy)] = None
+    statuses: Annotated[tuple[int, ...], PlainValidator(dialling.statuses)] = ()
+    contains: OptionalText = None
+    tls: dict[str, object] | None = None
+
+
+class TlsEntry(Entry):
+    """`tls:` of a probe"""
+
+    ca: OptionalText = None
+    name: Annotated[str | None, PlainValidator(values.domain)] = None
+    verify: Annotated[bool, PlainValidator(values.truth)] = True
+
+
+class EvidenceEntry(Entry):
+    """`evidence:`"""
+
+    keep: Annotated[float, PlainValidator(values.days)] = 7 * values.DAY
+    keep_failures: Annotated[float, PlainValidator(values.days)] = 30 * values.DAY
+    every: Annotated[int, PlainValidator(values.NumberIn(1, 1_000_000, whole=True))] = 10
+    max_size: Annotated[int, PlainValidator(values.size)] = 10_000_000_000
 
 
 class CapsEntry(Entry):

@@ -1,12 +1,12 @@
 """What a valid configuration says, as frozen values that the rest of the program uses."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
 from dialtone.config.tree import TenantTree
-from dialtone.model import Account, Engine, Flow, Node, Secret
+from dialtone.model import Account, Engine, Flow, Node, Plan, Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +37,24 @@ class Topology:
 
 
 @dataclass(frozen=True, slots=True)
+class QuietSpan:
+    """Hours in which no probe is placed, by the wall clock of the tenant's zone.
+
+    `days` are those on which it begins, Monday is 0. `start` and `end` are minutes since midnight; a span
+    that ends at or before its start ends on the next day.
+    """
+
+    days: frozenset[int]
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class ProbeSpec:
     """A scheduled probe. `interval` and `timeout` (the whole flow's) are seconds.
 
-    `skipped` are the tenants that were asked for but have too few accounts for the flow.
+    `skipped` are the tenants that were asked for but have too few accounts for the flow; `target` may hold
+    `{tenant}`, the domain that is probed; in its `quiet` hours it is not placed.
     """
 
     name: str
@@ -51,6 +65,8 @@ class ProbeSpec:
     skipped: tuple[str, ...]
     interval: float
     timeout: float
+    plan: Plan = field(default_factory=Plan)
+    quiet: tuple[QuietSpan, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +76,20 @@ class Caps:
     series: int = 200_000
     calls_per_second: float = 10
     concurrent_calls: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceLimits:
+    """Which records of probes are kept, and how long.
+
+    Those of passes for `keep` seconds, all others for `keep_failures`; of the passes of a tenant's flow one
+    in `every`; all of them together in at most `max_size` bytes.
+    """
+
+    keep: float = 7 * 86400.0
+    keep_failures: float = 30 * 86400.0
+    every: int = 10
+    max_size: int = 10_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,3 +132,4 @@ class Settings:
     tokens: tuple[AccessToken, ...]
     external_url: str | None
     notes: tuple[str, ...]
+    evidence: EvidenceLimits = field(default_factory=EvidenceLimits)

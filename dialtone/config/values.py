@@ -28,6 +28,12 @@ _PROFILE: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _TABLE: Final = re.compile(r"[A-Za-z0-9_$]{1,64}\.[A-Za-z0-9_$]{1,64}")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _ACCOUNT_CODE: Final = re.compile(r"[\x21-\x7e]{1,80}")
+_SIZE: Final = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?) ?(MB|GB|TB|MiB|GiB|TiB)")
+_BYTES: Final[Mapping[str, int]] = {
+    "MB": 10**6, "GB": 10**9, "TB": 10**12, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40,
+}  # fmt: skip
+_LEAST_SIZE: Final = 10_000_000
+DAY: Final = 86400.0
 _TEXT_MAX: Final = 200
 _LIST_MAX: Final = 20_000
 
@@ -136,6 +142,38 @@ def _within(seconds: float, low: float, high: float, what: str) -> float:
     return seconds
 
 
+def days(raw: object) -> float:
+    """Return the seconds that something is kept: one day to ten years."""
+    seconds = duration(raw)
+    if not DAY <= seconds <= 3650 * DAY:
+        raise ValueError(f"must be between 1d and 3650d, not {seconds / DAY:g}d")
+    return seconds
+
+
+def pause(raw: object) -> float:
+    """Return the seconds that a call rings or is held: none to five minutes."""
+    return 0.0 if raw == 0 and not isinstance(raw, bool) else _within(duration(raw), 0, 300, "it")
+
+
+def size(raw: object) -> int:
+    """Return bytes from `500MB`, `10GB`, `2TiB`: ten megabytes at least."""
+    match = _SIZE.fullmatch(raw.strip()) if isinstance(raw, str) else None
+    if match is None:
+        shown = quote(raw) if isinstance(raw, str) else kind_of(raw)
+        raise ValueError(f"{shown} is not a size; write one like 500MB, 10GB or 1TB")
+    found = int(float(match[1]) * _BYTES[match[2]])
+    if found < _LEAST_SIZE:
+        raise ValueError(f"{quote(raw)} is too small; use 10MB or more")
+    return found
+
+
+def truth(raw: object) -> bool:
+    """Return true or false."""
+    if not isinstance(raw, bool):
+        raise ValueError(f"must be true or false, not {quote(raw) if isinstance(raw, str) else kind_of(raw)}")
+    return raw
+
+
 class NumberIn:
     """Takes a number of a range; a whole one where `whole` asks for it."""
 
@@ -154,19 +192,18 @@ class NumberIn:
 
 
 class OneOf:
-    """Takes one word of a closed list; words that later versions know are told apart from mistakes."""
+    """Takes one word of a closed list."""
 
-    def __init__(self, words: Sequence[str], later: Sequence[str] = ()) -> None:
-        self._words, self._later = tuple(words), tuple(later)
+    def __init__(self, words: Sequence[str]) -> None:
+        self._words = tuple(words)
 
     def __call__(self, raw: object) -> str:
         """Return the word. Raises ValueError."""
         found = text(raw)
         if found in self._words:
             return found
-        known = f"use {' or '.join(self._words)}"
-        if found in self._later:
-            raise ValueError(f"{quote(found)} is not supported by this version; {known}")
+        *most, last = self._words
+        known = f"use {', '.join(most)} or {last}"
         raise ValueError(f"{quote(found)} is not known; {known}{nearest(found, self._words)}")
 
 

@@ -1,9 +1,13 @@
-"""The kernel's own metrics: nodes, probes, alerts, and the service itself."""
+"""The kernel's own metrics: nodes, probes, alerts, and the service itself.
+
+Ratios (SER, SEER, ISA, IRA, SCR) are no metrics: they are quotients of the counters of requests, over any
+time and any set of tenants, also of those folded into `_other`. docs/ratios.md has the PromQL.
+"""
 
 from typing import Final
 
 from dialtone.model.metric import Kind, MetricDef, MetricScope
-from dialtone.model.probe import TIMING_BUCKETS, TIMINGS
+from dialtone.model.probe import COUNTS, TIMING_BUCKETS, TIMINGS
 
 _NODE: Final = ("node", "kind")
 _PROBE: Final = ("tenant", "reseller", "flow", "engine", "location")
@@ -12,6 +16,14 @@ _PROBE: Final = ("tenant", "reseller", "flow", "engine", "location")
 def timing_metric(timing: str) -> str:
     """Return the name of the histogram of a timing, one of model.probe.TIMINGS."""
     return f"dialtone_probe_{timing}_seconds"
+
+
+def count_metric(name: str) -> str:
+    """Return the name of the counter of requests, one of model.probe.COUNTS.
+
+    One metric each and no label for it: what answers count twice (an INVITE, and its 200) must not add up.
+    """
+    return f"dialtone_probe_{name}_total"
 
 
 _NODES: Final = (
@@ -54,9 +66,27 @@ _PROBES: Final = (
     MetricDef(
         name="dialtone_probe_success",
         kind=Kind.GAUGE,
-        help="Whether the last conclusive probe passed (1) or failed (0)",
+        help="Whether the last conclusive result of each probe of the flow is a pass (1) or one failed (0)",
         labels=_PROBE,
         scope=MetricScope.PROBE,
+    ),
+    MetricDef(
+        name="dialtone_probe_certificate_expires_timestamp_seconds",
+        kind=Kind.GAUGE,
+        help="When the server's TLS certificate ends, in seconds since 1970; of several the first to end",
+        labels=_PROBE,
+        scope=MetricScope.PROBE,
+        unit="seconds",
+    ),
+    *(
+        MetricDef(
+            name=count_metric(name),
+            kind=Kind.COUNTER,
+            help=f"Requests of probes: {meaning}",
+            labels=_PROBE,
+            scope=MetricScope.PROBE,
+        )
+        for name, meaning in COUNTS.items()
     ),
     *(
         MetricDef(
@@ -120,6 +150,13 @@ _SELF: Final = (
         scope=MetricScope.SELF,
     ),
     MetricDef(
+        name="dialtone_canary_success",
+        kind=Kind.GAUGE,
+        help="Whether the engine's last probe of our own loopback answerer passed (1) or failed (0)",
+        labels=("engine",),
+        scope=MetricScope.SELF,
+    ),
+    MetricDef(
         name="dialtone_results_waiting",
         kind=Kind.GAUGE,
         help="Probe results that wait in memory because the store takes none",
@@ -163,6 +200,11 @@ EXPOSED_BY_ITSELF: Final = frozenset(definition.name for definition in (*_NODES,
     "dialtone_series_folded"
 }
 """What the Exposition makes from the states and results that it is told; nobody else may give it samples."""
+
+FOLDED_TO_THE_LEAST: Final = frozenset(
+    {"dialtone_probe_success", "dialtone_probe_certificate_expires_timestamp_seconds"}
+)
+"""Of tenants past the series cap the least is shown, because a sum of these means nothing."""
 
 METRICS: Final[tuple[MetricDef, ...]] = (*_NODES, *_PROBES, *_ALERTS, *_SELF)
 """The table that wiring registers in the Catalog. `job_kind` is a job's name up to its first slash."""

@@ -1,16 +1,21 @@
-"""What the exposition says of probes: outcomes, the last conclusive one, and timings of those that passed."""
+"""What the exposition says of probes: outcomes, requests, how it is now, and timings of those that passed."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Final
 
 import structlog
 
 from dialtone.export.blocks import Block
-from dialtone.export.metrics import timing_metric
+from dialtone.export.metrics import count_metric, timing_metric
 from dialtone.export.series import Family, Histogram, Labels, Line
-from dialtone.model import CatalogError, Engine, Flow, Origin, Outcome, ProbeResult, ProbeTotals
+from dialtone.model import COUNTS, CatalogError, Engine, Flow, Origin, Outcome, ProbeResult, ProbeTotals
 
 _log = structlog.get_logger(__name__)
+
+_CERTIFICATE: Final = "dialtone_probe_certificate_expires_timestamp_seconds"
+_METHOD: Final = {name: "register" if name.startswith("register") else "invite" for name in COUNTS}
+"""Which requests a count is of."""
 
 
 class ProbeFigures:
@@ -20,6 +25,8 @@ class ProbeFigures:
         self._family = family
         self._reseller_of = reseller_of
         self._complained: set[str] = set()
+        self._passed: dict[Labels, dict[str, bool]] = {}
+        self._expires: dict[Labels, dict[str, float]] = {}
         self.block = Block()
 
     def take(self, result: ProbeResult) -> None:
@@ -35,6 +42,7 @@ class ProbeFigures:
         outcomes.value += 1
         if result.outcome is not Outcome.INCONCLUSIVE:  # trouble of our own says nothing about the tenant
             self._show(result, labels)
+            self._count_requests(labels, result.counts)
         if result.outcome is Outcome.PASS:  # RFC 6076: times of success and of failure are never mixed
             for timing, seconds in result.timings.items():
                 self._observe(timing, labels, seconds)
@@ -44,6 +52,7 @@ class ProbeFigures:
         labels = self._labels(totals.tenant, totals.flow, totals.engine, totals.location)
         for (outcome, failure), count in totals.outcomes.items():
             self._line("dialtone_probe_outcome_total", (*labels, str(outcome), failure)).value += count
+        self._count_requests(labels, totals.counts)
         for timing, kept in totals.timings.items():
             self._histogram(timing_metric(timing), labels).refill(kept.counts, kept.sum)
 
@@ -53,7 +62,27 @@ class ProbeFigures:
             self._show(result, self._labels_of(result))
 
     def _show(self, result: ProbeResult, labels: Labels) -> None:
-        self._line("dialtone_probe_success", labels).value = float(result.outcome is Outcome.PASS)
+        """Show how it is now: of several probes of a flow the worst, and the certificate that ends first."""
+        passed = self._passed.setdefault(labels, {})
+        passed[result.probe] = result.outcome is Outcome.PASS
+        self._line("dialtone_probe_success", labels).value = float(all(passed.values()))
+        if result.certificate_expires is not None:
+            expires = self._expires.setdefault(labels, {})
+            expires[result.probe] = result.certificate_expires.timestamp()
+            self._line(_CERTIFICATE, labels).value = min(expires.values())
+
+    def _count_requests(self, labels: Labels, counts: Mapping[str, int]) -> None:
+        """Add to the counters; those of the same method begin at 0 with it.
+
+        A ratio of a counter that is missing would be no ratio where it should be 0.
+        """
+        known = {name: count for name, count in counts.items() if name in COUNTS and count >= 0}
+        methods = {_METHOD[name] for name in known}
+        for name in COUNTS:
+            if _METHOD[name] in methods:
+                self._line(count_metric(name), labels).value += known.get(name, 0)
+        for name in counts.keys() - known.keys():
+            self._complain("a probe's count makes no sense", name, counts[name])
 
     def _labels_of(self, result: ProbeResult) -> Labels:
         return self._labels(result.tenant, result.flow, result.engine, result.location)
@@ -68,9 +97,13 @@ class ProbeFigures:
             histogram = None
         if histogram is not None and math.isfinite(seconds) and seconds >= 0:
             histogram.observe(seconds)
-        elif timing not in self._complained:
-            self._complained.add(timing)
-            _log.error("a probe's timing can't be counted", timing=timing, seconds=seconds)
+        else:
+            self._complain("a probe's timing makes no sense", timing, seconds)
+
+    def _complain(self, what: str, name: str, value: float) -> None:
+        if name not in self._complained:
+            self._complained.add(name)
+            _log.error(what, name=name, value=value)
 
     def _line(self, name: str, labels: Labels) -> Line:
         point = self.block.get(name, labels)

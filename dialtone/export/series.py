@@ -36,6 +36,11 @@ class Line:
         if isinstance(other, Line):
             self.value += other.value
 
+    def lower(self, other: "Point") -> None:
+        """Take another's value, of the same family, where it is less."""
+        if isinstance(other, Line):
+            self.value = min(self.value, other.value)
+
     def text(self) -> str:
         """Return its line."""
         return f"{self.prefix}{go_float(self.value)}\n"
@@ -103,8 +108,9 @@ Point = Line | Histogram
 class Family:
     """One metric: makes its series, folds them, and hands them to prometheus_client."""
 
-    def __init__(self, definition: MetricDef) -> None:
+    def __init__(self, definition: MetricDef, *, folds_to_least: bool = False) -> None:
         self.definition = definition
+        self._folds_to_least = folds_to_least
         self.name = definition.name
         self._names = definition.labels
         self._tenant_at = self._names.index("tenant") if "tenant" in self._names else None
@@ -129,16 +135,28 @@ class Family:
         return Histogram(clean, self._tenant(clean), bounds, (*buckets, *rest))
 
     def fold(self, points: Iterable[Point]) -> list[Point]:
-        """Return the sums of these series as the tenant `_other`'s, in the order of first appearance."""
+        """Return the sums of these series as the tenant `_other`'s, in the order of first appearance.
+
+        Of a gauge that folds to the least, the least of them.
+        """
         sums: dict[Labels, Point] = {}
         for point in points:
             labels = self._other(point.labels)
             into = sums.get(labels)
-            if into is None:
-                is_line = isinstance(point, Line)
-                into = sums[labels] = self.line(labels, 0.0) if is_line else self.histogram(labels)
-            into.add(point)
+            if into is not None:
+                self._merge(into, point)
+            elif isinstance(point, Line):
+                sums[labels] = self.line(labels, point.value)
+            else:
+                into = sums[labels] = self.histogram(labels)
+                into.add(point)
         return list(sums.values())
+
+    def _merge(self, into: Point, point: Point) -> None:
+        if self._folds_to_least and isinstance(into, Line):
+            into.lower(point)
+        else:
+            into.add(point)
 
     def metric(self, points: Iterable[Point] = ()) -> Metric:
         """Return these series as prometheus_client's type."""

@@ -10,25 +10,23 @@ from dialtone.model.secret import Secret
 
 
 class Flow(StrEnum):
-    """What a probe does as a tenant's phone."""
+    """What a probe does as a tenant's phone; `http` has no SIP."""
 
+    OPTIONS = "options"
     REGISTER = "register"
     CALL = "call"
-
-    @property
-    def accounts(self) -> int:
-        """How many accounts of one tenant a probe of this flow needs at once."""
-        return _ACCOUNTS[self]
-
-
-_ACCOUNTS: Final = {Flow.REGISTER: 1, Flow.CALL: 2}
+    PRESENCE = "presence"
+    BLIND_TRANSFER = "blind-transfer"
+    ATTENDED_TRANSFER = "attended-transfer"
+    HTTP = "http"
 
 
 class Engine(StrEnum):
-    """What runs a SIP flow: sippy in a child process, or the program SIPp."""
+    """What runs a flow: sippy in a child process, the program SIPp, or (http alone) the service itself."""
 
     SIPPY = "sippy"
     SIPP = "sipp"
+    SERVICE = "service"
 
 
 class Outcome(StrEnum):
@@ -106,8 +104,27 @@ TIMINGS: Final[Mapping[str, str]] = {
     "sdd": "Session disconnect delay (RFC 6076 4.4): BYE sent to its 2xx",
     "sdt": "Session duration time (RFC 6076 4.5): 200 to the INVITE to the BYE",
     "pdd": "Post-dial delay: INVITE sent to the first 180, 183 or 200",
+    "options_delay": "Options delay: OPTIONS sent to its final response",
+    "binding_delay": "Binding delay: 200 to the REGISTER to the binding being seen at the registrar",
+    "presence_delay": "Presence delay: the change of state to the NOTIFY with the new state",
+    "transfer_delay": "Transfer delay: REFER to the proof at the transfer's target",
+    "notify_delay": "Notify delay: REFER to the NOTIFY with the final status",
+    "http_first_byte": "Time to first byte: request begun, name and connection included, to the first byte",
+    "http_duration": "Request duration: request begun to the last byte of the answer",
 }
 """The timings that a ProbeResult may carry, in seconds, and their exact meaning."""
+
+COUNTS: Final[Mapping[str, str]] = {
+    "register": "REGISTER attempts; with its authenticated resend it is one",
+    "register_failed": "those ended by 4xx but 401, 402, 407; by 5xx, 6xx, or no answer (timer F)",
+    "invite": "INVITE attempts; with its authenticated resend it is one, a re-INVITE is none",
+    "invite_200": "those answered by 2xx",
+    "invite_3xx": "those redirected",
+    "invite_end_user": "those ended by 480, 486, 600 or 603: the called side's own choice",
+    "invite_ineffective": "those ended by 408, 500, 503 or 504, or never answered (RFC 3261 8.1.3.1: as 408)",
+    "session_complete": "sessions from setup to teardown with no response missing",
+}
+"""What a ProbeResult may count of its requests, for the ratios of RFC 6076 4.2 and 4.6 to 4.9."""
 
 _SIGNALLING: Final = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 """From a local answer to a caller's patience; 0.5 s is T1, the first retransmission (RFC 3261 17.1.1.1)."""
@@ -134,6 +151,108 @@ class Account:
         return f"{self.user}@{self.tenant}"
 
 
+class AnsweredBy(StrEnum):
+    """Who answers a call: a phone of ours, or the platform (echo, IVR, voicemail, a gateway's far side)."""
+
+    CALLEE = "callee"
+    PLATFORM = "platform"
+
+
+class CalledFrom(StrEnum):
+    """Whence a call comes: a phone of the tenant, or the trunk's side, which has no account (a DID)."""
+
+    PHONE = "phone"
+    TRUNK = "trunk"
+
+
+class Side(StrEnum):
+    """One side of a call."""
+
+    CALLER = "caller"
+    CALLEE = "callee"
+
+
+class EventPackage(StrEnum):
+    """What is subscribed to: presence (RFC 3856, PIDF) or dialogs (RFC 4235, dialog-info)."""
+
+    PRESENCE = "presence"
+    DIALOG = "dialog"
+
+
+class ChangedBy(StrEnum):
+    """What changes a watched state: our PUBLISH, or a real call."""
+
+    PUBLISH = "publish"
+    CALL = "call"
+
+
+@dataclass(frozen=True, slots=True)
+class TlsPlan:
+    """How a server is known over TLS.
+
+    `ca` is a file of certificates (PEM) that are trusted instead of the system's, `name` what the certificate
+    must say instead of the host's name; `verify` False trusts anybody.
+    """
+
+    ca: str | None = None
+    name: str | None = None
+    verify: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a probe does its flow. Each field matters to the flows named; the others leave it alone.
+
+    - `number` (call, presence changed by a call): what is dialled instead of a phone of ours; "" for none.
+    - `dial` (call, transfers): how a phone of ours is dialled; `{user}` stands for its user.
+    - `consult` (attended-transfer): how the target is dialled for the consultation, "" for as in `dial`.
+    - `answered_by`, `called_from`, `caller_id` (user of From, trunk only; "" for anonymous): call.
+    - `hangs_up` (call): which side sends BYE. A platform that answers is the callee.
+    - `ring`, `hold` (call): seconds that our callee rings, and that the answered call is held.
+    - `headers`: name and value, put into every INVITE (billing marks, gateway selection).
+    - `caller_target`: where the caller sends its requests, "" for the probe's target (failover as felt:
+      registered at one front, calling through another; a DID: the trunk's side).
+    - `outbound_proxy`: a SIP URI that requests pass on their way to the target (RFC 3261 8.1.2), "" for none.
+    - `event`, `changed_by`: presence.
+    - `statuses`: which final statuses are right (options: 2xx, http: 200 where empty).
+    - `contains` (http): text that the answer's body must have.
+    """
+
+    number: str = ""
+    dial: str = "{user}"
+    consult: str = ""
+    answered_by: AnsweredBy = AnsweredBy.CALLEE
+    called_from: CalledFrom = CalledFrom.PHONE
+    caller_id: str = ""
+    hangs_up: Side = Side.CALLER
+    ring: float = 0.2
+    hold: float = 0.3
+    headers: tuple[tuple[str, str], ...] = ()
+    caller_target: str = ""
+    outbound_proxy: str = ""
+    event: EventPackage = EventPackage.PRESENCE
+    changed_by: ChangedBy = ChangedBy.PUBLISH
+    statuses: tuple[int, ...] = ()
+    contains: str = ""
+    tls: TlsPlan = TlsPlan()
+
+    def accounts(self, flow: Flow) -> int:
+        """Return how many accounts of one tenant a probe of that flow needs at once."""
+        if flow is Flow.CALL:
+            return (self.called_from is CalledFrom.PHONE) + (self.answered_by is AnsweredBy.CALLEE)
+        return _ACCOUNTS[flow]
+
+
+_ACCOUNTS: Final = {
+    Flow.OPTIONS: 0,
+    Flow.REGISTER: 1,
+    Flow.PRESENCE: 2,
+    Flow.BLIND_TRANSFER: 3,
+    Flow.ATTENDED_TRANSFER: 3,
+    Flow.HTTP: 0,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class ProbeRequest:
     """One probe to run now. `accounts` are leased to it; `timeout` is the whole flow's, in seconds."""
@@ -150,6 +269,7 @@ class ProbeRequest:
     slot: int
     attempt: Literal[1, 2]
     timeout: float
+    plan: Plan = Plan()
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +285,9 @@ class ProbeResult:
     """How one probe ended.
 
     `slot` is floor(planned UTC / interval), `timings` are seconds by the names of TIMINGS,
-    `sip_status` is the final response that decided, `evidence` the record's path relative to the
-    data folder. `failure` is None exactly when the outcome is pass.
+    `sip_status` is the final response that decided (of http: its status), `counts` are by the names of
+    COUNTS, `evidence` is the record's path relative to the data folder. `failure` is None exactly when the
+    outcome is pass. `certificate_expires` is when the server's certificate ends, where TLS showed one.
     """
 
     id: str
@@ -187,6 +308,8 @@ class ProbeResult:
     sip_status: int | None = None
     failure: Failure | None = None
     evidence: str | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
+    certificate_expires: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +325,8 @@ class ProbeTotals:
     """What the results of one series add up to since the store was made; outlives the results themselves.
 
     `outcomes` counts by outcome and failure code ("" where it passed), `timings` are of passes alone
-    (RFC 6076: times of success and of failure are never mixed). Only scheduled probes count.
+    (RFC 6076: times of success and of failure are never mixed), `counts` of all conclusive results.
+    Only scheduled probes count.
     """
 
     tenant: str
@@ -211,6 +335,7 @@ class ProbeTotals:
     location: str
     outcomes: Mapping[tuple[Outcome, str], int]
     timings: Mapping[str, TimingTotals]
+    counts: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,17 +61,26 @@ class ChildProcess:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> bool | None:
-        self._closed = True
-        with anyio.CancelScope(shield=True):
-            async with self._starting:
-                if self._child is not None:
-                    await self._child.end(self._grace)
+        await self.finish()
         return await self._group.__aexit__(exc_type, exc, traceback)
 
     @property
     def pid(self) -> int | None:
         """The child's process id, which is its group's too; None while none runs."""
         return self._child.process.pid if self._child is not None else None
+
+    @property
+    def rests(self) -> float:
+        """Seconds until a request would start another child, where they die young; 0 while one runs."""
+        return max(0.0, self._pause) if self._child is None else 0.0
+
+    async def finish(self) -> None:
+        """End the child and start none any more, as leaving the context does: several can end together."""
+        self._closed = True
+        with anyio.CancelScope(shield=True):
+            async with self._starting:
+                if self._child is not None:
+                    await self._child.end(self._grace)
 
     async def request(self, payload: Mapping[str, object], *, timeout: float) -> dict[str, object]:
         """Send a request and return its reply; `timeout` (seconds) includes a start where one is needed.

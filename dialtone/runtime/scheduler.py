@@ -48,7 +48,7 @@ class JobFigures:
 
 
 class Scheduler:
-    """Runs each job every `interval` seconds, from a random moment of its first interval on.
+    """Runs each job every `interval` seconds, from a moment of its first interval on: a random one, or given.
 
     The phase is fixed on the monotonic clock. A planned time that comes while the last run still
     goes is skipped and counted. An action that raises is logged and counted; nothing else notices.
@@ -59,14 +59,23 @@ class Scheduler:
         self._rng = rng
         self._jobs: dict[str, _Job] = {}
         self._group: TaskGroup | None = None
+        self._origin = clock.monotonic()
 
-    def add(self, name: str, interval: float, action: Action) -> None:
-        """Add a job, before or while the scheduler runs; `interval` is in seconds, the name its own."""
+    def add(self, name: str, interval: float, action: Action, *, phase: float | None = None) -> None:
+        """Add a job, before or while the scheduler runs; `interval` is in seconds, the name its own.
+
+        `phase`, a share of the interval (0 to 1), says when in it the job runs, counted from the scheduler's
+        making, so that jobs can be spread evenly.
+        """
         if not (math.isfinite(interval) and interval > 0):
             raise ValueError(f"the interval of {name} must be more than 0 seconds, not {interval}")
         if name in self._jobs:
             raise ValueError(f"there is a job called {name} already")
+        if phase is not None and not 0 <= phase < 1:
+            raise ValueError(f"the phase of {name} must be from 0 to 1, not {phase}")
         first = self._clock.monotonic() + self._rng.uniform(0, interval)
+        if phase is not None:
+            first = self._origin + phase * interval
         job = self._jobs[name] = _Job(name, interval, action, self._clock, first)
         if self._group is not None:
             self._group.start_soon(job.drive)

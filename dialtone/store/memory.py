@@ -19,6 +19,7 @@ from dialtone.store.rows import (
     FAILED,
     alert_row,
     at,
+    hour_of,
     instant,
     message_row,
     result_row,
@@ -100,6 +101,16 @@ class MemoryStore:
         """See ports.Store."""
         self._check_open()
         return [totals for totals in self._totals.totals() if scope.allows(totals.tenant)]
+
+    async def probe_counts(self, scope: Scope, *, since: datetime) -> dict[str, dict[str, int]]:
+        """See ports.Store."""
+        self._check_open()
+        first = hour_of(since)
+        found: dict[str, Counter[str]] = {}
+        for (hour, tenant, name), count in self._totals.hours.items():
+            if hour >= first and scope.allows(tenant):
+                found.setdefault(tenant, Counter())[name] += count
+        return {tenant: dict(counts) for tenant, counts in found.items()}
 
     async def put_alerts(self, events: Sequence[AlertEvent], messages: Sequence[AlertMessage] = ()) -> None:
         """See ports.Store."""
@@ -189,6 +200,9 @@ class MemoryStore:
         kept = {key: result for key, result in self._results.items() if result.started >= before}
         gone = len(self._results) - len(kept)
         self._results = kept
+        first = hour_of(before)
+        for key in [key for key in self._totals.hours if key[0] < first]:
+            del self._totals.hours[key]
         return gone
 
     async def aclose(self) -> None:

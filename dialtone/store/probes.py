@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dialtone.model import Engine, Flow, Outcome, ProbeResult, ProbeTotals
+from dialtone.model import COUNTS, Engine, Flow, Outcome, ProbeResult, ProbeTotals
 from dialtone.store.reading import RowReader
 from dialtone.store.rows import row_result
 from dialtone.store.statements import sql
@@ -46,9 +46,25 @@ def totals(
         if row["bounds"] == BOUNDS.get(row["timing"]):
             found.add_timing(_series(row), row["timing"], row["bucket"], row["count"], row["sum"])
 
+    def request(row: Mapping[str, Any]) -> None:
+        if row["name"] in COUNTS:
+            found.requests[_series(row), row["name"]] += row["count"]
+
     reader.read("probe_outcomes", db.execute(seen + sql("probe_outcomes"), values), outcome)
     reader.read("probe_timings", db.execute(seen + sql("probe_timings"), values), timing)
+    reader.read("probe_counts", db.execute(seen + sql("probe_counts"), values), request)
     return found.totals()
+
+
+def counts(
+    db: sqlite3.Connection, seen: str, values: Mapping[str, Any], since: int
+) -> dict[str, dict[str, int]]:
+    """Return the counts of the hours from `since` (microseconds) on, by tenant; `seen` as in `totals`."""
+    found: dict[str, dict[str, int]] = {}
+    for row in db.execute(seen + sql("hourly_counts"), {**values, "since": since}):
+        if row["name"] in COUNTS:
+            found.setdefault(row["tenant"], {})[row["name"]] = row["count"]
+    return found
 
 
 def _count(db: sqlite3.Connection, more: Tally) -> None:
@@ -71,6 +87,20 @@ def _count(db: sqlite3.Connection, more: Tally) -> None:
                 "sum": more.sums[series, timing, bucket],
             }
             for (series, timing, bucket), count in more.counts.items()
+        ],
+    )
+    db.executemany(
+        sql("add_count"),
+        [
+            series._asdict() | {"name": name, "count": count}
+            for (series, name), count in more.requests.items()
+        ],
+    )
+    db.executemany(
+        sql("add_hourly_count"),
+        [
+            {"hour": hour, "tenant": tenant, "name": name, "count": count}
+            for (hour, tenant, name), count in more.hours.items()
         ],
     )
 

@@ -20,6 +20,7 @@ _KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "unended": ("id",),
     "probe_outcomes": (*_SERIES, "outcome", "failure"),
     "probe_timings": (*_SERIES, "timing"),
+    "probe_counts": (*_SERIES, "name"),
 }
 """What names a row, by table."""
 

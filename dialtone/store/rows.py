@@ -28,6 +28,7 @@ from dialtone.model import (
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
+_HOUR: Final = 3_600_000_000
 
 _DETAIL: Final = 500
 """Characters kept of what a receiver answered."""
@@ -48,10 +49,17 @@ def at(microseconds: int) -> datetime:
     return _EPOCH + microseconds * _MICROSECOND
 
 
+def hour_of(moment: datetime) -> int:
+    """Return the first microsecond of an instant's hour, UTC. Raises ValueError where it has no zone."""
+    return instant(moment) // _HOUR * _HOUR
+
+
 def result_row(result: ProbeResult) -> dict[str, object]:
-    """Return a result as a row. Raises ValueError for what no measurement gives (NaN, no time zone)."""
+    """Return a result as a row. Raises ValueError for what no measurement gives (NaN, no zone, below 0)."""
     _finite(f"result {result.id}", [result.duration, *result.timings.values()])
-    failure = result.failure
+    if any(count < 0 for count in result.counts.values()):
+        raise ValueError(f"result {result.id} holds a count below 0")
+    failure, expires = result.failure, result.certificate_expires
     return {
         "id": result.id,
         "probe": result.probe,
@@ -72,12 +80,14 @@ def result_row(result: ProbeResult) -> dict[str, object]:
         "failure_code": failure.code.value if failure else None,
         "failure_detail": _encodable(failure.detail) if failure else None,
         "evidence": result.evidence,
+        "counts": json.dumps(dict(result.counts)),
+        "certificate_expires": None if expires is None else instant(expires),
     }
 
 
 def row_result(row: Mapping[str, Any]) -> ProbeResult:
     """Return the result of a row."""
-    code = row["failure_code"]
+    code, expires = row["failure_code"], row["certificate_expires"]
     return ProbeResult(
         id=row["id"],
         probe=row["probe"],
@@ -97,6 +107,8 @@ def row_result(row: Mapping[str, Any]) -> ProbeResult:
         sip_status=row["sip_status"],
         failure=None if code is None else Failure(FailureCode(code), row["failure_detail"]),
         evidence=row["evidence"],
+        counts=json.loads(row["counts"]),
+        certificate_expires=None if expires is None else at(expires),
     )
 
 

@@ -25,6 +25,7 @@ from dialtone.store.database import Database
 from dialtone.store.reading import RowReader
 from dialtone.store.rows import (
     alert_row,
+    hour_of,
     instant,
     message_row,
     result_row,
@@ -125,6 +126,11 @@ class SqliteStore:
         text, values = _seen_by(scope)
         return await self._database.read(lambda db: probes.totals(db, self._reader, text, values))
 
+    async def probe_counts(self, scope: Scope, *, since: datetime) -> dict[str, dict[str, int]]:
+        """See ports.Store."""
+        text, values = _seen_by(scope)
+        return await self._database.read(lambda db: probes.counts(db, text, values, hour_of(since)))
+
     async def put_alerts(self, events: Sequence[AlertEvent], messages: Sequence[AlertMessage] = ()) -> None:
         """See ports.Store."""
 
@@ -192,7 +198,9 @@ class SqliteStore:
 
     async def prune_results(self, before: datetime) -> int:
         """See ports.Store; goes in steps between which other work gets its turn."""
-        return await self._prune("prune_results", before)
+        gone = await self._prune("prune_results", before)
+        await self._execute("prune_hourly_counts", {"before": hour_of(before)})
+        return gone
 
     async def aclose(self) -> None:
         """See ports.Store."""

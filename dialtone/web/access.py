@@ -10,6 +10,7 @@ from fastapi.security import HTTPBearer
 
 from dialtone.model import AlertEvent, AlertState, Flow, NodeState, ProbeResult, Scope, Tenant
 from dialtone.web.context import WebContext
+from dialtone.web.ratios import TenantRatios, ratios_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,12 @@ class Reader:
         """Return one result. Raises StoreError."""
         found = await self._context.store.result(self._scope, result_id)
         return found if found is not None and self._scope.allows(found.tenant) else None
+
+    async def ratios(self, since: datetime) -> tuple[TenantRatios, ...]:
+        """Return what the tenants' scheduled probes make of the time since that hour. Raises StoreError."""
+        found = await self._context.store.probe_counts(self._scope, since=since)
+        ours = {tenant: counts for tenant, counts in found.items() if self._scope.allows(tenant)}
+        return ratios_of(self.tenants(), ours)
 
     async def alerts(self) -> tuple[AlertEvent, ...]:
         """Return pending, firing and resolved alerts, newest first; those that never fired are left out.

@@ -1,5 +1,6 @@
 """The API, /api/v1. Every route reads through the Reader of who asks, and nothing else."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 
 from fastapi import APIRouter, HTTPException, Query
@@ -9,11 +10,30 @@ from pydantic import AwareDatetime
 from dialtone.model import Flow
 from dialtone.web import cursor as cursors
 from dialtone.web.access import Reader, Reads
-from dialtone.web.models import AlertOut, Listing, NodeDetailOut, NodeOut, ResultOut, StatusOut, TenantOut
+from dialtone.web.models import (
+    AlertOut,
+    Listing,
+    NodeDetailOut,
+    NodeOut,
+    RatiosOut,
+    ResultOut,
+    StatusOut,
+    TenantOut,
+    TenantRatiosOut,
+)
 from dialtone.web.overview import Overview, overview
 from dialtone.web.problems import DOCUMENTED
 
 router: Final = APIRouter(prefix="/api/v1", responses=dict(DOCUMENTED))
+
+
+MOST_DAYS: Final = 7
+"""How far back ratios may begin: a week of a thousand tenants is added up in a second."""
+
+
+def full_hour(moment: datetime) -> datetime:
+    """Return the beginning of an instant's hour, UTC."""
+    return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
 async def everything(reader: Reader) -> Overview:
@@ -94,6 +114,27 @@ async def result(result_id: str, reader: Reads) -> ResultOut:
     if found is None:
         raise HTTPException(404)
     return ResultOut.of(found)
+
+
+@router.get("/ratios")
+async def ratios(
+    reader: Reads,
+    tenant: Annotated[str | None, Query(max_length=253, description="A domain")] = None,
+    since: Annotated[
+        AwareDatetime | None,
+        Query(description=f"RFC 3339; a day ago if not given, {MOST_DAYS} days at most. From the full hour"),
+    ] = None,
+) -> RatiosOut:
+    """SER, SEER, ISA, IRA and SCR of the probes of each tenant; those above with all below them in sum."""
+    now = reader.now()
+    if since is not None and since < full_hour(now - timedelta(days=MOST_DAYS)):
+        raise RequestValidationError(
+            [{"loc": ("query", "since"), "msg": f"must be within the last {MOST_DAYS} days"}]
+        )
+    begin = full_hour(now - timedelta(days=1) if since is None else min(since, now))
+    domain = tenant.lower().removesuffix(".") if tenant else None
+    found = [one for one in await reader.ratios(begin) if domain in (None, one.tenant.domain)]
+    return RatiosOut(since=begin, until=now, items=[TenantRatiosOut.of(one) for one in found])
 
 
 @router.get("/alerts")

@@ -1,12 +1,15 @@
 """The shapes of the API's answers. Instants are UTC (RFC 3339), durations seconds."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from dialtone.model import (
+    COUNTS,
+    TIMINGS,
     AlertEvent,
     AlertState,
     CollectFailure,
@@ -24,8 +27,13 @@ from dialtone.model import (
     Tenant,
 )
 from dialtone.web.overview import Health, Overview, TenantView
+from dialtone.web.ratios import Share, TenantRatios
 
 T = TypeVar("T")
+
+
+def _named(meanings: Mapping[str, str]) -> str:
+    return "; ".join(f"{name}: {meaning}" for name, meaning in meanings.items())
 
 
 class Answer(BaseModel):
@@ -49,17 +57,19 @@ class ResultOut(Answer):
     flow: Flow
     engine: Engine
     tenant: str
-    target: str = Field(description="The SIP URI that was tried")
+    target: str = Field(description="The SIP URI or the URL that was tried; a URL without its secrets")
     location: str = Field(description="Where the probe ran")
-    account: str = Field(description="The phone that the probe was")
+    account: str = Field(description="The phone that the probe was; empty where it had none")
     origin: Origin
     slot: int = Field(description="floor(planned UTC / interval)")
     attempt: int = Field(description="2 is the confirmation of a failed first")
     started: datetime
     duration: float = Field(description="Seconds")
     outcome: Outcome = Field(description="inconclusive: our own side was broken; never downtime")
-    timings: dict[str, float] = Field(description="Seconds by name: rrd, srd, sdd, sdt (RFC 6076), pdd")
-    sip_status: int | None
+    timings: dict[str, float] = Field(description=f"Seconds by name. {_named(TIMINGS)}")
+    counts: dict[str, int] = Field(description=f"Requests by name. {_named(COUNTS)}")
+    sip_status: int | None = Field(description="The final response that decided; of flow http its status")
+    certificate_expires: datetime | None = Field(description="When the server's TLS certificate ends")
     failure: FailureCode | None
     detail: str = Field(description="The failure in words")
 
@@ -82,7 +92,9 @@ class ResultOut(Answer):
             duration=result.duration,
             outcome=result.outcome,
             timings=dict(result.timings),
+            counts=dict(result.counts),
             sip_status=result.sip_status,
+            certificate_expires=result.certificate_expires,
             failure=result.failure.code if result.failure else None,
             detail=result.failure.detail if result.failure else "",
         )
@@ -151,6 +163,53 @@ class TenantOut(Answer):
             flows=[ResultOut.of(flow) for flow in view.flows],
             alerts_firing=sum(a.state is AlertState.FIRING for a in view.alerts),
         )
+
+
+class ShareOut(Answer):
+    """Counts and the ratios that they make; a ratio without a denominator is null."""
+
+    counts: dict[str, int] = Field(description=f"Requests by name; 0 where missing. {_named(COUNTS)}")
+    ser: float | None = Field(description="Session establishment ratio (RFC 6076 4.6)")
+    seer: float | None = Field(description="Session establishment effectiveness ratio (4.7)")
+    isa: float | None = Field(description="Ineffective session attempts (4.8)")
+    ira: float | None = Field(description="Ineffective registration attempts (4.2)")
+    scr: float | None = Field(description="Session completion ratio (4.9)")
+
+    @classmethod
+    def of(cls, share: Share) -> "ShareOut":
+        """Show counts with their ratios."""
+        return cls(counts=dict(share.counts), **asdict(share.ratios))
+
+
+class TenantRatiosOut(Answer):
+    """A tenant's ratios."""
+
+    tenant: str
+    level: Level
+    own: ShareOut = Field(description="Of the tenant's own probes")
+    below: int = Field(description="How many tenants are below it, at any depth")
+    subtree: ShareOut | None = Field(description="Of the tenant and all below it in sum; null where none is")
+
+    @classmethod
+    def of(cls, found: TenantRatios) -> "TenantRatiosOut":
+        """Show a tenant's figures."""
+        return cls(
+            tenant=found.tenant.domain,
+            level=found.tenant.level,
+            own=ShareOut.of(found.own),
+            below=found.below,
+            subtree=None if found.subtree is None else ShareOut.of(found.subtree),
+        )
+
+
+class RatiosOut(Answer):
+    """Ratios of RFC 6076 of a time, of scheduled probes that were conclusive."""
+
+    since: datetime = Field(
+        description="The beginning of the hour that was asked for: counts are kept by hours"
+    )
+    until: datetime
+    items: list[TenantRatiosOut]
 
 
 class NodeOut(Answer):

@@ -1,7 +1,9 @@
 """The overview as a page: rendered here, without scripts, refreshed by the browser."""
 
+import math
+from collections import Counter
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -10,15 +12,28 @@ from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from dialtone.model import Flow, Outcome, ProbeResult
+from dialtone.quality import added
 from dialtone.web.access import Reads
-from dialtone.web.api import everything
-from dialtone.web.overview import Health, Overview
+from dialtone.web.api import everything, full_hour
+from dialtone.web.overview import Health, Overview, TenantView
+from dialtone.web.ratios import share
 
 REFRESH: Final = 15
 """Seconds between two looks of the browser."""
 
+_RATIOS_OF: Final = timedelta(days=1)
+
 _HERE: Final = Path(__file__).parent
-_MAIN_TIMING: Final = {Flow.REGISTER: "rrd", Flow.CALL: "pdd"}
+_MAIN_TIMING: Final = {
+    Flow.OPTIONS: ("", "options_delay"),
+    Flow.REGISTER: ("RRD ", "rrd"),
+    Flow.CALL: ("PDD ", "pdd"),
+    Flow.PRESENCE: ("seen after ", "presence_delay"),
+    Flow.BLIND_TRANSFER: ("after ", "transfer_delay"),
+    Flow.ATTENDED_TRANSFER: ("after ", "transfer_delay"),
+    Flow.HTTP: ("", "http_duration"),
+}
+"""The figure that says most of a passed flow, and what stands before it."""
 
 
 def pages() -> APIRouter:
@@ -31,7 +46,7 @@ def pages() -> APIRouter:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    shapes.filters |= {"age": age, "instant": instant, "timing": timing}
+    shapes.filters |= {"age": age, "instant": instant, "timing": timing, "percent": percent, "twins": twins}
     shape = shapes.get_template("overview.html")
     style = (_HERE / "static" / "dialtone.css").read_bytes()
 
@@ -39,12 +54,16 @@ def pages() -> APIRouter:
     async def page(reader: Reads) -> Response:
         """Everything at a glance, worst first."""
         seen = await everything(reader)
+        now = reader.now()
+        ratios = await reader.ratios(full_hour(now - _RATIOS_OF))
         return HTMLResponse(
             shape.render(
                 seen=seen,
                 verdict=verdict(seen),
                 reader=reader,
-                now=reader.now(),
+                now=now,
+                total=share(added(one.own.counts for one in ratios)).ratios,
+                below={one.tenant.domain: one.subtree.ratios for one in ratios if one.subtree},
                 refresh=REFRESH,
                 Health=Health,
                 Outcome=Outcome,
@@ -117,10 +136,21 @@ def instant(at: datetime) -> str:
     return at.isoformat(timespec="seconds")
 
 
+def percent(share: float | None) -> str:
+    """Return a ratio as a person reads it, never rounded up to 100; "-" where there is none."""
+    return "-" if share is None else f"{math.floor(share * 10_000) / 100:.2f} %"
+
+
+def twins(view: TenantView) -> frozenset[Flow]:
+    """Return the flows that a tenant has several probes of: their names tell them apart."""
+    seen = Counter(flow for flow, _ in {(result.flow, result.probe) for result in view.flows})
+    return frozenset(flow for flow, probes in seen.items() if probes > 1)
+
+
 def timing(result: ProbeResult) -> str:
     """Return the figure that says most of a passed flow: "PDD 84 ms"; "" where it was not measured."""
-    name = _MAIN_TIMING[result.flow]
+    before, name = _MAIN_TIMING[result.flow]
     seconds = result.timings.get(name)
     if seconds is None:
         return ""
-    return f"{name.upper()} " + (f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s")
+    return before + (f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s")

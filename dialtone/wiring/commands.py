@@ -24,7 +24,7 @@ from dialtone.runtime.board import Board
 from dialtone.runtime.clock import SystemClock
 from dialtone.store import open_store
 from dialtone.store.sqlite import FILE_NAME
-from dialtone.wiring.parts import KEEP_EVIDENCE, alert_writer, build_rules, probe_driver, running_collectors
+from dialtone.wiring.parts import alert_writer, build_rules, probing, running_collectors
 from synthetic.evidence import EvidenceStore
 
 
@@ -52,10 +52,12 @@ async def probe(settings: Settings, spec: ProbeSpec, tenant: str, count: int) ->
     clock = SystemClock()
     store = await open_store(settings.data)
     try:
-        evidence = EvidenceStore(settings.data, KEEP_EVIDENCE)
-        async with probe_driver(settings, store, evidence, clock, ()) as driver:
+        evidence = EvidenceStore(settings.data, settings.evidence)
+        async with probing(settings, store, evidence, clock, ()) as probes:
             slot = int(clock.now().timestamp() // spec.interval)
-            return [await driver.run(spec, tenant, origin=Origin.MANUAL, slot=slot) for _ in range(count)]
+            return [
+                await probes.driver.run(spec, tenant, origin=Origin.MANUAL, slot=slot) for _ in range(count)
+            ]
     finally:
         await store.aclose()
 

@@ -2,8 +2,10 @@
 
 import random
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Final
 
 import anyio
@@ -18,17 +20,18 @@ from dialtone.model import (
     Node,
     NodeKind,
 )
-from dialtone.ports import Clock, Collector, Sink, Store, TenantLookup
+from dialtone.ports import Clock, Collector, Prober, Sink, Store, TenantLookup
 from dialtone.runtime.runner import CollectorRunner
 from synthetic.agents.link import sippy_prober
+from synthetic.canary import Canary, canary_of
 from synthetic.driver import ProbeDriver
 from synthetic.evidence import EvidenceStore
+from synthetic.http.prober import HttpProber
 from synthetic.sipp.prober import SippProber
 
 KEEP_RESULTS: Final = timedelta(days=30)
-KEEP_EVIDENCE: Final = timedelta(days=7)
 KEEP_MESSAGES: Final = timedelta(days=30)
-"""How long results, their records and settled alert messages are kept; counters do not depend on them."""
+"""How long results and settled alert messages are kept; counters do not depend on them."""
 
 
 def build_catalog() -> Catalog:
@@ -66,14 +69,35 @@ async def running_collectors(
                     closing.start_soon(collector.aclose)
 
 
+@dataclass(frozen=True, slots=True)
+class Probing:
+    """What runs probes, and the canary that says whether it can."""
+
+    driver: ProbeDriver
+    canary: Canary
+
+
 @asynccontextmanager
-async def probe_driver(
-    settings: Settings, store: Store, evidence: EvidenceStore, clock: Clock, sinks: Sequence[Sink]
-) -> AsyncIterator[ProbeDriver]:
-    """Own the engines and what drives them."""
+async def engines(clock: Clock, spool: Path) -> AsyncIterator[dict[Engine, Prober]]:
+    """Own everything that runs probes; SIPp's files go to `spool`."""
     async with sippy_prober(clock) as sippy:
+        yield {
+            Engine.SIPPY: sippy,
+            Engine.SIPP: SippProber(clock, spool),
+            Engine.SERVICE: HttpProber(clock),
+        }
+
+
+@asynccontextmanager
+async def probing(
+    settings: Settings, store: Store, evidence: EvidenceStore, clock: Clock, sinks: Sequence[Sink]
+) -> AsyncIterator[Probing]:
+    """Own the engines, their canary and what drives them."""
+    async with AsyncExitStack() as stack:
+        probers = await stack.enter_async_context(engines(clock, settings.data / "spool"))
+        canary = await stack.enter_async_context(canary_of(probers, clock))
         driver = ProbeDriver(
-            {Engine.SIPPY: sippy, Engine.SIPP: SippProber(clock, settings.data / "spool")},
+            probers,
             store,
             clock,
             sinks,
@@ -82,11 +106,10 @@ async def probe_driver(
             (settings.caps.calls_per_second, settings.caps.concurrent_calls),
             evidence,
             random.Random(),  # noqa: S311 - jitter and ids, not secrets
+            canary,
         )
-        try:
-            yield driver
-        finally:
-            await driver.aclose()
+        stack.push_async_callback(driver.aclose)
+        yield Probing(driver, canary)
 
 
 def external_url(settings: Settings) -> str:

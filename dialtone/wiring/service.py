@@ -16,6 +16,7 @@ from dialtone.config import Listen, ProbeSpec, Settings
 from dialtone.export.prometheus import Exposition
 from dialtone.model import (
     AlertEvent,
+    Engine,
     Evidence,
     Origin,
     Outcome,
@@ -33,18 +34,21 @@ from dialtone.runtime.stop import run_until_signal
 from dialtone.store import held_alone, open_store
 from dialtone.web import WebContext, WebToken, create_app, open_listener, serve_on
 from dialtone.wiring.parts import (
-    KEEP_EVIDENCE,
     KEEP_MESSAGES,
     KEEP_RESULTS,
+    Probing,
     alert_writer,
     build_catalog,
     build_rules,
     external_url,
-    probe_driver,
+    probing,
     running_collectors,
 )
+from synthetic import canary
 from synthetic.driver import ProbeDriver
 from synthetic.evidence import EvidenceStore
+from synthetic.quiet import is_quiet
+from synthetic.schedule import phase
 
 _log = structlog.get_logger(__name__)
 
@@ -53,6 +57,8 @@ _BY_HAND: Final = 20
 _HOUSEKEEPING: Final = 3600.0
 _SELF_WATCH: Final = 5.0
 _STOP_WITHIN: Final = 5.0
+_SOON: Final = 3.0
+"""Seconds after the start when the engines are tried for the first time."""
 
 
 async def serve(settings: Settings) -> None:
@@ -79,7 +85,7 @@ class _Service:
         self._settings = settings
         self._store = store
         self._clock = SystemClock()
-        self._evidence = EvidenceStore(settings.data, KEEP_EVIDENCE)
+        self._evidence = EvidenceStore(settings.data, settings.evidence)
         self._catalog = build_catalog()
         self._board = Board()
         self._exposition = Exposition(
@@ -105,7 +111,8 @@ class _Service:
             for tenant in spec.tenants
             for alert in probe_alerts(rules, tenant, spec.flow, spec.name, settings.location)
         )
-        self._scheduler = Scheduler(self._clock, random.Random())  # noqa: S311 - jitter, not secrets
+        self._rng = random.Random()  # noqa: S311 - jitter, not secrets
+        self._scheduler = Scheduler(self._clock, self._rng)
 
     async def run(self, listener: socket.socket) -> None:
         """Run until cancelled; owns the listener."""
@@ -114,10 +121,10 @@ class _Service:
         await self._recall()
         async with (
             running_collectors(settings, settings.nodes, self._clock, sinks) as runners,
-            probe_driver(settings, self._store, self._evidence, self._clock, sinks) as driver,
+            probing(settings, self._store, self._evidence, self._clock, sinks) as probes,
             anyio.create_task_group() as tasks,
         ):
-            self._plan(runners, driver)
+            self._plan(runners, probes)
             tasks.start_soon(self._watch.run)
             tasks.start_soon(self._scheduler.run)
             await serve_on(listener, create_app(self._web()), started=self._tell_address)
@@ -167,21 +174,17 @@ class _Service:
         limit = 2 * self._longest_window * probes + _BY_HAND
         return await self._store.results(Scope.everything(), tenant=tenant, flow=flow, limit=limit)
 
-    def _plan(self, runners: Sequence[CollectorRunner], driver: ProbeDriver) -> None:
+    def _plan(self, runners: Sequence[CollectorRunner], probes: Probing) -> None:
         """Give the scheduler its jobs: a poll a node, a probe a tenant and flow, and our own upkeep."""
         for runner in runners:
             self._scheduler.add(f"collect/{runner.node.name}", runner.node.interval, _polling(runner))
-        for spec in self._settings.probes:
-            for tenant in spec.tenants:
-                self._scheduler.add(
-                    f"probe/{spec.name}/{tenant}", spec.interval, _probing(driver, spec, tenant)
-                )
+        self._plan_probes(probes)
 
         async def watch_ourselves(_: Planned) -> None:
             for runner in runners:
                 await runner.expire()
             self._exposition.put("alerts", self._watch.samples(self._clock.now()))
-            self._exposition.put("self", self._own_figures(runners, driver))
+            self._exposition.put("self", self._own_figures(runners, probes))
 
         async def tidy_results(_: Planned) -> None:
             await self._store.prune_results(self._clock.now() - KEEP_RESULTS)
@@ -197,7 +200,33 @@ class _Service:
         self._scheduler.add("tidy/messages", _HOUSEKEEPING, tidy_messages)
         self._scheduler.add("tidy/evidence", _HOUSEKEEPING, tidy_evidence)
 
-    def _own_figures(self, runners: Sequence[CollectorRunner], driver: ProbeDriver) -> Iterator[Sample]:
+    def _plan_probes(self, probes: Probing) -> None:
+        """Spread the probes of all tenants over their intervals, and watch the engines that they use."""
+        specs, offset = self._settings.probes, self._rng.random()
+        for number, spec in enumerate(specs):
+            for place, tenant in enumerate(spec.tenants):
+                begin = phase(place, len(spec.tenants), number, len(specs), offset)
+                action = self._placing(probes.driver, spec, tenant)
+                self._scheduler.add(f"probe/{spec.name}/{tenant}", spec.interval, action, phase=begin)
+        for engine in sorted({spec.engine for spec in specs if spec.tenants}):
+            self._scheduler.add(
+                f"canary/{engine}", canary.EVERY, _watching(probes.canary, engine), phase=_SOON / canary.EVERY
+            )
+
+    def _placing(
+        self, driver: ProbeDriver, spec: ProbeSpec, tenant: str
+    ) -> Callable[[Planned], Awaitable[None]]:
+        """Return what places a tenant's probe, but in its quiet hours: they leave no result at all."""
+        found = self._settings.tree.get(tenant)
+        zone = found.timezone if found is not None else self._settings.tree.platform.timezone
+
+        async def place(planned: Planned) -> None:
+            if not is_quiet(spec.quiet, zone, planned.at):
+                await driver.run(spec, tenant, origin=Origin.SCHEDULE, slot=planned.slot)
+
+        return place
+
+    def _own_figures(self, runners: Sequence[CollectorRunner], probes: Probing) -> Iterator[Sample]:
         """Yield what the service knows of itself; jobs are summed by kind: series don't grow with tenants."""
 
         def of(name: str, value: float, *labels: str) -> Sample:
@@ -214,8 +243,10 @@ class _Service:
             yield of("dialtone_scheduler_errors_total", sum(job.errors for job in jobs), kind)
         for runner in runners:
             yield of("dialtone_collect_internal_errors_total", runner.internal_errors, runner.node.name)
-        yield of("dialtone_results_waiting", driver.backlog)
-        yield of("dialtone_results_lost_total", driver.lost)
+        for engine, passed in probes.canary.successes.items():
+            yield of("dialtone_canary_success", passed, engine)
+        yield of("dialtone_results_waiting", probes.driver.backlog)
+        yield of("dialtone_results_lost_total", probes.driver.lost)
         yield of("dialtone_evidence_lost_total", self._evidence.lost)
         for receiver, counts in self._watch.deliveries.items():
             for outcome, count in asdict(counts).items():
@@ -260,8 +291,8 @@ def _polling(runner: CollectorRunner) -> Callable[[Planned], Awaitable[None]]:
     return poll
 
 
-def _probing(driver: ProbeDriver, spec: ProbeSpec, tenant: str) -> Callable[[Planned], Awaitable[None]]:
-    async def probe(planned: Planned) -> None:
-        await driver.run(spec, tenant, origin=Origin.SCHEDULE, slot=planned.slot)
+def _watching(watched: canary.Canary, engine: Engine) -> Callable[[Planned], Awaitable[None]]:
+    async def check(_: Planned) -> None:
+        await watched.check(engine)
 
-    return probe
+    return check

@@ -1,10 +1,10 @@
 """Asterisk's configuration files for the sample platform (pure: settings in, texts out)."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Final
 
+from lab.asterisk.dialplan import extensions, phones_by_tenant
+from lab.asterisk.series import Settings
 from lab.base import Sample, SampleTenant
 from lab.ports import LOOPBACK
 
@@ -14,35 +14,23 @@ LAB_USER: Final = "lab"
 
 # fmt: off
 MODULES: Final = (
-    "app_confbridge", "app_dial", "app_echo", "app_queue", "app_stack", "bridge_builtin_features",
-    "bridge_simple", "bridge_softmix", "chan_pjsip", "codec_alaw", "codec_ulaw", "func_channel",
+    "app_confbridge", "app_dial", "app_echo", "app_exec", "app_playback", "app_queue", "app_stack",
+    "app_voicemail", "bridge_builtin_features", "bridge_simple", "bridge_softmix", "chan_pjsip",
+    "codec_alaw", "codec_gsm", "codec_ulaw", "format_gsm", "format_wav", "func_channel", "func_cut",
     "func_strings", "pbx_config", "res_pjproject", "res_pjsip", "res_pjsip_acl",
     "res_pjsip_authenticator_digest", "res_pjsip_caller_id", "res_pjsip_dtmf_info",
-    "res_pjsip_endpoint_identifier_ip",
-    "res_pjsip_header_funcs", "res_pjsip_nat", "res_pjsip_pubsub", "res_pjsip_refer",
-    "res_pjsip_rfc3326", "res_pjsip_sdp_rtp", "res_pjsip_session", "res_rtp_asterisk",
-    "res_sorcery_config", "res_sorcery_memory", "res_sorcery_astdb", "res_timing_timerfd",
+    "res_pjsip_endpoint_identifier_ip", "res_pjsip_header_funcs", "res_pjsip_nat", "res_pjsip_pubsub",
+    "res_pjsip_refer", "res_pjsip_rfc3326", "res_pjsip_sdp_rtp", "res_pjsip_session",
+    "res_rtp_asterisk", "res_sorcery_config", "res_sorcery_memory", "res_sorcery_astdb",
+    "res_timing_timerfd",
 )
 # fmt: on
 """What the sample platform needs and no more, so that it boots at once and opens no further port."""
 
+_KEPT: Final = 600
+"""Seconds from which on a voicemail message is kept; a test call is shorter."""
 _EMPTY: Final = ("ccss.conf", "features.conf", "pjproject.conf", "udptl.conf")
 """Files that Asterisk complains about when they are not there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What differs from lab to lab. `program` is the unpacked root, `home` the folder to write to."""
-
-    program: Path
-    home: Path
-    sip: int
-    front: int
-    ami: int
-    rtp: range
-    files: int
-    collector_secret: str
-    lab_secret: str
 
 
 def render(settings: Settings, sample: Sample) -> Mapping[str, str]:
@@ -62,8 +50,9 @@ def render(settings: Settings, sample: Sample) -> Mapping[str, str]:
         **dict.fromkeys(_EMPTY, "[general]\n"),
         "manager.conf": _manager(settings),
         "pjsip.conf": _pjsip(settings, sample),
-        "extensions.conf": _extensions(settings, sample),
+        "extensions.conf": extensions(settings, sample),
         "queues.conf": _queues(sample),
+        "voicemail.conf": _voicemail(sample),
         "confbridge.conf": "[general]\n[default_user]\ntype = user\nquiet = yes\n"
         "[default_bridge]\ntype = bridge\n",
     }
@@ -71,7 +60,9 @@ def render(settings: Settings, sample: Sample) -> Mapping[str, str]:
 
 def _asterisk(settings: Settings) -> str:
     home, program = settings.home, settings.program
-    libraries = next(iter(sorted(program.glob("usr/lib/*/asterisk/modules"))), program)
+    # Debian moved them into the multiarch folder after the old series.
+    found = (*program.glob("usr/lib/*/asterisk/modules"), *program.glob("usr/lib/asterisk/modules"))
+    libraries = next(iter(sorted(found)), program)
     return f"""\
 [directories]
 astetcdir => {home}/etc
@@ -87,7 +78,7 @@ astlogdir => {home}/log
 astcachedir => {home}/var
 astsbindir => {program}/usr/sbin
 [options]
-systemname = pbx1
+systemname = {settings.series.node}
 maxfiles = {settings.files}
 documentation_language = en_US
 """
@@ -123,92 +114,87 @@ type = transport
 protocol = udp
 bind = {LOOPBACK}:{settings.sip}
 
-[front](!)
+[tcp]
+type = transport
+protocol = tcp
+bind = {LOOPBACK}:{settings.gateway}
+
+[local](!)
 type = endpoint
-transport = udp
-context = from-front
 disallow = all
 allow = ulaw,alaw
 direct_media = no
 media_address = {LOOPBACK}
 bind_rtp_to_media_address = yes
-outbound_proxy = sip:{LOOPBACK}:{settings.front}\\;lr
 deny = 0.0.0.0/0.0.0.0
 permit = {LOOPBACK}/255.255.255.255
+
+[front](!,local)
+transport = udp
+context = from-front
+outbound_proxy = sip:{LOOPBACK}:{settings.fronts[0]}\\;lr
+
+[trunk](front)
+context = from-trunk
+[trunk]
+type = identify
+endpoint = trunk
+match_header = X-Trunk: did
+
+[gateway](local)
+transport = tcp
+context = gateway
+[gateway]
+type = identify
+endpoint = gateway
+match_header = X-Peer: /^gw[0-9]$/
 """
-    return common + "".join(_tenant_endpoints(tenant, sample) for tenant in sample.clients)
+    gateways = "".join(
+        f"\n[{name}](local)\ntransport = tcp\ncontext = gateway\naors = {name}\n"
+        f"[{name}]\ntype = aor\ncontact = sip:{LOOPBACK}:{port}\\;transport=tcp\n"
+        for name, port in settings.gateways
+    )
+    users = phones_by_tenant(sample)
+    tenants = (_tenant_endpoints(tenant, users[tenant.domain], settings) for tenant in sample.clients)
+    return "".join([common, gateways, *tenants])
 
 
-def _tenant_endpoints(tenant: SampleTenant, sample: Sample) -> str:
+def _tenant_endpoints(tenant: SampleTenant, users: Sequence[str], settings: Settings) -> str:
     """One endpoint for the tenant's calls from the front, one for each of its phones.
 
     The front says in X-Tenant whose call it is. Phones are reached through the front, which knows
     where they are registered; each is an endpoint of its own so that queues see its device state.
+    The one called `held` reaches any of them, but takes no REFER.
     """
     domain = tenant.domain
-    text = f"""
-[{domain}](!,front)
-accountcode = {domain}
-tenantid = {domain}
-from_domain = {domain}
+    text = f"\n[{domain}](!,front)\naccountcode = {domain}\nfrom_domain = {domain}\n"
+    if settings.series.tenant_ids:
+        text += f"tenantid = {domain}\n"
+    text += f"""\
 [{domain}-calls]({domain})
 [{domain}-calls]
 type = identify
 endpoint = {domain}-calls
 match_header = X-Tenant: {domain}
+[{domain}-held]({domain})
+allow_transfer = no
 """
-    for user in _phones(domain, sample):
-        name = f"{domain}-{user}"
-        text += f"[{name}]({domain})\naors = {name}\n[{name}]\ntype = aor\ncontact = sip:{user}@{domain}\n"
-    return text
+    names = [(f"{domain}-{user}", user) for user in users]
+    return text + "".join(
+        f"[{name}]({domain})\naors = {name}\n[{name}]\ntype = aor\ncontact = sip:{user}@{domain}\n"
+        for name, user in names
+    )
 
 
-def _extensions(settings: Settings, sample: Sample) -> str:
-    """The dialplan: a door that only the front's own address and port pass, then a context a tenant."""
-    text = f"""\
-[general]
-static = yes
-writeprotect = yes
-
-[from-front]
-exten => _X!,1,GotoIf($["${{CHANNEL(pjsip,remote_addr)}}" = "{LOOPBACK}:{settings.front}"]?pass)
- same => n,Hangup(21)
- same => n(pass),Goto(${{CHANNEL(accountcode)}},${{EXTEN}},1)
-"""
-    for tenant in sample.clients:
-        domain = tenant.domain
-        text += f"""
-[{domain}]
-; 600 echo, 601 answers and is silent, 602 rings for ever, 603 busy, 605 queue, 606 conference
-exten => 600,1,Answer()
- same => n,Echo()
-exten => 601,1,Answer()
- same => n,Wait(3600)
-exten => 602,1,Ringing()
- same => n,Wait(3600)
-exten => 603,1,Hangup(17)
-exten => 605,1,Answer()
- same => n,Queue({domain},r,,,120)
-exten => 606,1,Answer()
- same => n,ConfBridge({domain})
-exten => i,1,Hangup(1)
-"""
-        text += "".join(
-            f"exten => {user},1,Dial(PJSIP/{domain}-{user},30)\n same => n,Hangup(${{HANGUPCAUSE}})\n"
-            for user in _phones(domain, sample)
-        )
-    return text
+def _voicemail(sample: Sample) -> str:
+    """One mailbox a tenant. A message under `minsecs` isn't kept, so test calls leave none behind."""
+    general = f"[general]\nformat = wav\nminsecs = {_KEPT}\nmaxsecs = {_KEPT + 60}\nmaxmsg = 10\n"
+    return general + "".join(f"\n[{tenant.domain}]\n100 => -,Test calls\n" for tenant in sample.clients)
 
 
 def _queues(sample: Sample) -> str:
-    text = "[general]\npersistentmembers = no\nautofill = yes\n"
-    for tenant in sample.clients:
-        text += f"\n[{tenant.domain}]\nstrategy = ringall\ntimeout = 15\nretry = 2\njoinempty = yes\n"
-        text += "".join(
-            f"member => PJSIP/{tenant.domain}-{user}\n" for user in _phones(tenant.domain, sample)
-        )
-    return text
-
-
-def _phones(domain: str, sample: Sample) -> list[str]:
-    return [phone.user for phone in sample.phones if phone.tenant == domain]
+    text = ["[general]\npersistentmembers = no\nautofill = yes\n"]
+    for domain, users in phones_by_tenant(sample).items():
+        text.append(f"\n[{domain}]\nstrategy = ringall\ntimeout = 15\nretry = 2\njoinempty = yes\n")
+        text += [f"member => PJSIP/{domain}-{user}\n" for user in users]
+    return "".join(text)

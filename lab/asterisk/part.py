@@ -12,7 +12,8 @@ from typing import Final
 import structlog
 
 from lab.asterisk.boot import check_sip, wait_until_booted
-from lab.asterisk.config import COLLECTOR, LAB_USER, Settings, render
+from lab.asterisk.config import COLLECTOR, LAB_USER, render
+from lab.asterisk.series import NEW, OLD, Series, Settings
 from lab.base import LabContext, LabError, PartInfo
 from lab.debian import BUNDLES, Unpacked, default_cache, ensure, unpacked
 from lab.files import write_private
@@ -20,8 +21,7 @@ from lab.ports import LOOPBACK, is_free
 
 _log = structlog.get_logger(__name__)
 
-_BUNDLE: Final = next(bundle for bundle in BUNDLES if bundle.name == "asterisk")
-_PROGRAM: Final = "asterisk"
+_BUNDLES: Final = {bundle.name: bundle for bundle in BUNDLES}
 _NEEDED: Final = {
     "apt-get": "Debian 12 or 13",
     "dpkg-deb": "Debian 12 or 13",
@@ -31,6 +31,9 @@ _RTP_PORTS: Final = range(10_000, 30_000)  # below the kernel's own ephemeral po
 _RTP_BLOCK: Final = 2_000  # two ports a call leg
 _RTP_TRIES: Final = 50
 _MAX_FILES: Final = 16_384  # four file descriptors a call
+_FRONTS: Final = ("sip", "sip-b")
+_DEAD: Final = "gateway-dead"
+"""A port that nobody ever has: the gateway there is down."""
 _FOLDERS: Final = ("etc", "var", "spool", "run", "log")
 _LOG_LINES: Final = 10
 
@@ -38,51 +41,65 @@ _LOG_LINES: Final = 10
 class AsteriskPart:
     """Asterisk on loopback, behind the SIP front, watched through its manager interface (AMI)."""
 
-    name = "asterisk"
+    def __init__(self, series: Series = NEW) -> None:
+        self._series = series
+        self.name = series.part
 
     def missing(self) -> Sequence[str]:
         """Return what this machine lacks to fetch Asterisk; nothing when it has been fetched."""
-        if unpacked(_BUNDLE, default_cache()):
+        if unpacked(_BUNDLES[self.name], default_cache()):
             return ()
         return [f"{tool}: {how}" for tool, how in _NEEDED.items() if shutil.which(tool) is None]
 
     async def start(self, lab: LabContext) -> PartInfo:
         """Start it and return once it has booted; fetches it first if need be. Raises LabError."""
-        program = await asyncio.to_thread(_fetched, lab.cache)
-        settings = _settings(lab, program)
-        main = _write(settings.home, render(settings, lab.sample))
+        program = await asyncio.to_thread(_fetched, self.name, lab.cache)
+        settings = _settings(lab, self._series, program)
+        main = await asyncio.to_thread(lambda: _write(settings.home, render(settings, lab.sample)))
         command = program.command("-C", str(main), "-f", "-n")
-        lab.processes.start(_PROGRAM, command, cwd=settings.home, env={"HOME": str(settings.home)})
+        lab.processes.start(self.name, command, cwd=settings.home, env={"HOME": str(settings.home)})
         try:
             await wait_until_booted(
                 settings.ami,
                 LAB_USER,
                 settings.lab_secret,
-                alive=lambda: lab.processes.alive(_PROGRAM),
+                alive=lambda: lab.processes.alive(self.name),
                 deadline=lab.answers,
             )
             await check_sip(settings.sip)
         except LabError as error:
-            raise LabError(f"{error}\n{_complaints(lab, settings.home)}") from None
+            raise LabError(f"{error}\n{_complaints(lab, settings)}") from None
         return _info(settings, program)
 
 
-def _fetched(cache: Path) -> Unpacked:
+class OldAsteriskPart(AsteriskPart):
+    """A second Asterisk of a much older series behind the same front: platforms have both for years."""
+
+    def __init__(self) -> None:
+        super().__init__(OLD)
+
+
+def _fetched(name: str, cache: Path) -> Unpacked:
     try:
-        return ensure(_BUNDLE, cache, lambda text: _log.info("lab asterisk", doing=text))
+        return ensure(_BUNDLES[name], cache, lambda text: _log.info("lab asterisk", doing=text))
     except OSError as error:
         raise LabError(f"Asterisk can't be put into {cache}: {error.strerror}") from None
 
 
-def _settings(lab: LabContext, program: Unpacked) -> Settings:
+def _settings(lab: LabContext, series: Series, program: Unpacked) -> Settings:
     _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
     limit = _MAX_FILES if most_files == resource.RLIM_INFINITY else min(_MAX_FILES, most_files)
+    other = OLD if series is NEW else NEW
+    far = lab.ports.take(other.gateway)
     return Settings(
+        series=series,
         program=program.root,
-        home=lab.folder("asterisk"),
-        sip=lab.ports.take("asterisk-sip"),
-        front=lab.ports.take("sip"),
-        ami=lab.ports.take("ami"),
+        home=lab.folder(series.part),
+        sip=lab.ports.take(series.sip),
+        fronts=tuple(lab.ports.take(part) for part in _FRONTS if part == "sip" or part in lab.parts),
+        ami=lab.ports.take(series.named("ami")),
+        gateway=lab.ports.take(series.gateway),
+        gateways=(("gw1", far), ("gw2", far), ("gw3", lab.ports.take(_DEAD))),
         rtp=free_rtp_block(),
         files=limit,
         collector_secret=secrets.token_urlsafe(24),
@@ -111,30 +128,32 @@ def _write(home: Path, files: Mapping[str, str]) -> Path:
     return home / "etc" / "asterisk.conf"
 
 
-def _complaints(lab: LabContext, home: Path) -> str:
-    log = home / "log" / "messages.log"
+def _complaints(lab: LabContext, settings: Settings) -> str:
+    log = settings.home / "log" / "messages.log"
     written = log.read_text(errors="replace").splitlines()[-_LOG_LINES:] if log.exists() else []
-    return "\n".join([lab.processes.log_tail(_PROGRAM, _LOG_LINES), *written])
+    return "\n".join([lab.processes.log_tail(settings.series.part, _LOG_LINES), *written])
 
 
 def _info(settings: Settings, program: Unpacked) -> PartInfo:
     # 1:22.10.1+dfsg+~cs6-1 -> 22.10.1
     version = program.versions["asterisk"].rpartition(":")[2].partition("+")[0].partition("~")[0]
+    series = settings.series
     endpoint = f"tcp://{LOOPBACK}:{settings.ami}"
+    secret = series.named("ami")
     return PartInfo(
-        name="asterisk",
+        name=series.part,
         says=f"Asterisk {version}: SIP on {LOOPBACK}:{settings.sip}/udp, AMI on {LOOPBACK}:{settings.ami}",
         nodes=(
             {
-                "name": "pbx1",
+                "name": series.node,
                 "kind": "asterisk",
                 "ami": endpoint,
                 "username": COLLECTOR,
-                "password": {"file": "secrets/ami"},
+                "password": {"file": f"secrets/{secret}"},
                 "interval": "5s",
                 "timeout": "2s",
             },
         ),
-        secrets={"ami": settings.collector_secret},
-        addresses={"asterisk-sip": f"{LOOPBACK}:{settings.sip}", "ami": endpoint},
+        secrets={secret: settings.collector_secret},
+        addresses={series.sip: f"{LOOPBACK}:{settings.sip}", series.named("ami"): endpoint},
     )

@@ -23,15 +23,24 @@ class Bundle:
     links: tuple[tuple[str, str], ...] = ()
 
 
+# update-alternatives makes it in a real installation. Without it Asterisk finds no sound at all,
+# and a dialplan that plays one in a loop spins.
+_SOUNDS: Final = (("usr/share/asterisk/sounds/en", "en_US_f_Allison"),)
+
 BUNDLES: Final[tuple[Bundle, ...]] = (
     Bundle(
         name="asterisk",
         suite="sid",
         packages=("asterisk", "asterisk-core-sounds-en-gsm"),
         program="usr/sbin/asterisk",
-        # update-alternatives makes it in a real installation. Without it Asterisk finds no sound at all,
-        # and a dialplan that plays one in a loop spins.
-        links=(("usr/share/asterisk/sounds/en", "en_US_f_Allison"),),
+        links=_SOUNDS,
+    ),
+    Bundle(
+        name="asterisk-16",
+        suite="bullseye",
+        packages=("asterisk", "asterisk-voicemail", "asterisk-core-sounds-en-gsm"),
+        program="usr/sbin/asterisk",
+        links=_SOUNDS,
     ),
 )
 

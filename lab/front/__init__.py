@@ -1,5 +1,5 @@
-"""The SIP front of the lab: registrar, proxy and presence server of the sample tenants."""
+"""The SIP front of the lab, and a second one: registrar, proxy and presence server of the sample tenants."""
 
-from lab.front.part import SipPart
+from lab.front.part import SecondSipPart, SipPart
 
-__all__ = ["SipPart"]
+__all__ = ["SecondSipPart", "SipPart"]

@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Final
 
 from lab.base import LabContext, LabError, Sample
+from lab.certificates import certificates
 from lab.files import write_private
 from lab.front.fill import filled
 from lab.front.kamailio import PROFILE
+from lab.front.sockets import Side, sockets
+from lab.ports import LOOPBACK
 
 _PACKAGES: Final = {
     "tm.so": "opensips",
@@ -17,13 +20,53 @@ _PACKAGES: Final = {
     "mi_http.so": "opensips-http-modules",
     "presence_xml.so": "opensips-presence-modules",
 }
+_TLS_LIBRARIES: Final = ("tls_openssl", "tls_wolfssl")
+_TLS: Final = """\
+loadmodule "proto_tls.so"
+loadmodule "{library}.so"
+loadmodule "tls_mgm.so"
+modparam("tls_mgm", "server_domain", "lab")
+modparam("tls_mgm", "match_ip_address", "[lab]*")
+modparam("tls_mgm", "match_sip_domain", "[lab]*")
+modparam("tls_mgm", "tls_method", "[lab]TLSv1_2-")
+modparam("tls_mgm", "verify_cert", "[lab]0")
+modparam("tls_mgm", "require_cert", "[lab]0")
+modparam("tls_mgm", "ca_list", "[lab]{ca}")
+modparam("tls_mgm", "certificate", "[lab]{chain}")
+modparam("tls_mgm", "private_key", "[lab]{key}")"""
+_CLUSTER: Final = """\
+loadmodule "proto_bin.so"
+loadmodule "clusterer.so"
+modparam("clusterer", "db_mode", 0)
+modparam("clusterer", "my_node_id", {number})
+modparam("clusterer", "my_node_info", "cluster_id=1, url=bin:127.0.0.1:{mine}, flags=seed")
+modparam("clusterer", "neighbor_node_info", "cluster_id=1, node_id={other}, url=bin:127.0.0.1:{theirs}")
+modparam("clusterer", "ping_interval", 1)
+modparam("clusterer", "seed_fallback_interval", 1)
+modparam("usrloc", "location_cluster", 1)"""
+_MANY: Final = 1_000
+_SHARED_MEMORY: Final = "512"
+_OWN_MEMORY: Final = "32"
+"""Megabytes that an OpenSIPS with more phones than that is given, shared by and for each of its processes."""
 _TABLES: Final = ("subscriber", "domain", "presentity", "active_watchers", "watchers", "xcap", "version")
 
 
 class OpenSips:
     """OpenSIPS, read by its own MI."""
 
-    programs: tuple[str, ...] = ("opensips",)
+    def __init__(self, side: Side) -> None:
+        self._side = side
+        self.programs: tuple[str, ...] = (side.named("opensips"),)
+
+    @property
+    def tls(self) -> bool:
+        """Whether its TLS modules are installed, with either of their two libraries."""
+        return _has("proto_tls.so", "tls_mgm.so") and _tls_library() is not None
+
+    @property
+    def replicates(self) -> bool:
+        """Whether its cluster modules are installed."""
+        return _has("clusterer.so", "proto_bin.so")
 
     def missing(self) -> Sequence[str]:
         """Return the modules that this OpenSIPS lacks, each with its Debian package."""
@@ -44,27 +87,44 @@ class OpenSips:
         modules = find_modules(prefix) if prefix else None
         if program is None or prefix is None or modules is None:
             raise LabError("opensips or its modules vanished")
-        folder = lab.folder("sip")
+        folder = lab.folder(self._side.part)
         database = folder / "dbtext"
         make_database(database, _schema(prefix), lab.sample)
         configuration = folder / "opensips.cfg"
-        write_private(
-            configuration,
-            filled(
-                "opensips.cfg",
-                {
-                    "SIP": lab.ports.take("sip"),
-                    "MI": lab.ports.take("mi"),
-                    "ASTERISK": lab.ports.take("asterisk-sip"),
-                    "DATABASE": database,
-                    "MODULES": modules,
-                    "PROFILE": PROFILE,
-                },
-            ),
-        )
-        lab.processes.start(
-            "opensips", [program, "-F", "-f", str(configuration), "-w", str(folder)], cwd=folder
-        )
+        write_private(configuration, self._configuration(lab, modules, database))
+        command = [program, "-F", "-f", str(configuration), "-w", str(folder)]
+        if len(lab.sample.phones) > _MANY:
+            command += ["-m", _SHARED_MEMORY, "-M", _OWN_MEMORY]
+        lab.processes.start(self.programs[0], command, cwd=folder)
+
+    def _configuration(self, lab: LabContext, modules: Path, database: Path) -> str:
+        where = sockets(lab, self._side)
+        listening = list(where.listening(tls=self.tls))
+        cluster = ""
+        if where.peer is not None:
+            mine, theirs = (lab.ports.take(side.named("bin")) for side in (self._side, self._side.other))
+            listening.append(f"bin:{LOOPBACK}:{mine}")
+            number = 2 if self._side.letter else 1
+            cluster = _CLUSTER.format(number=number, other=3 - number, mine=mine, theirs=theirs)
+        values = {
+            "SIP": where.sip,
+            "TRUNK": where.trunk,
+            "LISTEN": "\n".join(f"socket={socket}" for socket in listening),
+            "TLS": self._tls(lab) if self.tls else "",
+            "CLUSTER": cluster,
+            "USRLOC": "full-sharing-cluster" if cluster else "single-instance-no-db",
+            "MI": lab.ports.take(self._side.named("mi")),
+            "ASTERISK": lab.ports.take("asterisk-sip"),
+            "OLDASTERISK": lab.ports.take("asterisk-16-sip"),
+            "DATABASE": database,
+            "MODULES": modules,
+            "PROFILE": PROFILE,
+        }
+        return filled("opensips.cfg", values)
+
+    def _tls(self, lab: LabContext) -> str:
+        made = certificates(lab)
+        return _TLS.format(library=_tls_library(), ca=made.ca, chain=made.chain, key=made.key)
 
     def says(self, version: str) -> str:
         """Return the line for a person. `version` is what MI answers: OpenSIPS (3.6.8 (x86_64/linux))."""
@@ -74,6 +134,16 @@ class OpenSips:
 def on_path() -> bool:
     """Whether there is an OpenSIPS to use."""
     return shutil.which("opensips") is not None
+
+
+def _has(*modules: str) -> bool:
+    prefix = _prefix()
+    folder = find_modules(prefix) if prefix else None
+    return folder is not None and all((folder / module).exists() for module in modules)
+
+
+def _tls_library() -> str | None:
+    return next((library for library in _TLS_LIBRARIES if _has(f"{library}.so")), None)
 
 
 def find_modules(prefix: Path) -> Path | None:

@@ -1,21 +1,35 @@
 """The lab's part that starts the SIP front, whichever server it is, and says how to reach it."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from lab.base import LabContext, LabError, PartInfo
+from lab.certificates import certificates
 from lab.front.answers import mi_version, sip_status, until
 from lab.front.kamailio import PROFILE, Kamailio
 from lab.front.opensips import OpenSips, on_path
+from lab.front.sockets import Side, sockets
 from lab.ports import LOOPBACK
 
 _LOG_LINES: Final = 12
 
 
 class Server(Protocol):
-    """A SIP server that can be the front. `programs` are the names of the processes it starts."""
+    """A SIP server that can be the front. `programs` are the names of the processes it starts.
+
+    `tls` and `replicates` (its registrations, to a second front) say what this installation of it can do.
+    """
 
     programs: tuple[str, ...]
+
+    @property
+    def tls(self) -> bool:
+        """Whether it speaks TLS."""
+
+    @property
+    def replicates(self) -> bool:
+        """Whether it can tell another front who registered."""
 
     def missing(self) -> Sequence[str]:
         """Return what this machine lacks for it, each with how to get it."""
@@ -30,10 +44,10 @@ class Server(Protocol):
 class SipPart:
     """The SIP front: OpenSIPS when it is on PATH, else Kamailio with the bridge that speaks its MI."""
 
-    name = "sip"
-
-    def __init__(self) -> None:
-        self._server: Server = OpenSips() if on_path() else Kamailio()
+    def __init__(self, side: Side = Side()) -> None:  # noqa: B008 - a frozen value
+        self.name = side.part
+        self._side = side
+        self._server: Server = OpenSips(side) if on_path() else Kamailio(side)
 
     def missing(self) -> Sequence[str]:
         """Return what this machine lacks for it."""
@@ -41,22 +55,30 @@ class SipPart:
 
     async def start(self, lab: LabContext) -> PartInfo:
         """Start it and return once SIP and MI answer. Raises LabError."""
-        sip, mi = lab.ports.take("sip"), lab.ports.take("mi")
-        url = f"http://{LOOPBACK}:{mi}/mi"
-        self._server.start(lab)
+        where = sockets(lab, self._side)
+        url = f"http://{LOOPBACK}:{lab.ports.take(self._side.named('mi'))}/mi"
+        if where.peer is not None and not self._server.replicates:
+            raise LabError(
+                "this OpenSIPS can't tell a second front who registered (modules clusterer, proto_bin)"
+            )
+        await asyncio.to_thread(self._server.start, lab)
         dead = self._dead(lab)
         try:
-            await until("SIP", lambda: sip_status(sip), dead, lab.answers)
+            await until("SIP", lambda: sip_status(where.sip), dead, lab.answers)
             version = await until("MI", lambda: mi_version(url), dead, lab.answers)
         except LabError as error:
             tails = (lab.processes.log_tail(program, _LOG_LINES) for program in self._server.programs)
             raise LabError("\n".join(filter(None, (str(error), *tails)))) from None
+        addresses = {**where.addresses(self._side, tls=self._server.tls), self._side.named("mi"): url}
+        if self._server.tls:
+            addresses["ca"] = str(certificates(lab).ca)
+        lacks = [*([] if self._server.tls else ["TLS"]), *([] if where.ipv6 else ["IPv6"])]
         return PartInfo(
             name=self.name,
-            says=self._server.says(version),
+            says=self._server.says(version) + (f"; without {' and '.join(lacks)} here" if lacks else ""),
             nodes=(
                 {
-                    "name": "sip1",
+                    "name": f"sip{2 if self._side.letter else 1}",
                     "kind": "opensips",
                     "mi": url,
                     "interval": "5s",
@@ -64,10 +86,17 @@ class SipPart:
                     "profile": PROFILE,
                 },
             ),
-            addresses={"sip": f"{LOOPBACK}:{sip}", "mi": url},
+            addresses=addresses,
         )
 
     def _dead(self, lab: LabContext) -> Callable[[], str | None]:
         """Return a question: which of the programs isn't running?"""
         programs = self._server.programs
         return lambda: next((program for program in programs if not lab.processes.alive(program)), None)
+
+
+class SecondSipPart(SipPart):
+    """A second front of the same tenants: each of the two knows who registered at the other."""
+
+    def __init__(self) -> None:
+        super().__init__(Side("b"))

@@ -7,7 +7,6 @@ import secrets
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 from lab.base import LabContext, LabError, PartInfo
@@ -24,6 +23,7 @@ from lab.mysql.replication import (
 )
 from lab.mysql.server import LOOPBACK, Server
 from lab.mysql.template import program, template, version
+from lab.processes import python_path
 
 _PACKAGE: Final = "mariadb-server-core"
 _PROGRAMS: Final = ("mariadbd", "mariadb-install-db")
@@ -94,7 +94,7 @@ def _start_link(lab: LabContext, active: Server) -> int:
             *(sys.executable, "-m", "lab.faultproxy", "--listen", str(listen)),
             *("--target", active.address, "--control", str(_control(lab))),
         ],
-        env={"PYTHONPATH": _python_path()},
+        env={"PYTHONPATH": python_path()},
     )
     return listen
 
@@ -125,14 +125,8 @@ def _start_heartbeat(lab: LabContext, active: Server, passwords: Passwords) -> N
             *(sys.executable, "-m", "lab.mysql.heartbeat", "--socket", str(active.socket)),
             *("--server-id", str(active.number), "--password-file", str(password_file)),
         ],
-        env={"PYTHONPATH": _python_path()},
+        env={"PYTHONPATH": python_path()},
     )
-
-
-def _python_path() -> str:
-    """Return a PYTHONPATH on which another process finds this package, installed or not."""
-    ours = str(Path(__file__).resolve().parents[2])
-    return os.pathsep.join(filter(None, (ours, os.environ.get("PYTHONPATH"))))
 
 
 def _info(

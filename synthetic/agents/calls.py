@@ -1,147 +1,155 @@
-"""The two ends of a call: the one that we placed and the one that reached us."""
+"""All the calls of one phone: those that it places, those that reach it, and those that are up."""
 
-import secrets
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
 
 from dialtone.model import FailureCode
 from synthetic.agents import sdp
-from synthetic.agents.dialog import Dialog, Moment
-from synthetic.agents.siplib import RINGING, TRYING, MsgBody, SipHeader
-from synthetic.probes.base import Exchange, FlowError, Setup
+from synthetic.agents.headers import texts_of
+from synthetic.agents.legs import SipLeg
+from synthetic.agents.line import Line
+from synthetic.agents.media import MediaPort, bound
+from synthetic.agents.ours import MARK, Ours
+from synthetic.agents.placing import PlacedCall, Placement
+from synthetic.agents.received import ReceivedCall
+from synthetic.agents.replaces import Replaces
+from synthetic.probes.base import FlowError, Setup
 
-if TYPE_CHECKING:
-    from synthetic.agents.phone import SipPhone
-
-ALLOW: Final = "INVITE, ACK, CANCEL, BYE, OPTIONS"
-
-
-MARK: Final = "x-dialtone-probe"
-"""A header of our INVITEs with the probe's id, by which our callee knows the call."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ours:
-    """How to tell our own call from a stranger's: by its mark, or the caller where a B2BUA took that off."""
-
-    probe: str
-    callers: frozenset[str]
-
-    def header(self) -> Any:
-        """Return the mark of a call that we place."""
-        return SipHeader(name=MARK, bodys=self.probe)
-
-    def includes(self, request: Any) -> bool:
-        """Whether an INVITE is of this probe; another probe's mark says no."""
-        marks = [str(body).strip() for body in request.getHFBodys(MARK)]
-        if marks:
-            return self.probe in marks
-        return request.getHFBody("from").getUrl().username in self.callers
+MAX_CALLS: Final = 4
+"""Calls of this run that may reach one phone at once; the next finds it busy."""
 
 
-class ProgressNotes:
-    """The provisional responses that SRD and PDD ask for: the first of each kind."""
+class Calls:
+    """The calls of one phone. `turned_away` counts those refused because they are none of this run."""
 
-    def __init__(self) -> None:
-        self.progress: float | None = None
-        self.ringing: float | None = None
+    def __init__(self, party: str, line: Line, ours: Ours) -> None:
+        self.party = party
+        self.line = line
+        self.ours = ours
+        self.legs: list[SipLeg] = []
+        self.turned_away = 0
+        self._last: Placement | None = None
+        self._ports: list[MediaPort] = []
+        self._placing: list[Placement] = []
+        self._arrived: asyncio.Queue[ReceivedCall] = asyncio.Queue()
 
-    def note(self, status: int, at: float) -> None:
-        """Take one; a 100 says nothing about the call (RFC 6076 4.3)."""
-        if status > 100 and self.progress is None:
-            self.progress = at
-        if status in (180, 183) and self.ringing is None:
-            self.ringing = at
-
-
-class PlacedCall:
-    """A call that we placed: the 2xx is in, sippy has sent its ACK."""
-
-    def __init__(self, phone: "SipPhone", dialog: Dialog, setup: Setup) -> None:
-        self._phone = phone
-        self._dialog = dialog
-        self._setup = setup
+    def port(self) -> MediaPort:
+        """Return a new media port. Raises FlowError with no-port."""
+        return bound(self.line.host, self._ports.append)
 
     @property
-    def setup(self) -> Setup:
-        """How it came about."""
-        return self._setup
+    def progressed(self) -> bool:
+        """Whether the last call of the flow's own has had a provisional response but 100."""
+        return self._last is not None and self._last.first_progress is not None
 
-    async def ended(self) -> float:
-        """Wait until the other side hangs up; return when."""
-        return await self._dialog.ended.wait()
+    async def call(self, number: str) -> PlacedCall:
+        """Call a number of the tenant, as the flow wants it, and return once answered. Raises FlowError."""
+        return await self.place(number, told=self._note)
 
-    async def hang_up(self) -> Exchange:
-        """Send BYE and wait for its answer. Raises FlowError."""
-        return await self._phone.hang_up(self._dialog)
-
-
-class ReceivedCall:
-    """A call that reached us."""
-
-    def __init__(self, phone: "SipPhone", request: Any, transaction: Any) -> None:
-        self.received: float = request.rtime.monot
-        self._phone = phone
-        self._request = request
-        self._transaction = transaction
-        self._tag = secrets.token_hex(8)
-        self._dialog = Dialog.of_callee(request, self._tag)
-        self._acknowledged = Moment()
-        self._answered = False
-
-    @property
-    def dialog(self) -> Dialog:
-        """The dialog that answering makes."""
-        return self._dialog
-
-    def ring(self) -> None:
-        """Send 180."""
-        self._respond(180, "Ringing")
-
-    def answer(self) -> None:
-        """Send 200 with our description; sippy repeats it until the ACK comes (13.3.1.4)."""
-        offered = self._request.getBody()
-        described = sdp.answer(self._phone.media, None if offered is None else str(offered))
-        if described is None:
-            self._respond(488, "Not Acceptable Here")
-            raise FlowError(FailureCode.UNEXPECTED_MESSAGE, "the INVITE arrived with no G.711 in its offer")
-        self._answered = True
-        self._respond(200, "OK", body=described, on_ack=lambda ack: self._acknowledged.now(ack.rtime.monot))
-
-    def refuse(self) -> None:
-        """Send 480, unless a final response is out."""
-        self._respond(480, "Temporarily Unavailable")
-
-    async def acknowledged(self) -> float:
-        """Wait for the ACK of our 200; return when it came."""
-        return await self._acknowledged.wait()
-
-    async def ended(self) -> float:
-        """Wait until the other side hangs up; return when."""
-        return await self._dialog.ended.wait()
-
-    @property
-    def up(self) -> bool:
-        """Whether there is a call to hang up."""
-        return self._answered and not self._dialog.ended.happened
-
-    def cancelled(self, at: Any, _request: Any) -> None:
-        """sippy has answered a CANCEL, and our INVITE with 487."""
-        self._dialog.ended.now(at.monot)
-
-    def _respond(
+    async def place(
         self,
-        status: int,
-        reason: str,
+        number: str,
         *,
-        body: str | None = None,
-        on_ack: Callable[[Any], None] | None = None,
-    ) -> None:
-        if self._transaction.state not in (TRYING, RINGING):
-            return  # cancelled meanwhile: it has had its 487
-        response = self._request.genResponse(status, reason, MsgBody(body) if body is not None else None)
-        response.getHFBody("to").setTag(self._tag)
-        response.appendHeader(SipHeader(name="contact", body=self._phone.contact()))
-        response.appendHeader(SipHeader(name="allow", bodys=ALLOW))
-        self._phone.manager.sendResponse(response, self._transaction, ack_cb=on_ack)
+        media: MediaPort | None = None,
+        replaces: Replaces | None = None,
+        told: Callable[[Placement], None] | None = None,
+    ) -> PlacedCall:
+        """Call a number of the tenant and return once answered. Raises FlowError.
+
+        `media` is a port to use again, `replaces` the dialog at the other end to take the place of, `told`
+        hears of the INVITE before it is sent.
+        """
+        media = media or self.port()
+        taken = () if replaces is None else (("Replaces", str(replaces)),)
+        request = self.line.request(
+            "INVITE",
+            self.line.url(number),
+            headers=((MARK, self.ours.probe), *taken, *self.line.plan.headers),
+            body=sdp.offer(media),
+        )
+        placement = Placement(self, request, media)
+        self._placing.append(placement)
+        if told is not None:
+            told(placement)
+        done = await self.line.exchange(request, watch=placement)
+        self._placing.remove(placement)
+        leg = placement.leg()
+        if done.response.getBody() is None:
+            raise FlowError(
+                FailureCode.UNEXPECTED_MESSAGE, "a 2xx without a session description", done.status
+            )
+        leg.set_up(Setup(done.sent, placement.first_progress, placement.ringing, done.received, done.status))
+        return leg
+
+    async def next(self) -> ReceivedCall:
+        """Wait for a call of this run to arrive."""
+        return await self._arrived.get()
+
+    def leg_of(self, request: Any) -> SipLeg | None:
+        """Return the leg that a request with a To tag belongs to."""
+        return next((leg for leg in self.legs if leg.dialog.owns(request)), None)
+
+    def arrive(self, request: Any, transaction: Any) -> Any:
+        """Take or refuse an INVITE outside any dialog; the value is sippy's."""
+        if not self.ours.includes(request):
+            self.turned_away += 1
+            return request.genResponse(486, "Busy Here"), None, None
+        waiting = [leg for leg in self.legs if isinstance(leg, ReceivedCall)]
+        if any(call.same_request(request) for call in waiting):
+            return request.genResponse(482, "Loop Detected"), None, None
+        try:
+            replaced = self._replaced(request)
+        except _RefusedError as refused:
+            return request.genResponse(refused.status, refused.reason), None, None
+        if sum(not call.dialog.ended.happened for call in waiting) >= MAX_CALLS:
+            return request.genResponse(486, "Busy Here"), None, None
+        call = ReceivedCall(self, request, transaction, replaced)
+        self.legs.append(call)
+        self._arrived.put_nowait(call)
+        return request.genResponse(100, "Trying"), call.cancelled, None
+
+    def endings(self) -> list[Callable[[], Awaitable[None]]]:
+        """Refuse what was not answered, and return the steps that end everything else."""
+        for leg in self.legs:
+            if isinstance(leg, ReceivedCall):
+                leg.refuse()
+        return [*(each.give_up for each in self._placing), *(leg.end for leg in self.legs if leg.up)]
+
+    def close(self) -> None:
+        """Give back the media ports."""
+        for port in self._ports:
+            port.close()
+
+    def _note(self, placement: Placement) -> None:
+        self._last = placement
+
+    def _replaced(self, request: Any) -> SipLeg | None:
+        """Return the leg that an INVITE is to take the place of (RFC 3891 3). Raises _RefusedError."""
+        asked = texts_of(request, "replaces")
+        if not asked:
+            return None
+        try:
+            (text,) = asked
+            replaces = Replaces.parse(text)
+        except ValueError:
+            raise _RefusedError(400, "Bad Replaces") from None
+        leg = next((leg for leg in self.legs if replaces.names(leg.dialog)), None)
+        if leg is None:
+            raise _RefusedError(481, "Call/Transaction Does Not Exist")
+        if leg.dialog.ended.happened or leg.replaced:
+            raise _RefusedError(603, "Decline")
+        if not leg.confirmed:  # early, and begun by the other side
+            raise _RefusedError(481, "Call/Transaction Does Not Exist")
+        if replaces.early_only:
+            raise _RefusedError(486, "Busy Here")
+        return leg
+
+
+class _RefusedError(Exception):
+    """An INVITE with Replaces that RFC 3891 has us refuse."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason

@@ -3,12 +3,18 @@
 Passwords travel here and nowhere else: the pipe belongs to the two processes alone.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from enum import StrEnum
+from typing import Any, Final
 
 from dialtone.model import (
     Account,
+    AnsweredBy,
+    CalledFrom,
+    ChangedBy,
     Engine,
+    EventPackage,
     Evidence,
     Failure,
     FailureCode,
@@ -16,10 +22,25 @@ from dialtone.model import (
     Mark,
     Message,
     Origin,
+    Plan,
     ProbeRequest,
     Secret,
+    Side,
+    TlsPlan,
 )
 from synthetic.probes.runner import Report
+
+_PLANNED: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "answered_by": AnsweredBy,
+    "called_from": CalledFrom,
+    "hangs_up": Side,
+    "event": EventPackage,
+    "changed_by": ChangedBy,
+    "headers": lambda pairs: tuple((str(name), str(value)) for name, value in pairs),
+    "statuses": lambda numbers: tuple(map(int, numbers)),
+    "tls": lambda fields: TlsPlan(**fields),
+}
+"""How those fields of a Plan are read again that JSON does not keep as they are."""
 
 
 def encode_request(request: ProbeRequest) -> dict[str, object]:
@@ -45,7 +66,22 @@ def encode_request(request: ProbeRequest) -> dict[str, object]:
         "slot": request.slot,
         "attempt": request.attempt,
         "timeout": request.timeout,
+        "plan": encode_plan(request.plan),
     }
+
+
+def encode_plan(plan: Plan) -> dict[str, object]:
+    """Return a plan as a JSON object."""
+    fields = asdict(plan)
+    return {name: value.value if isinstance(value, StrEnum) else value for name, value in fields.items()}
+
+
+def decode_plan(payload: Mapping[str, Any]) -> Plan:
+    """Return what `encode_plan` was given."""
+    read: dict[str, Any] = {
+        name: _PLANNED[name](value) if name in _PLANNED else value for name, value in payload.items()
+    }
+    return Plan(**read)
 
 
 def decode_request(payload: Mapping[str, Any]) -> ProbeRequest:
@@ -66,6 +102,7 @@ def decode_request(payload: Mapping[str, Any]) -> ProbeRequest:
         slot=payload["slot"],
         attempt=payload["attempt"],
         timeout=payload["timeout"],
+        plan=decode_plan(payload["plan"]),
     )
 
 
@@ -76,6 +113,7 @@ def encode_report(report: Report, evidence: Evidence) -> dict[str, object]:
         "failure": None if failure is None else {"code": failure.code.value, "detail": failure.detail},
         "status": report.status,
         "timings": dict(report.timings),
+        "counts": dict(report.counts),
         "duration": report.duration,
         "messages": [
             [m.at, m.party, m.direction, m.source, m.destination, m.transport, m.text]
@@ -101,5 +139,6 @@ def decode_report(payload: Mapping[str, Any]) -> tuple[Report, Evidence]:
         timings={str(name): float(value) for name, value in payload["timings"].items()},
         marks=evidence.marks,
         duration=float(payload["duration"]),
+        counts={str(name): int(value) for name, value in payload["counts"].items()},
     )
     return report, evidence

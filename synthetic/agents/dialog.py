@@ -1,10 +1,12 @@
 """The state of a call between two phones (RFC 3261 section 12)."""
 
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import anyio
 
 from synthetic.agents.siplib import SipAddress, SipFrom, SipRequest, SipTo
+
+_TLS_PORT: Final = 5061
 
 
 class Moment:
@@ -43,10 +45,12 @@ class Dialog:
         target: Any,
         routes: list[Any],
         sequence: int,
+        transport: str,
     ) -> None:
         self.ended = Moment()
+        self._transport = transport
         for uri in (target, *(route.getUrl() for route in routes)):
-            _check_port(uri)
+            self._address_of(uri)
         self._call_id = call_id
         self._local = local
         self._remote = remote
@@ -56,8 +60,11 @@ class Dialog:
         self._remote_sequence: int | None = None
 
     @classmethod
-    def of_caller(cls, request: Any, response: Any) -> Self:
-        """Return the dialog that a 2xx to our INVITE made (12.1.2). Raises what a broken header raises."""
+    def of_caller(cls, request: Any, response: Any, transport: str) -> Self:
+        """Return the dialog that a 2xx to our INVITE or SUBSCRIBE made (12.1.2).
+
+        Raises what a broken header raises.
+        """
         return cls(
             call_id=request.getHFBCopy("call-id"),
             local=request.getHFBody("from").address.getCopy(),
@@ -65,10 +72,11 @@ class Dialog:
             target=response.getHFBody("contact").getUrl().getCopy(),
             routes=[route.getCopy() for route in reversed(response.getHFBodys("record-route"))],
             sequence=request.getHFBody("cseq").getCSeqNum(),
+            transport=transport,
         )
 
     @classmethod
-    def of_callee(cls, request: Any, tag: str) -> Self:
+    def of_callee(cls, request: Any, tag: str, transport: str) -> Self:
         """Return the dialog that our 2xx to an INVITE makes (12.1.1). Raises what a broken header raises."""
         local = request.getHFBody("to").address.getCopy()
         local.setParam("tag", tag)
@@ -79,6 +87,7 @@ class Dialog:
             target=request.getHFBody("contact").getUrl().getCopy(),
             routes=[route.getCopy() for route in request.getHFBodys("record-route")],
             sequence=0,
+            transport=transport,
         )
         made.in_order(request)
         return made
@@ -99,27 +108,51 @@ class Dialog:
         self._remote_sequence = number
         return True
 
-    def sent(self, request: Any) -> None:
-        """Go on from the number that a request ended with: answering a challenge has raised it."""
-        self._sequence = request.getHFBody("cseq").getCSeqNum()
-
-    def request(self, method: str) -> Any:
-        """Return a request inside the dialog (12.2.1.1), addressed to its first route or its target."""
+    def next_sequence(self) -> int:
+        """Return a number above all that were used (12.2.1.1): each answered challenge takes one too."""
         self._sequence += 1
-        first = self._routes[0].getUrl() if self._routes else self._target
+        return self._sequence
+
+    def refresh(self, request: Any) -> None:
+        """Take the new Contact of a re-INVITE (12.2.2). Raises what a broken header raises."""
+        target = request.getHFBody("contact").getUrl().getCopy()
+        self._address_of(target)
+        self._target = target
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """Call-ID, our tag, their tag."""
+        return str(self._call_id), str(self._local.getParam("tag")), str(self._remote.getParam("tag"))
+
+    def request(self, method: str, *, sequence: int | None = None) -> Any:
+        """Return a request inside the dialog (12.2.1.1), addressed to its first route or its target.
+
+        `sequence` is given for the ACK of a 2xx alone, which has its INVITE's number (13.2.2.4).
+        """
+        if sequence is None:
+            sequence = self.next_sequence()
+        target, routes = self._target, self._routes
+        first = routes[0].getUrl() if routes else target
+        if routes and not first.lr:  # a strict router (RFC 2543): the target goes to the end of the routes
+            behind = routes[0].getCopy()
+            behind.address.url = target.getCopy()
+            target, routes = first, [*routes[1:], behind]
         return SipRequest(
             method=method,
-            ruri=self._target.getCopy(),
+            ruri=target.getCopy(),
             fr0m=SipFrom(address=self._local.getCopy()),
             to=SipTo(address=self._remote.getCopy()),
             callid=self._call_id.getCopy(),
-            cseq=self._sequence,
-            routes=[route.getCopy() for route in self._routes],
-            target=(first.getAddr(), "udp"),
+            cseq=sequence,
+            routes=[route.getCopy() for route in routes],
+            target=(self._address_of(first), self._transport),
         )
 
-
-def _check_port(uri: Any) -> None:
-    """Raise ValueError for a port that no datagram can be sent to."""
-    if not 0 < int(uri.getAddr()[1]) < 65536:
-        raise ValueError("a Contact or Record-Route has an impossible port")
+    def _address_of(self, uri: Any) -> Any:
+        """Return where a URI's requests go. Raises ValueError for a port that nothing can be sent to."""
+        host, port = uri.getAddr()
+        if uri.port is None and self._transport == "tls":
+            port = _TLS_PORT
+        if not 0 < int(port) < 65536:
+            raise ValueError("a Contact or Record-Route has an impossible port")
+        return host, int(port)

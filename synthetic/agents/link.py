@@ -10,8 +10,9 @@ from typing import Final, Protocol
 
 from dialtone.model import Failure, FailureCode, ProbeRequest, ProbeRun
 from dialtone.ports import Clock
-from dialtone.runtime.child import ChildError, ChildProcess, ChildTimeout
+from dialtone.runtime.child import ChildError, ChildTimeout
 from synthetic.agents.codec import decode_report, encode_request
+from synthetic.agents.pool import worker_pool
 from synthetic.probes.runner import TIDY
 from synthetic.runs import broken_run, ended_run
 
@@ -22,14 +23,14 @@ GRACE: Final = 3.0
 
 
 class Asks(Protocol):
-    """What is needed of a ChildProcess."""
+    """What is needed of a worker, or of a pool of them."""
 
     async def request(self, payload: Mapping[str, object], *, timeout: float) -> dict[str, object]:
         """Send a request, return its reply. Raises ChildError."""
 
 
 class SippyProber:
-    """Runs `register` and `call` on sippy, in a worker process. Implements ports.Prober.
+    """Runs the SIP flows on sippy, in worker processes. Implements ports.Prober.
 
     `library` is what must be installed for the worker to start.
     """
@@ -65,6 +66,6 @@ class SippyProber:
 
 @asynccontextmanager
 async def sippy_prober(clock: Clock) -> AsyncIterator[SippyProber]:
-    """Own a worker for as long as the context lasts; the first probe starts it."""
-    async with ChildProcess(WORKER, clock=clock, grace=GRACE) as worker:
-        yield SippyProber(worker, clock)
+    """Own the workers for as long as the context lasts; the first probe starts the first."""
+    async with worker_pool(WORKER, clock, grace=GRACE) as workers:
+        yield SippyProber(workers, clock)

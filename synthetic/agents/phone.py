@@ -1,68 +1,68 @@
-"""A phone: one account, one socket, one transaction manager; synthetic.probes.base.Phone on sippy."""
+"""A phone: one account or none, one transaction manager; synthetic.probes.base.Phone on sippy."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
-from functools import partial
-from typing import Any, Final
+from typing import Any
 
-from dialtone.model import Account, FailureCode
-from synthetic.address import Address, bracketed
-from synthetic.agents import sdp
-from synthetic.agents.calls import ALLOW, Ours, PlacedCall, ProgressNotes, ReceivedCall
-from synthetic.agents.dialog import Dialog
-from synthetic.agents.exchange import Answered, PendingExchange, exchange, understood
-from synthetic.agents.siplib import (
-    MsgBody,
-    SipAddress,
-    SipCallId,
-    SipContact,
-    SipExpires,
-    SipFrom,
-    SipHeader,
-    SipRequest,
-    SipTo,
-    SipURL,
-)
-from synthetic.agents.transactions import TransactionManager
+import anyio
+
+from dialtone.model import Account, EventPackage, FailureCode, Plan
+from synthetic.address import bracketed
+from synthetic.agents.calls import Calls
+from synthetic.agents.forks import PhoneTransactions
+from synthetic.agents.headers import readable
+from synthetic.agents.legs import not_allowed
+from synthetic.agents.line import Line
+from synthetic.agents.ours import Ours
+from synthetic.agents.placing import PlacedCall
+from synthetic.agents.publication import Publication
+from synthetic.agents.received import ReceivedCall
+from synthetic.agents.registration import EXPIRES, Registration
+from synthetic.agents.siplib import SipURL
+from synthetic.agents.watching import SipSubscription, Watching
 from synthetic.agents.wirelog import WireLog
-from synthetic.probes.base import Exchange, FlowError, Setup
-from synthetic.target import local_address_towards
+from synthetic.probes.base import Bindings, Exchange, FlowError
+from synthetic.target import Hop
 
-EXPIRES: Final = 60
-"""The binding's life in seconds: short, so that one left behind by a crash soon goes."""
+__all__ = ["EXPIRES", "SipPhone"]
 
 
 class SipPhone:
-    """One endpoint of ours. Raises FlowError with no-port where it can't have a socket.
+    """One endpoint of ours. Raises FlowError where it can't have a socket, or a connection.
 
-    `turned_away` counts the calls that it refused because they are none of this probe.
+    `account` is None for a pinger of servers and the trunk's side; `domain` is the tenant then. `target` is
+    the URI that requests are for, which Route names behind the plan's outbound proxy.
     """
 
-    def __init__(self, party: str, account: Account, next_hop: Address, wire: WireLog, ours: Ours) -> None:
-        self.turned_away = 0
-        self._ours = ours
+    def __init__(
+        self,
+        party: str,
+        account: Account | None,
+        hop: Hop,
+        plan: Plan,
+        wire: WireLog,
+        ours: Ours,
+        *,
+        domain: str,
+        target: str = "",
+    ) -> None:
         self._party = party
-        self._account = account
-        self._next_hop = next_hop
-        self._dialogs: list[Dialog] = []
-        self._calls: asyncio.Queue[ReceivedCall] = asyncio.Queue(maxsize=1)
-        self._received: ReceivedCall | None = None
-        self._inviting: tuple[Any, PendingExchange] | None = None
-        self._maybe_bound = False
-        self._registration = (SipCallId(), self._own_address(tagged=True))
-        self._register_sequence = 0
-        host = local_address_towards(next_hop)
         try:
-            self.media = sdp.MediaPort(host)
-        except OSError as error:
-            raise FlowError(FailureCode.NO_PORT, f"no media port on {host}: {error.strerror}") from None
-        try:
-            self.manager = TransactionManager(
-                host, next_hop, party=party, wire=wire, on_request=self._on_request
+            self.manager = PhoneTransactions(
+                hop, plan.tls, party=party, wire=wire, on_request=self._on_request
             )
         except OSError as error:
-            self.media.close()
-            raise FlowError(FailureCode.NO_PORT, f"no SIP port on {host}: {error.strerror}") from None
+            raise FlowError(
+                FailureCode.NO_PORT, f"no SIP port towards {hop.address[0]}: {error.strerror}"
+            ) from None
+        try:
+            self._line = Line(account, hop, plan, self.manager, domain=domain, target=target)
+            self._registration = Registration(self._line)
+            self._calls = Calls(party, self._line, ours)
+            self._publication = Publication(self._line)
+            self._watching = Watching(self._line)
+        except BaseException:
+            self.manager.shutdown()
+            raise
 
     @property
     def party(self) -> str:
@@ -72,221 +72,113 @@ class SipPhone:
     @property
     def user(self) -> str:
         """The user part of its address of record."""
-        return self._account.user
+        return self._line.user
 
-    def contact(self, expires: int | None = None) -> Any:
-        """Return our Contact, with an `expires` of its own where one is given."""
-        host, port = self.manager.endpoint.local
-        url = SipURL(username=self._account.user, host=bracketed(host), port=port)
-        address = SipAddress(url=url)
-        if expires is not None:
-            address.setParam("expires", str(expires))
-        return SipContact(address=address)
+    @property
+    def turned_away(self) -> int:
+        """How many calls it has refused because they are none of this run."""
+        return self._calls.turned_away
+
+    @property
+    def progressed(self) -> bool:
+        """Whether its last INVITE has had a provisional response but 100."""
+        return self._calls.progressed
+
+    async def options(self) -> Exchange:
+        """Ask the server itself for its capabilities; any final status is an answer. Raises FlowError."""
+        hop = self._line.hop
+        server = SipURL(host=bracketed(hop.name or hop.address[0]), port=hop.address[1])
+        request = self._line.request("OPTIONS", server, headers=(("Accept", "application/sdp"),))
+        return (await self._line.converse(request)).times
 
     async def register(self) -> Exchange:
-        """Bind our Contact for EXPIRES seconds (RFC 3261 10.2). Raises FlowError."""
-        self._maybe_bound = True  # even if no answer comes: the request may have arrived
-        try:
-            done = await self._send_register(self.contact(), SipExpires(number=EXPIRES))
-        except FlowError as error:
-            self._maybe_bound = error.status is None
-            raise
-        return Exchange(done.sent, done.received, done.status)
+        """Bind it at the registrar. Raises FlowError."""
+        return await self._registration.register()
 
-    async def invite(self, user: str) -> PlacedCall:
-        """Call a user of our domain and return once answered. Raises FlowError."""
-        request = self._request(
-            "INVITE", self._url(user), to=SipAddress(url=self._url(user)), body=sdp.offer(self.media)
-        )
-        request.appendHeader(self._ours.header())
-        notes = ProgressNotes()
+    async def bindings(self) -> Bindings:
+        """Ask the registrar what is bound. Raises FlowError."""
+        return await self._registration.bindings()
 
-        def started(pending: PendingExchange) -> None:
-            self._inviting = (request, pending)
+    async def unregister(self) -> Exchange:
+        """Take its own binding back, and no other's. Raises FlowError."""
+        return await self._registration.unregister()
 
-        done = await exchange(self.manager, self._account, request, progress=notes.note, started=started)
-        self._inviting = None
-        dialog = self._dialog_of(request, done.response)
-        if done.response.getBody() is None:
-            raise FlowError(
-                FailureCode.UNEXPECTED_MESSAGE, "a 2xx without a session description", done.status
-            )
-        setup = Setup(done.sent, notes.progress, notes.ringing, done.received, done.status)
-        return PlacedCall(self, dialog, setup)
+    async def invite(self, number: str) -> PlacedCall:
+        """Call a number or user of the tenant and return once answered. Raises FlowError."""
+        return await self._calls.call(number)
 
     async def next_call(self) -> ReceivedCall:
-        """Wait for an INVITE to arrive."""
-        return await self._calls.get()
+        """Wait for an INVITE of this run to arrive; one that came before this was asked is given first."""
+        return await self._calls.next()
 
-    async def hang_up(self, dialog: Dialog) -> Exchange:
-        """Send BYE in a dialog and wait for its 2xx. Raises FlowError."""
-        request = dialog.request("BYE")
-        try:
-            done = await exchange(self.manager, self._account, request)
-        finally:
-            dialog.sent(request)
-        dialog.ended.now(done.received)
-        return Exchange(done.sent, done.received, done.status)
+    async def publish(self, state: str) -> Exchange:
+        """Publish a presence state, open or closed. Raises FlowError."""
+        return await self._publication.publish(state)
+
+    async def subscribe(self, user: str, event: EventPackage) -> SipSubscription:
+        """Watch a user of the tenant. Raises FlowError."""
+        return await self._watching.subscribe(user, event)
 
     async def leave(self) -> None:
-        """Cancel what rings, hang up what talks, remove our binding. Raises FlowError."""
-        await self._give_up_invite()
-        if self._received is not None:
-            self._received.refuse()
-            if self._received.up:
-                self._dialogs.append(self._received.dialog)
-        problems = []
-        steps: list[Callable[[], Awaitable[None]]] = [self._unregister]
-        steps += [partial(self._end, dialog) for dialog in self._dialogs]
-        for step in steps:
+        """Take down calls, subscriptions, publication and binding, all at once. Raises FlowError.
+
+        A server that has fallen silent about one of them shall not keep the others up.
+        """
+        self.manager.renew()
+        steps = [
+            *self._calls.endings(),
+            *self._watching.endings(),
+            self._publication.end,
+            self._registration.end,
+        ]
+        problems: list[FlowError] = []
+
+        async def attempt(step: Callable[[], Awaitable[None]]) -> None:
             try:
                 await step()
             except FlowError as error:  # the other steps are tried all the same
                 problems.append(error)
+
+        async with anyio.create_task_group() as group:
+            for step in steps:
+                group.start_soon(attempt, step)
+        await self._line.chores.finish()
         if problems:
             raise problems[0]
 
     def close(self) -> None:
-        """Give back the ports; no timer and no callback is left."""
+        """Give back the ports; no timer, no task and no callback is left."""
+        self._line.chores.cancel()
         self.manager.shutdown()
-        self.media.close()
-
-    async def _unregister(self) -> None:
-        """Remove our own Contact; never `*`: that would take the account's other phones too."""
-        if self._maybe_bound:
-            self._maybe_bound = False
-            await self._send_register(self.contact(expires=0), SipExpires(number=0))
-
-    async def _end(self, dialog: Dialog) -> None:
-        """Hang up, unless that is done; after 408 and 481 there is no call either (RFC 3261 12.2.1.2)."""
-        if dialog.ended.happened:
-            return
-        try:
-            await self.hang_up(dialog)
-        except FlowError as error:
-            if error.status not in (408, 481):
-                raise
-
-    async def _give_up_invite(self) -> None:
-        if self._inviting is None:
-            return
-        request, pending = self._inviting
-        self._inviting = None
-        if pending.cancel():
-            response = await pending.final()
-            if response.getSCode()[0] < 300:  # the answer was faster than the CANCEL (RFC 3261 9.1)
-                self._dialog_of(request, response)
-
-    def _dialog_of(self, request: Any, response: Any) -> Dialog:
-        with understood("the 2xx to INVITE"):
-            dialog = Dialog.of_caller(request, response)
-        self._dialogs.append(dialog)
-        return dialog
-
-    async def _send_register(self, contact: Any, expires: Any) -> Answered:
-        call_id, address = self._registration
-        self._register_sequence += 1
-        request = self._request(
-            "REGISTER",
-            self._url(None),
-            to=self._own_address(tagged=False),
-            fr0m=address.getCopy(),
-            call_id=call_id.getCopy(),
-            sequence=self._register_sequence,
-            contact=contact,
-            expires=expires,
-        )
-        try:
-            return await exchange(self.manager, self._account, request)
-        finally:
-            self._register_sequence = request.getHFBody("cseq").getCSeqNum()
-
-    def _request(
-        self,
-        method: str,
-        ruri: Any,
-        *,
-        to: Any,
-        fr0m: Any = None,
-        call_id: Any = None,
-        sequence: int = 1,
-        contact: Any = None,
-        expires: Any = None,
-        body: str | None = None,
-    ) -> Any:
-        """Return a request outside any dialog, for the next hop whatever its Request-URI says."""
-        request = SipRequest(
-            method=method,
-            ruri=ruri,
-            to=SipTo(address=to),
-            fr0m=SipFrom(address=fr0m or self._own_address(tagged=True)),
-            callid=call_id or SipCallId(),
-            cseq=sequence,
-            contact=contact or self.contact(),
-            expires=expires,
-            body=MsgBody(body) if body is not None else None,
-            target=((bracketed(self._next_hop[0]), self._next_hop[1]), "udp"),
-        )
-        request.appendHeader(SipHeader(name="allow", bodys=ALLOW))
-        return request
-
-    def _url(self, user: str | None) -> Any:
-        return SipURL(username=user, host=self._account.tenant)
-
-    def _own_address(self, *, tagged: bool) -> Any:
-        address = SipAddress(url=self._url(self._account.user))
-        if tagged:
-            address.setParam("tag", SipCallId().body[:16])
-        return address
+        self._calls.close()
 
     def _on_request(self, request: Any, transaction: Any) -> Any:
         """Answer what the platform sends us; the value is sippy's: response, cancel and no-ACK callbacks."""
-        if request.getHFBody("to").getTag() is not None:
-            return self._inside_dialog(request), None, None
+        if not readable(request):
+            return _bad(request), None, None
         method = request.getMethod()
+        if request.getHFBody("to").getTag() is not None:
+            leg = self._calls.leg_of(request)
+            if leg is not None:
+                return leg.take(request, transaction)
+            answered = self._watching.take(request) if method == "NOTIFY" else None
+            return answered or _unknown(request), None, None
         if method == "INVITE":
-            return self._on_invite(request, transaction)
+            return self._calls.arrive(request, transaction)
+        if method == "NOTIFY":
+            return _unknown(request), None, None
         if method == "OPTIONS":  # a registrar's keep-alive
             return request.genResponse(200, "OK"), None, None
-        return _not_allowed(request), None, None
-
-    def _on_invite(self, request: Any, transaction: Any) -> Any:
-        if not self._ours.includes(request):
-            self.turned_away += 1
-            return request.genResponse(486, "Busy Here"), None, None
-        if self._received is not None:
-            return request.genResponse(486, "Busy Here"), None, None
-        self._received = ReceivedCall(self, request, transaction)
-        self._calls.put_nowait(self._received)
-        return request.genResponse(100, "Trying"), self._received.cancelled, None
-
-    def _inside_dialog(self, request: Any) -> Any:
-        known = [*self._dialogs, *([self._received.dialog] if self._received is not None else ())]
-        dialog = next((candidate for candidate in known if candidate.owns(request)), None)
-        if dialog is None or dialog.ended.happened:
-            return request.genResponse(481, "Call/Transaction Does Not Exist")
-        if not dialog.in_order(request):
-            return request.genResponse(500, "Server Internal Error")
-        method = request.getMethod()
-        if method == "BYE":
-            dialog.ended.now(request.rtime.monot)
-            return request.genResponse(200, "OK")
-        if method == "INVITE":
-            return self._renegotiate(request)
-        return request.genResponse(200, "OK") if method == "OPTIONS" else _not_allowed(request)
-
-    def _renegotiate(self, request: Any) -> Any:
-        """Answer a re-INVITE (RFC 3261 14.2): Asterisk sends one to take itself out of the media path."""
-        offered = request.getBody()
-        described = sdp.answer(self.media, None if offered is None else str(offered))
-        if described is None:
-            return request.genResponse(488, "Not Acceptable Here")
-        response = request.genResponse(200, "OK", MsgBody(described))
-        response.appendHeader(SipHeader(name="contact", body=self.contact()))
-        return response
+        return not_allowed(request), None, None
 
 
-def _not_allowed(request: Any) -> Any:
-    response = request.genResponse(405, "Method Not Allowed")
-    response.appendHeader(SipHeader(name="allow", bodys=ALLOW))
-    return response
+def _bad(request: Any) -> Any:
+    """Return a 400, or nothing where what it would have to repeat can't be read."""
+    try:
+        return request.genResponse(400, "Bad Request")
+    except Exception:  # noqa: BLE001 - hostile bytes make sippy's parser raise anything
+        return None
+
+
+def _unknown(request: Any) -> Any:
+    return request.genResponse(481, "Call/Transaction Does Not Exist")

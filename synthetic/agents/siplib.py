@@ -75,6 +75,7 @@ from sippy.SipExpires import SipExpires
 from sippy.SipFrom import SipFrom
 from sippy.SipHeader import SipHeader
 from sippy.SipRequest import SipRequest
+from sippy.SipResponse import SipResponse
 from sippy.SipTo import SipTo
 from sippy.SipTransactionManager import RINGING, TRYING, SipTransactionManager
 from sippy.SipURL import SipURL
@@ -83,6 +84,27 @@ from sippy.Time.Timeout import Timeout
 from sippy.Udp_server import Udp_server_opts as UdpOptions
 
 SipConf.my_uaname = "Dialtone"
+
+_stock_copy = SipURL.getCopy
+
+
+def _whole_copy(self: SipURL) -> SipURL:
+    """Copy a URI with its scheme: sippy makes `sip:` of a `sips:` Contact or Record-Route."""
+    made = _stock_copy(self)
+    made.scheme = self.scheme
+    return made
+
+
+def _transport_address(self: SipURL) -> tuple[tuple[str, int], str]:
+    """Return where a URI leads, with its transport's own port (RFC 3261 19.1.2): sippy knows 5060 alone."""
+    given = self.transport.lower() if isinstance(self.transport, str) else SipConf.default_transport
+    transport = "tls" if self.scheme == "sips" else given
+    port = self.port if self.port is not None else 5061 if transport == "tls" else SipConf.default_port
+    return (self.host, port), transport
+
+
+SipURL.getCopy = _whole_copy
+SipURL.getTAddr = _transport_address
 
 __all__ = [
     "COMPLAINTS",
@@ -98,6 +120,7 @@ __all__ = [
     "SipFrom",
     "SipHeader",
     "SipRequest",
+    "SipResponse",
     "SipTo",
     "SipTransactionManager",
     "SipURL",

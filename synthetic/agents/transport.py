@@ -1,48 +1,20 @@
-"""A UDP socket for sippy on asyncio, with exact times: the kernel's for what arrives, ours at sendto.
-
-Bytes and text are mapped one to one (ISO 8859-1). sippy counts characters where SIP counts bytes
-(Content-Length, RFC 3261 20.14) and decodes strictly; this way both are right for any bytes.
-"""
+"""A UDP socket for sippy on asyncio, with exact times: the kernel's for what arrives, ours at sendto."""
 
 import asyncio
 import errno
 import ipaddress
-import re
 import socket
 import struct
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-import structlog
-
 from synthetic.address import Address, bracketed, hostport
-from synthetic.agents.siplib import COMPLAINTS, MonoTime, RemoteAddress
-from synthetic.agents.wirelog import MAX_MESSAGE, Packet, WireLog
+from synthetic.agents.intake import BATCH, SETUP, Intake, Setup, as_bytes
 
-_log = structlog.get_logger(__name__)
-
-CONFIG_WIRE: Final = "_dialtone_wire"
-CONFIG_PARTY: Final = "_dialtone_party"
-CONFIG_NEXT_HOP: Final = "_dialtone_next_hop"
-"""Keys of the dictionary that sippy hands from the transaction manager to its sockets."""
-
-MAX_PARSED: Final = 16 * 1024
-MAX_LINES: Final = 400
-MAX_SEPARATORS: Final = 600
-MAX_DATAGRAMS: Final = 1000
-"""What is read at all: bytes, lines, commas and quotes of a message, messages a probe.
-
-sippy's parser is quadratic, in separators above all: 5000 of them held the loop for 0.25 s.
-"""
-
-_KEEPALIVE: Final = 32
-"""sippy ignores anything shorter: CRLF keep-alives (RFC 5626 3.5.1), NAT pings."""
-_BATCH: Final = 16
 _SO_TIMESTAMPNS: Final = 35
 _IP_RECVERR: Final = {socket.AF_INET: (socket.IPPROTO_IP, 11), socket.AF_INET6: (socket.IPPROTO_IPV6, 25)}
 _MAX_AGE_NS: Final = 5_000_000_000
-_START_LINE: Final = re.compile(r"SIP/2\.0 [1-6][0-9]{2}[ \r\n]|[A-Z]{1,32} \S{1,1024} SIP/2\.0\r?\n")
 
 
 class UdpEndpoint:
@@ -55,25 +27,33 @@ class UdpEndpoint:
     transport = "udp"
 
     def __init__(self, config: Mapping[str, Any], options: Any) -> None:
+        setup: Setup = config[SETUP]
         self.uopts = options.getCopy()
         self.sent_at: float = 0.0
-        self._wire: WireLog = config[CONFIG_WIRE]
-        self._party: str = config[CONFIG_PARTY]
-        self._next_hop: Address = config[CONFIG_NEXT_HOP]
-        self._seen = 0
+        self._setup = setup
+        self._wire = setup.wire
+        self._next_hop: Address = setup.hop.address
+        self._family = ipaddress.ip_address(self._next_hop[0]).version
+        self._intake = Intake(setup, self)
         self._socket = _bound(self.uopts.family, (self.uopts.laddress[0], int(self.uopts.laddress[1])))
-        self._local: Address = self._socket.getsockname()[:2]
+        self.own: Address = self._socket.getsockname()[:2]
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._socket.fileno(), self._readable)
 
     @property
     def local(self) -> Address:
-        """The address and port that it is bound to."""
-        return self._local
+        """The address and port that it is bound to: what our Contact names."""
+        return self.own
+
+    async def ready(self) -> None:
+        """A datagram can be sent at any time."""
+
+    async def gone(self) -> None:
+        """A socket is closed at once."""
 
     def getSIPaddr(self) -> tuple[tuple[str, int], str]:  # noqa: N802 - sippy's name
         """Return what sippy writes into Via."""
-        return (bracketed(self._local[0]), self._local[1]), self.transport
+        return (bracketed(self.own[0]), self.own[1]), self.transport
 
     def addr2str(self, address: Address) -> str:
         """Return an address as sippy logs it."""
@@ -81,17 +61,17 @@ class UdpEndpoint:
 
     def send_to(self, data: str | bytes, address: Address, delayed: bool = False) -> None:
         """Send a datagram and note when. What could not leave is counted; it will be retransmitted."""
-        raw = data.encode("latin-1") if isinstance(data, str) else data
+        raw = as_bytes(data)
         destination = self._destination(address)
         self.sent_at = time.monotonic()
         try:
             self._send_once(raw, destination)
             self._wire.left += 1
         except OSError as error:
-            self._wire.network_error(error.errno or 0, hostport(destination))
+            self._network_error(error.errno or 0, destination)
         except OverflowError:  # a port over 65535, from a Contact, Via or Record-Route
-            self._wire.network_error(errno.EINVAL, hostport(destination))
-        self._record(self.sent_at, "sent", destination, raw)
+            self._network_error(errno.EINVAL, destination)
+        self._intake.record(self.sent_at, "sent", destination, raw)
 
     def shutdown(self) -> None:
         """Close it; nothing more is delivered."""
@@ -103,14 +83,16 @@ class UdpEndpoint:
     def _destination(self, address: Address) -> Address:
         """Return where to send. A host name (of a Record-Route or Contact) means the platform we talk to.
 
-        Looking it up here would block the loop, and who put its own name there is behind that address.
+        Looking it up here would block the loop, and who put its own name there is behind that address. So is
+        who put an address of the other family there (a presence server with one Contact for all): this
+        socket can't reach it.
         """
         host = address[0].strip("[]")
         try:
-            ipaddress.ip_address(host)
+            family = ipaddress.ip_address(host).version
         except ValueError:
             return self._next_hop
-        return host, int(address[1])
+        return (host, int(address[1])) if family == self._family else self._next_hop
 
     def _send_once(self, raw: bytes, destination: Address) -> None:
         try:
@@ -122,19 +104,17 @@ class UdpEndpoint:
 
     def _readable(self) -> None:
         self._take_network_errors()
-        for _ in range(_BATCH):
+        for _ in range(BATCH):
             try:
                 data, ancillary, _, source = self._socket.recvmsg(65535, 256)
             except BlockingIOError:
                 return
             except OSError:
                 continue  # the ICMP error that the queue has told us about already
-            self._seen += 1
-            if self._seen > MAX_DATAGRAMS:
+            if self._intake.full():
                 self._loop.remove_reader(self._socket.fileno())
-                self._wire.nonsense += 1
                 return
-            self._take(data, source[:2], _received_at(ancillary))
+            self._intake.take(data, source[:2], _received_at(ancillary))
             if self.uopts.data_callback is None:
                 return
 
@@ -147,41 +127,14 @@ class UdpEndpoint:
                 return
             for level, kind, value in ancillary:
                 if (level, kind) == _IP_RECVERR[self.uopts.family] and len(value) >= 4:
-                    where = hostport(destination[:2]) if destination else "the platform"
-                    self._wire.network_error(struct.unpack_from("I", value)[0], where)
+                    where = destination[:2] if destination else None
+                    self._network_error(struct.unpack_from("I", value)[0], where)
 
-    def _take(self, data: bytes, source: Address, at: float) -> None:
-        self._record(at, "received", source, data)
-        if len(data) < _KEEPALIVE:
-            return
-        text = data.decode("latin-1")
-        separators = data.count(b",") + data.count(b'"')
-        if (
-            len(data) > MAX_PARSED
-            or data.count(b"\n") > MAX_LINES
-            or separators > MAX_SEPARATORS
-            or not _START_LINE.match(text)
-        ):
-            self._wire.nonsense += 1
-            return
-        complaints = COMPLAINTS.count
-        try:
-            self.uopts.data_callback(
-                text,
-                RemoteAddress((bracketed(source[0]), source[1]), self.transport),
-                self,
-                MonoTime(monot=at),
-            )
-        except Exception as error:  # noqa: BLE001 - the edge: hostile bytes make sippy's parser raise anything
-            _log.info("a SIP message could not be handled", party=self._party, error=type(error).__name__)
-            self._wire.nonsense += 1
-            return
-        if COMPLAINTS.count != complaints:
-            self._wire.nonsense += 1
-
-    def _record(self, at: float, direction: Any, peer: Address, data: bytes) -> None:
-        source, destination = (self._local, peer) if direction == "sent" else (peer, self._local)
-        self._wire.add(Packet(at, self._party, direction, source, destination, data[:MAX_MESSAGE], len(data)))
+    def _network_error(self, number: int, destination: Address | None) -> None:
+        where = hostport(destination) if destination else "the platform"
+        self._wire.network_error(number, where)
+        if number == errno.ECONNREFUSED and destination in (None, self._next_hop):
+            self._setup.on_refused(f"nothing listens on {where} (ICMP port unreachable)")
 
 
 def _bound(family: int, address: Address) -> socket.socket:

@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from synthetic.address import Address
+from synthetic.probes.base import FlowError
+from synthetic.target import Transport
+
+Direction = Literal["sent", "received"]
 
 MAX_MESSAGES: Final = 200
 MAX_BYTES: Final = 128 * 1024
@@ -15,22 +19,26 @@ MAX_MESSAGE: Final = 8 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """One datagram as it was on the wire, cut at MAX_MESSAGE. `at` is CLOCK_MONOTONIC, in seconds."""
+    """One message as it was on the wire, cut at MAX_MESSAGE. `at` is CLOCK_MONOTONIC, in seconds."""
 
     at: float
     party: str
-    direction: Literal["sent", "received"]
+    direction: Direction
     source: Address
     destination: Address
     data: bytes
     size: int
+    transport: Transport = "udp"
 
 
 class WireLog:
     """The record of one probe, shared by its phones.
 
-    `left` counts datagrams that this machine let out; `understood` messages that made sense, `nonsense`
-    those that did not; `dropped` those not kept.
+    `left` counts messages that this machine let out; `understood` messages that made sense, `nonsense`
+    those that did not; `dropped` those not kept; `flooded` says that not all were even read.
+
+    `troubles` has what broke off a connection, `unfinished` how far those got that wait for the other side
+    still, by party: who waits in vain is told by his deadline, and then this says for what.
     """
 
     def __init__(self) -> None:
@@ -39,11 +47,19 @@ class WireLog:
         self.left = 0
         self.understood = 0
         self.nonsense = 0
+        self.flooded = False
+        self.troubles: dict[str, FlowError] = {}
+        self.unfinished: dict[str, FlowError] = {}
         self._bytes = 0
         self._errors: dict[tuple[int, str], int] = {}
 
+    def begin(self) -> None:
+        """Forget what was wrong with connections: another attempt begins."""
+        self.troubles.clear()
+        self.unfinished.clear()
+
     def add(self, packet: Packet) -> None:
-        """Keep a datagram while there is room, else count it."""
+        """Keep a message while there is room, else count it."""
         if len(self.packets) >= MAX_MESSAGES or self._bytes + len(packet.data) > MAX_BYTES:
             self.dropped += 1
             return
@@ -55,11 +71,17 @@ class WireLog:
         if len(self._errors) < 16 or (number, where) in self._errors:
             self._errors[number, where] = self._errors.get((number, where), 0) + 1
 
+    def connection_trouble(self) -> FlowError | None:
+        """Return what is wrong with the first connection that is not, or no longer, up."""
+        return next(iter([*self.troubles.values(), *self.unfinished.values()]), None)
+
     def remarks(self) -> list[str]:
         """Return what a person should know about a failure, a phrase each."""
         said = [_explain(number, where, times) for (number, where), times in self._errors.items()]
         if self.nonsense:
             said.append("messages were received that are no valid SIP")
+        if self.flooded:
+            said.append("more messages were received than a probe reads")
         return said
 
 

@@ -1,30 +1,42 @@
 """The sippy engine: a child process that runs flows, `python -m synthetic.agents.worker`.
 
 One probe is one set of phones on their own sockets, made for it and gone after it, so that nothing of a probe
-can reach another.
+can reach another. Where a target has several hops, it is a set for each hop that had to be tried.
 """
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any, Final
 
 import anyio
 
-from dialtone.model import Evidence, Failure, FailureCode, Mark, Message, ProbeRequest
+from dialtone.model import (
+    Account,
+    CalledFrom,
+    Evidence,
+    Failure,
+    FailureCode,
+    Mark,
+    Message,
+    ProbeRequest,
+)
 from dialtone.ports import Clock
 from dialtone.runtime.childside import serve_requests
 from dialtone.runtime.clock import SystemClock
 from synthetic.address import hostport
-from synthetic.agents.calls import Ours
 from synthetic.agents.codec import decode_request, encode_report
+from synthetic.agents.failover import Watch, Ways, said
+from synthetic.agents.ours import Ours
 from synthetic.agents.phone import SipPhone
 from synthetic.agents.wirelog import Packet, WireLog
+from synthetic.dns import Names
 from synthetic.lateness import LatenessMeter
 from synthetic.probes.base import FlowError
-from synthetic.probes.runner import PARTIES, Report, run_flow
+from synthetic.probes.parties import Party, parties
+from synthetic.probes.runner import Report, run_flow
 from synthetic.redaction import redact
-from synthetic.target import parse_target, resolve
+from synthetic.target import Hop, hops
 
 LATE: Final = 0.1
 """A loop later than this during a probe, in seconds, makes it inconclusive."""
@@ -33,10 +45,13 @@ LATE: Final = 0.1
 class Worker:
     """Answers probe requests on the running loop. `late` is the tolerated lateness, in seconds."""
 
-    def __init__(self, clock: Clock, meter: LatenessMeter, *, late: float = LATE) -> None:
+    def __init__(
+        self, clock: Clock, meter: LatenessMeter, *, late: float = LATE, names: Names | None = None
+    ) -> None:
         self._clock = clock
         self._meter = meter
         self._late = late
+        self._names = names or Names()
 
     async def handle(self, payload: Mapping[str, Any]) -> dict[str, object]:
         """Run the probe of one request and report."""
@@ -48,22 +63,61 @@ class Worker:
         return encode_report(report, _evidence(request, report, wire, started))
 
     async def _run(self, request: ProbeRequest, wire: WireLog) -> Report:
+        """Run the flow on the first hop that serves."""
         started = self._clock.monotonic()
-        with ExitStack() as phones:
-            try:
-                made = []
-                next_hop = await resolve(parse_target(request.target))
-                users = frozenset(account.user for account in request.accounts)
-                for party, account in zip(PARTIES[request.flow], request.accounts, strict=True):
-                    ours = Ours(request.id, users - {account.user})
-                    phone = SipPhone(party, account, next_hop, wire, ours)
-                    phones.callback(phone.close)
-                    made.append(phone)
-            except ValueError as error:
-                return _no_start(Failure(FailureCode.MISCONFIGURED, str(error)), self._clock, started)
-            except FlowError as error:
-                return _no_start(Failure(error.code, error.detail), self._clock, started)
-            return await run_flow(request.flow, self._clock, tuple(made), request.timeout, started)
+        try:
+            ways = await self._ways(request)
+        except ValueError as error:
+            return _no_start(Failure(FailureCode.MISCONFIGURED, str(error)), self._clock, started)
+        except FlowError as error:
+            return _no_start(Failure(error.code, error.detail), self._clock, started)
+        marks: tuple[Mark, ...] = ()
+        while True:
+            remaining = request.timeout - (self._clock.monotonic() - started)
+            watches = ways.watches(remaining)
+            wire.begin()
+            report = await self._attempt(request, wire, watches, started)
+            marks += report.marks
+            now = self._clock.monotonic()
+            if report.failure is None or now - started >= request.timeout:
+                break
+            moved = ways.next(watches)
+            if not moved:
+                break
+            marks += tuple(Mark(said(step, now - started), now) for step in moved)
+        return replace(report, marks=marks)
+
+    async def _ways(self, request: ProbeRequest) -> Ways:
+        """Look up every target of a probe. Raises ValueError and FlowError."""
+        targets = {_way_of(party, request) for party in parties(request.flow, request.plan)}
+        found = {target: await hops(target, self._names, within=request.timeout) for target in targets}
+        return Ways(found)
+
+    async def _attempt(
+        self, request: ProbeRequest, wire: WireLog, watches: Mapping[str, Watch], started: float
+    ) -> Report:
+        """Run the flow on one hop of each target."""
+        made: list[SipPhone] = []
+        try:
+            for party, account in _cast(request):
+                watch = watches[_way_of(party, request)]
+                try:
+                    phone = _phone(party, account, watch.hop, request, wire)
+                except FlowError as error:
+                    watch.failed(error)
+                    return _no_start(Failure(error.code, error.detail), self._clock, started)
+                made.append(phone)
+                watch.attach(phone.manager)
+            return await run_flow(
+                request.flow, request.plan, self._clock, tuple(made), request.timeout, started
+            )
+        finally:
+            for watch in watches.values():
+                watch.close()
+            for phone in made:
+                phone.close()
+            with anyio.CancelScope(shield=True):
+                await asyncio.gather(*(phone.manager.gone() for phone in made))
 
     def _judge(self, report: Report, wire: WireLog, started: float) -> Report:
         """Return the report with our own lateness, and what the wire tells about a failure."""
@@ -76,12 +130,50 @@ class Worker:
             )
         elif failure is not None and failure.code is FailureCode.TIMEOUT:
             code = FailureCode.TIMEOUT
-            if wire.packets and not wire.left:
+            trouble = wire.connection_trouble()
+            if trouble is not None:
+                code, failure = trouble.code, Failure(trouble.code, f"{failure.detail}; {trouble.detail}")
+            elif wire.packets and not wire.left:
                 code = FailureCode.NO_PORT  # our own firewall or network: the platform was never asked
             elif wire.nonsense and not wire.understood:
                 code = FailureCode.UNEXPECTED_MESSAGE  # it does answer, but with nothing that is SIP
             failure = Failure(code, "; ".join([failure.detail, *wire.remarks()]))
-        return Report(failure, report.status, report.timings, report.marks, report.duration)
+        return Report(failure, report.status, report.timings, report.marks, report.duration, report.counts)
+
+
+def _target_of(party: Party, request: ProbeRequest) -> str:
+    """Return what a party's requests are for."""
+    return (request.plan.caller_target if party.calls else "") or request.target
+
+
+def _way_of(party: Party, request: ProbeRequest) -> str:
+    """Return where a party's packets go: with an outbound proxy, there (RFC 3261 8.1.2)."""
+    return request.plan.outbound_proxy or _target_of(party, request)
+
+
+def _cast(request: ProbeRequest) -> list[tuple[Party, Account | None]]:
+    """Return the flow's parties, those that are phones of the tenant with the request's accounts in order."""
+    accounts = iter(request.accounts)
+    return [(p, next(accounts) if p.account else None) for p in parties(request.flow, request.plan)]
+
+
+def _phone(party: Party, account: Account | None, hop: Hop, request: ProbeRequest, wire: WireLog) -> SipPhone:
+    """Return the phone of one party. Raises FlowError."""
+    plan = request.plan
+    callers = {other.user for other in request.accounts if other != account}
+    if plan.called_from is CalledFrom.TRUNK and plan.caller_id:
+        callers.add(plan.caller_id)
+    ours = Ours(request.id, frozenset(callers))
+    return SipPhone(
+        party.name,
+        account,
+        hop,
+        plan,
+        wire,
+        ours,
+        domain=request.tenant,
+        target=plan.caller_target if party.calls and plan.caller_target else request.target,
+    )
 
 
 def _no_start(failure: Failure, clock: Clock, started: float) -> Report:
@@ -101,7 +193,7 @@ def _evidence(request: ProbeRequest, report: Report, wire: WireLog, started: flo
             packet.direction,
             hostport(packet.source),
             hostport(packet.destination),
-            "udp",
+            packet.transport,
             redact(text, secrets),
         )
 

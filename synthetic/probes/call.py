@@ -1,120 +1,112 @@
-"""call: one phone of the tenant calls another through the platform; it rings, is answered, held and ended.
+"""call: a phone of the tenant, or the trunk's side, calls through the platform, is answered, and it ends.
 
-The callee registers, the caller INVITEs the callee's address of record, the callee rings (180) and answers,
-the caller holds the line briefly and hangs up.
+Whom it calls, and who answers, is the plan's:
 
-Measures SRD (RFC 6076 4.3, successes only), PDD, SDD (4.4) and SDT (4.5). A network that delivers the 200
-before the 180 leaves the 200 to end SRD and PDD. The callee is ours, so its own processing is inside SRD
-and PDD; its ringing time is not: it rings at once.
+- another phone of ours, by its own number (`dial`), or by one that the platform leads to it (`number`: a DID,
+  a ring group, a queue, a gateway and back). That phone registers, rings (180) for `ring` seconds, answers;
+- the platform itself (`number`: echo, IVR, voicemail, conference, or a far side behind a gateway), with or
+  without ringing or early media before its answer. There is one phone then, which doesn't register.
+
+The call is held for `hold` seconds; then the caller hangs up, or with `hangs_up: callee` the called side: our
+phone after the same time, the platform when it likes, within the probe's timeout.
+
+Measures SRD (RFC 6076 4.3, successes only), PDD, SDD (4.4) and SDT (4.5), the last two as whoever sends the
+BYE sees them; a platform that hangs up leaves SDD out. A network that delivers the 200 before the 180 leaves
+the 200 to end SRD and PDD. A callee of ours has its own processing inside SRD and PDD; its ringing time is
+not: it rings at once. Counts the INVITE by its answer (4.6 to 4.8), and the session once both sides saw all
+of it (4.9).
 
 Fails when a leg is refused or silent, and also when the caller is satisfied but the callee is not: the call
-was answered by somebody else, its ACK or its BYE never arrived. The callee takes the probe's own call alone;
-others get a 486. Session descriptions are exchanged, over really bound ports; no media is sent.
+was answered by somebody else, its ACK or its BYE never arrived. Behind a number the platform may answer first
+and call our phone then; so that has until the probe's timeout. A side that is hung up on too early fails with
+`unexpected-message`, a platform that should hang up and doesn't with `timeout`. The callee takes the probe's
+own call alone; others get a 486. Session descriptions are exchanged, over really bound ports; no media is
+sent.
 """
 
-from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from typing import Final
 
 import anyio
 
-from dialtone.model import FailureCode
-from dialtone.runtime.deadline import within
-from synthetic.probes.base import FlowError, OutgoingCall, Phone, Run
+from dialtone.model import AnsweredBy, FailureCode, Plan, Side
+from synthetic.probes.answering import BYE_LOST, Answerer
+from synthetic.probes.attempts import dialled, place, register
+from synthetic.probes.base import Exchange, FlowError, OutgoingCall, Phone, Run
+from synthetic.probes.waiting import PROOF as PROOF
+from synthetic.probes.waiting import first_cause, held, soon
 
-RING: Final = 0.2
-HOLD: Final = 0.3
-"""How long the callee rings and the answered call is held, in seconds."""
-PROOF: Final = 2.0
-"""How long what the caller saw may take to show at the callee, in seconds."""
-
-T = TypeVar("T")
-
-
-class _Callee:
-    """What has been seen at the callee."""
-
-    def __init__(self) -> None:
-        self.invited = anyio.Event()
-        self.acknowledged = anyio.Event()
-        self.ended = anyio.Event()
-
-    async def play(self, run: Run, phone: Phone) -> None:
-        """Take one call: ring, answer, see the ACK and the BYE."""
-        incoming = await phone.next_call()
-        run.mark("callee invited", incoming.received)
-        self.invited.set()
-        incoming.ring()
-        await run.clock.sleep(RING)
-        with run.step(f"{phone.party} answer"):
-            incoming.answer()
-        run.mark("callee acknowledged", await incoming.acknowledged())
-        self.acknowledged.set()
-        run.mark("callee hung up on", await incoming.ended())
-        self.ended.set()
+RING: Final = Plan().ring
+HOLD: Final = Plan().hold
+"""How long the callee rings and the answered call is held where a plan doesn't say, in seconds."""
 
 
 async def call(run: Run) -> None:
-    """Run the flow with two phones, caller and callee."""
-    caller, callee = run.phones
-    with run.step(f"{callee.party} REGISTER"):
-        registered = await callee.register()
-    run.mark("callee registered", registered.received)
-    seen = _Callee()
-    try:
+    """Run the flow with the caller, and the callee where a phone of ours answers."""
+    if run.plan.answered_by is AnsweredBy.PLATFORM:
+        (caller,) = run.phones
+        await _to_the_platform(run, caller)
+    else:
+        caller, callee = run.phones
+        await _to_a_phone(run, caller, callee)
+    run.counts["session_complete"] += 1
+
+
+async def _to_the_platform(run: Run, caller: Phone) -> None:
+    plan = run.plan
+    if not plan.number:
+        raise FlowError(FailureCode.MISCONFIGURED, "a call that the platform answers needs a number to dial")
+    outgoing = await _placed(run, caller, plan.number)
+    if plan.hangs_up is Side.CALLER:
+        await held(run, outgoing.ended)
+        await _hang_up(run, caller, outgoing)
+        return
+    with run.step("platform BYE"):
+        at = await outgoing.ended()
+    run.timings["sdt"] = at - outgoing.setup.answered
+    run.mark(f"{caller.party} hung up on", at)
+
+
+async def _to_a_phone(run: Run, caller: Phone, callee: Phone) -> None:
+    registered = await register(run, callee)
+    run.mark(f"{callee.party} registered", registered.received)
+    answerer = Answerer(run, callee, ring=run.plan.ring)
+    with answerer.excusing(), first_cause():
         async with anyio.create_task_group() as group:
-            group.start_soon(seen.play, run, callee)
-            await _place(run, caller, callee, seen)
+            group.start_soon(answerer.play)
+            await _converse(run, caller, answerer)
             group.cancel_scope.cancel()
-    except BaseExceptionGroup as errors:
-        # Both sides may fail at once; the first is the cause, what it tore down follows.
-        cause = errors.exceptions[0]
-        if isinstance(cause, FlowError) and callee.turned_away and not seen.invited.is_set():
-            # A stranger's call, or ours with nothing left to know it by: neither is the platform's failure.
-            raise FlowError(
-                FailureCode.ACCOUNT_BUSY,
-                "the callee turned away a call that it could not know for ours, neither by the header"
-                f" X-Dialtone-Probe nor by the caller's user in From; {cause.detail}",
-                cause.status,
-            ) from None
-        raise cause from None
 
 
-async def _place(run: Run, caller: Phone, callee: Phone, seen: _Callee) -> None:
-    with run.step(f"{caller.party} INVITE"):
-        outgoing = await caller.invite(callee.user)
+async def _converse(run: Run, caller: Phone, callee: Answerer) -> None:
+    outgoing = await _placed(run, caller, run.plan.number or dialled(run, callee.phone))
+    await callee.reached(at_once=not run.plan.number)
+    await held(run, outgoing.ended, callee.ended.wait)
+    if run.plan.hangs_up is Side.CALLER:
+        await _hang_up(run, caller, outgoing)
+        await callee.hung_up_on()
+        return
+    _measure_end(run, outgoing, await callee.hang_up())
+    with run.step(f"{caller.party} BYE"):
+        run.mark(f"{caller.party} hung up on", await soon(run, outgoing.ended, BYE_LOST))
+
+
+async def _placed(run: Run, caller: Phone, number: str) -> OutgoingCall:
+    outgoing = await place(run, caller, number, through=run.plan.caller_target)
     setup = outgoing.setup
     run.status = setup.status
     run.timings["srd"] = (setup.answered if setup.progress is None else setup.progress) - setup.sent
     run.timings["pdd"] = (setup.answered if setup.ringing is None else setup.ringing) - setup.sent
     run.mark("answered", setup.answered)
-    with run.step(f"{callee.party} answer"):
-        await _soon(run, seen.invited.wait, "the call was answered, but not by our callee", _NOT_OURS)
-        await _soon(run, seen.acknowledged.wait, "the ACK did not arrive", FailureCode.TIMEOUT)
-    with run.step("hold"):
-        await _hold(run, outgoing)
+    return outgoing
+
+
+async def _hang_up(run: Run, caller: Phone, outgoing: OutgoingCall) -> None:
     with run.step(f"{caller.party} BYE"):
         ended = await outgoing.hang_up()
-    run.timings["sdd"] = ended.received - ended.sent
-    run.timings["sdt"] = ended.sent - setup.answered
+    _measure_end(run, outgoing, ended)
     run.mark("hung up", ended.sent)
-    with run.step(f"{callee.party} BYE"):
-        await _soon(run, seen.ended.wait, "the BYE was confirmed, but did not arrive", FailureCode.TIMEOUT)
 
 
-_NOT_OURS: Final = FailureCode.UNEXPECTED_MESSAGE
-
-
-async def _hold(run: Run, outgoing: OutgoingCall) -> None:
-    """Stay on the line. Raises FlowError when the other side hangs up meanwhile."""
-    try:
-        await within(run.clock, HOLD, outgoing.ended)
-    except TimeoutError:
-        return
-    raise FlowError(FailureCode.UNEXPECTED_MESSAGE, "the platform ended the call that had been answered")
-
-
-async def _soon(run: Run, wait: Callable[[], Awaitable[T]], otherwise: str, code: FailureCode) -> None:
-    try:
-        await within(run.clock, PROOF, wait)
-    except TimeoutError:
-        raise FlowError(code, f"{otherwise} within {PROOF:g} s") from None
+def _measure_end(run: Run, outgoing: OutgoingCall, ended: Exchange) -> None:
+    run.timings["sdd"] = ended.received - ended.sent
+    run.timings["sdt"] = ended.sent - outgoing.setup.answered

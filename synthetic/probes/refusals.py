@@ -19,7 +19,12 @@ def refusal(status: int, reason: str, *, authenticated: bool) -> FlowError:
     said = "".join(c if c.isprintable() else "?" for c in reason[:_MAX_REASON])
     if status == 403 and authenticated:
         return FlowError(FailureCode.AUTH, f"403 {said}", status)
-    return FlowError(_CODES.get(status // 100, FailureCode.UNEXPECTED_MESSAGE), f"{status} {said}", status)
+    return FlowError(code_of(status), f"{status} {said}", status)
+
+
+def code_of(status: int) -> FailureCode:
+    """Return the code of a final status that is not the right one, by its class."""
+    return _CODES.get(status // 100, FailureCode.UNEXPECTED_MESSAGE)
 
 
 def refused_again(status: int | None) -> FlowError:

@@ -1,24 +1,31 @@
 """Runs one flow against its deadline and says how it ended; what was put up is taken down in any case."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import anyio
 
-from dialtone.model import Failure, FailureCode, Flow, Mark
+from dialtone.model import Failure, FailureCode, Flow, Mark, Plan
 from dialtone.ports import Clock
 from dialtone.runtime.deadline import within
+from synthetic.probes.attended_transfer import attended_transfer
 from synthetic.probes.base import FlowError, Phone, Run
+from synthetic.probes.blind_transfer import blind_transfer
 from synthetic.probes.call import call
+from synthetic.probes.options import options
+from synthetic.probes.presence import presence
 from synthetic.probes.register import register
 
-FLOWS: Final[Mapping[Flow, Callable[[Run], Awaitable[None]]]] = {Flow.REGISTER: register, Flow.CALL: call}
-PARTIES: Final[Mapping[Flow, tuple[str, ...]]] = {
-    Flow.REGISTER: ("phone",),
-    Flow.CALL: ("caller", "callee"),
+FLOWS: Final[Mapping[Flow, Callable[[Run], Awaitable[None]]]] = {
+    Flow.OPTIONS: options,
+    Flow.REGISTER: register,
+    Flow.CALL: call,
+    Flow.PRESENCE: presence,
+    Flow.BLIND_TRANSFER: blind_transfer,
+    Flow.ATTENDED_TRANSFER: attended_transfer,
 }
-"""What each flow does, and what it calls its phones, in the order of the request's accounts."""
+"""What each flow does, with the phones of its parties (see parties.py), in their order; http has none."""
 
 TIDY: Final = 2.0
 """How long taking down may take after the end, in seconds, outside the probe's own timeout."""
@@ -33,16 +40,17 @@ class Report:
     timings: Mapping[str, float]
     marks: tuple[Mark, ...]
     duration: float
+    counts: Mapping[str, int] = field(default_factory=dict)
 
 
 async def run_flow(
-    flow: Flow, clock: Clock, phones: tuple[Phone, ...], timeout: float, started: float
+    flow: Flow, plan: Plan, clock: Clock, phones: tuple[Phone, ...], timeout: float, started: float
 ) -> Report:
     """Run a flow and tidy up after it. Never raises for what the platform does.
 
     The probe has `timeout` seconds from `started` on, an instant of the clock.
     """
-    run = Run(clock, phones)
+    run = Run(clock, phones, plan)
     remaining = timeout - (clock.monotonic() - started)
     failure, status = None, None
     try:
@@ -51,23 +59,31 @@ async def run_flow(
     except FlowError as error:
         failure, status = Failure(error.code, error.detail), error.status
     except TimeoutError:
-        waited_for = run.interrupted or str(flow)
-        failure = Failure(FailureCode.TIMEOUT, f"{waited_for}: not done {timeout:g} s after the start")
+        run.counts["invite_ineffective"] += run.unanswered
+        late = f"not done {timeout:g} s after the start"
+        if run.late is None:
+            failure = Failure(FailureCode.TIMEOUT, f"{run.interrupted or flow}: {late}")
+        else:
+            failure, status = Failure(run.late.code, f"{run.late.detail}; {late}"), run.late.status
     finally:
         duration = clock.monotonic() - started
         with anyio.CancelScope(shield=True):
             await _tidy(run)
-    return Report(failure, status, dict(run.timings), tuple(run.marks), duration)
+    return Report(failure, status, dict(run.timings), tuple(run.marks), duration, dict(+run.counts))
 
 
 async def _tidy(run: Run) -> None:
-    """Let the phones leave, the caller first: a call that still rings is cancelled before its callee goes.
+    """Let the phones leave, callers first: a call that still rings is cancelled before its callee goes.
 
-    Each has its share of the time, so that one that gets no answer doesn't keep the others from leaving.
+    Each has its share of the time that is left, so that one that gets no answer doesn't keep the others from
+    leaving.
     """
-    for phone in run.phones:
+    until = run.clock.monotonic() + TIDY
+    phones = list(dict.fromkeys([*run.callers, *run.phones]))
+    for waiting, phone in zip(range(len(phones), 0, -1), phones, strict=True):
+        share = (until - run.clock.monotonic()) / waiting
         try:
-            await within(run.clock, TIDY / len(run.phones), phone.leave)
+            await within(run.clock, share, phone.leave)
         except FlowError as error:
             run.mark(f"{phone.party} could not leave: {error.detail}", run.clock.monotonic())
         except TimeoutError:

@@ -17,7 +17,9 @@ _MAX_KEYS: Final = 90
 """SIPp's table of -key has 100 places."""
 _KEY: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _CALL_IDS: Final = re.compile(r"[A-Za-z0-9]{1,64}")
-_MAX_VALUE: Final = 1000
+_HEADERS: Final = re.compile(r"\r\n(?=[A-Za-z0-9.!%*_+`'~-]{1,100}: )")
+"""A line break that begins a header (RFC 3261 25.1)."""
+_MAX_VALUE: Final = 4000
 _DIGEST_URI: Final = re.compile(r"[A-Za-z0-9%_.!~*'()&=+$,;?/:@\[\]][^\s\"]{0,499}")
 """The characters that a SIP URI has; it must begin with none that an option begins with."""
 
@@ -82,7 +84,7 @@ def _keys(invocation: Invocation) -> list[str]:
     for name, value in invocation.keys.items():
         if not _KEY.fullmatch(name):
             raise ValueError(f"{name!r} is no name for a SIPp keyword: letters, digits and _ only")
-        if len(value) > _MAX_VALUE or not value.isprintable():
+        if len(value) > _MAX_VALUE or not _HEADERS.sub("", value).isprintable():
             raise ValueError(f"the value of the SIPp keyword {name} has line breaks, or is too long")
         words += ["-key", name, value]
     return words

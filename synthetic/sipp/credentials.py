@@ -1,4 +1,4 @@
-"""The injection file: whose phone a scenario is, with the password; sipp_flows.catalogue has its columns.
+"""The injection file: whose phone a scenario is, with the password; sipp_flows.roles has its columns.
 
 SIPp separates columns by semicolons and lines by line feeds, without any quoting, and takes a line that
 begins with # for a comment; what is left of a password reaches the digest as it is (src/infile.cpp). It
@@ -12,7 +12,7 @@ from typing import Final
 from urllib.parse import quote
 
 from dialtone.model import Account
-from sipp_flows.catalogue import COLUMNS, INJECTION
+from sipp_flows.roles import COLUMNS, INJECTION
 
 MAX_FIELD: Final = 255
 """Bytes of a user, a domain, a name or a password that SIPp is given."""

@@ -13,20 +13,24 @@ import anyio
 import anyio.to_thread
 import structlog
 
-from dialtone.model import Evidence, Failure, FailureCode, Flow, Mark, ProbeRequest, ProbeRun
+from dialtone.model import Evidence, Failure, FailureCode, Mark, ProbeRequest, ProbeRun
 from dialtone.ports import Clock
 from synthetic.lateness import LatenessMeter
 from synthetic.probes.base import FlowError
 from synthetic.probes.runner import Report
 from synthetic.runs import broken_run, ended_run
 from synthetic.sipp.credentials import UnusableAccountError, check
-from synthetic.sipp.flows import Errand, Ports, Trip, travel
+from synthetic.sipp.errand import Errand, Way
+from synthetic.sipp.excuses import excused, lost_here, overloaded
+from synthetic.sipp.flows import journey
+from synthetic.sipp.judging import judged, left
 from synthetic.sipp.kernel import ReceiveBufferErrors
 from synthetic.sipp.lateness import LATE
+from synthetic.sipp.ports import Ports
 from synthetic.sipp.program import Sipp, SippLocator, SippMissingError
-from synthetic.sipp.record import ACCURACY, marks, messages, timings
+from synthetic.sipp.record import ACCURACY, agreed, messages
 from synthetic.sipp.spool import Spool
-from synthetic.sipp.verdict import excused, judge, left, lost_here, overloaded
+from synthetic.sipp.trip import Journey, Trip, asked_why
 from synthetic.target import local_address_towards, parse_target, resolve
 
 HELD: Final = 0.5
@@ -37,7 +41,7 @@ _log = structlog.get_logger(__name__)
 
 
 class SippProber:
-    """Runs `register` and `call` on SIPp. Implements ports.Prober.
+    """Runs the SIP flows on SIPp, over UDP. Implements ports.Prober.
 
     `spool` is a folder for the files of running probes; `find` says where SIPp is; `late` is
     how long it may wait for a CPU, in seconds, before its probes say nothing.
@@ -77,51 +81,57 @@ class SippProber:
         return broken_run(request, failure, started, duration=self._clock.monotonic() - before)
 
     async def _run(self, request: ProbeRequest, started: datetime) -> ProbeRun:
-        target = parse_target(request.target)
+        flow = journey(request)
         check(request.accounts)
         sipp = await self._find()
         deadline = self._clock.monotonic() + request.timeout  # to find the program is not the platform's time
-        next_hop = await resolve(target)
-        host = local_address_towards(next_hop)
+        way = await _way(request.target)
+        callers_way = await _way(request.plan.caller_target) if request.plan.caller_target else way
         berth = await anyio.to_thread.run_sync(self._spool.berth)
-        errand = Errand(sipp, request, next_hop, host, berth.path, self._clock, deadline, self._ports)
+        errand = Errand(sipp, request, way, callers_way, berth.path, self._clock, deadline, self._ports)
         try:
             lost = _receive_buffer_errors()
-            trip, held = await _measured(errand)
+            trip, held = await _measured(flow, errand)
             lost = _receive_buffer_errors() - lost
         finally:
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(berth.leave)
-        return _result(errand, trip, lost, held, started, self._late)
+        return _result(flow, errand, trip, lost, held, started, self._late)
 
 
-async def _measured(errand: Errand) -> tuple[Trip, float]:
+async def _way(target: str) -> Way:
+    """Return the way to a target: its first address. Raises ValueError and FlowError."""
+    next_hop = await resolve(parse_target(target))
+    return Way(next_hop, local_address_towards(next_hop))
+
+
+async def _measured(flow: Journey, errand: Errand) -> tuple[Trip, float]:
     """Make the runs of a probe; return how long our own loop was held by other work meanwhile, too."""
     meter, start = LatenessMeter(), asyncio.get_running_loop().time()
     metering = asyncio.create_task(meter.run())
     try:
-        return await travel(errand), meter.held_since(start)
+        trip = await flow.travel(errand)
+        return await asked_why(trip), meter.held_since(start)
     finally:
         metering.cancel()
 
 
 def _result(
-    errand: Errand, trip: Trip, lost: int, held: float, started: datetime, tolerated: float
+    flow: Journey, errand: Errand, trip: Trip, lost: int, held: float, started: datetime, tolerated: float
 ) -> ProbeRun:
-    request, legs = errand.request, trip.legs
-    verdict = judge(legs, call=request.flow is Flow.CALL)
-    late = max(leg.late for leg in legs.all)
+    request = errand.request
+    verdict = judged(flow, trip)
+    late = max((leg.late for leg in trip.legs), default=0.0)
     failure = overloaded(verdict.failure, sum(leg.lost for leg in trip.all), late, tolerated=tolerated)
     failure = excused(failure, held, tolerated=max(HELD, tolerated))
-    measured, clock_set = timings(legs.registration, legs.caller)
+    measured, clock_set = agreed(flow.timings(trip))
     begun = started.timestamp()
-    named = [Mark(mark.name, mark.at - begun) for mark in marks(legs.registration, legs.callee, legs.caller)]
+    named = [Mark(mark.name, mark.at - begun) for mark in flow.marks(trip)]
     named += [Mark(name, trip.duration) for name in _remarks(errand, trip, lost, bool(measured), clock_set)]
-    report = Report(failure, verdict.status, measured, tuple(named), trip.duration)
+    counts = {name: count for name, count in flow.counts(trip).items() if count}
+    report = Report(failure, verdict.status, measured, tuple(named), trip.duration, counts)
     secrets = [account.password for account in request.accounts]
-    evidence = Evidence(
-        messages(trip.all, errand.next_hop, secrets, begun), tuple(sorted(named, key=lambda mark: mark.at))
-    )
+    evidence = Evidence(messages(trip.all, secrets, begun), tuple(sorted(named, key=lambda mark: mark.at)))
     return ended_run(request, report, evidence, started)
 
 
@@ -129,12 +139,14 @@ def _remarks(errand: Errand, trip: Trip, lost: int, measured: bool, clock_set: b
     """Say what a person should know about the record."""
     version = ".".join(map(str, errand.sipp.version))
     if clock_set:
-        step = trip.legs.registration.finished.resolution * 1000
+        step = max(leg.finished.resolution for leg in trip.legs) * 1000
         yield f"the wall clock was set: timings in steps of {step:g} ms by SIPp {version}"
     elif measured:
         yield f"timings in steps of {ACCURACY} by SIPp {version}"
-    if trip.leaving is not None and (why := left(trip.leaving)) is not None:
-        yield f"{trip.leaving.party} could not leave: {why}"
+    for leaving in trip.leaving:
+        if (why := left(leaving)) is not None:
+            yield f"{leaving.party} could not leave: {why}"
+    yield from trip.remarks
     dropped = sum(leg.finished.dropped_messages for leg in trip.all)
     if dropped:
         yield f"{dropped} more messages are not kept"

@@ -7,12 +7,12 @@ differ by far: somebody set the clock.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from dialtone.model import Mark, Message, Secret
-from sipp_flows.catalogue import Note
+from sipp_flows.roles import Note
 from synthetic.address import Address, hostport
 from synthetic.redaction import redact
 from synthetic.sipp.run import Finished, Traced
@@ -24,7 +24,10 @@ CLOCK_SET: Final = 0.05
 _RESPONSE: Final = re.compile(r"SIP/2\.0 (?P<status>[1-6][0-9]{2})(?: (?P<reason>[^\r\n]{0,200}))?")
 _REQUEST: Final = re.compile(r"(?P<method>[A-Z]{1,32}) \S{1,1024} SIP/2\.0\r?\n")
 _CSEQ: Final = re.compile(
-    r"^cseq[ \t]*:[ \t]*[0-9]{1,10}[ \t]+(?P<method>[A-Z]{1,32})", re.IGNORECASE | re.MULTILINE
+    r"^cseq[ \t]*:[ \t]*(?P<number>[0-9]{1,10})[ \t]+(?P<method>[A-Z]{1,32})", re.IGNORECASE | re.MULTILINE
+)
+_TO_TAG: Final = re.compile(
+    r"^(?:to|t)[ \t]*:[^\r\n]{0,2000}?;[ \t]*tag[ \t]*=", re.IGNORECASE | re.MULTILINE
 )
 _CALL_ID: Final = re.compile(r"^(?:call-id|i)[ \t]*:[ \t]*(?P<id>\S{1,255})", re.IGNORECASE | re.MULTILINE)
 
@@ -43,13 +46,14 @@ _ANSWERS: Final = {401: _realm("authorization"), 407: _realm("proxy-authorizatio
 class Leg:
     """One SIPp of a probe: for which party it acted, on which address, and what is left of it.
 
-    `lost` counts datagrams that its own socket had no room for; `late` is how long it could not run, in
-    seconds.
+    `next_hop` is where all that it sent went, and where all that came is taken to come from. `lost` counts
+    datagrams that its own socket had no room for; `late` is how long it could not run, in seconds.
     """
 
     party: str
     local: Address
     finished: Finished
+    next_hop: Address
     lost: int = 0
     late: float = 0.0
 
@@ -61,7 +65,10 @@ class Leg:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A SIP message of a trace: `status` and `reason` of a response, the method that it is or is about."""
+    """A SIP message of a trace: `status` and `reason` of a response, the method that it is or is about.
+
+    `number` is its CSeq; `inside` whether its To has a tag, which of a request says that it is in a dialog.
+    """
 
     at: float
     direction: Literal["sent", "received"]
@@ -69,6 +76,9 @@ class Said:
     status: int | None
     reason: str
     call_id: str
+    number: int = 0
+    inside: bool = False
+    text: str = ""
 
     @property
     def final(self) -> bool:
@@ -93,6 +103,9 @@ def said(messages: Iterable[Traced]) -> list[Said]:
                 int(response["status"]) if response else None,
                 (response["reason"] or "") if response else "",
                 call_id["id"],
+                int(cseq["number"]),
+                _TO_TAG.search(message.text) is not None,
+                message.text,
             )
         )
     return found
@@ -112,44 +125,88 @@ def realms(leg: Leg, method: str, status: int, *, asked: bool) -> set[str]:
     return {realm[1] for text in (texts[-1:] if asked else texts) for realm in header.finditer(text)}
 
 
-def timings(registration: Leg, caller: Leg | None) -> tuple[dict[str, float], bool]:
-    """Return the timings of what succeeded, and whether the wall clock was set meanwhile.
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What the trace of one run measured, in seconds by the names of TIMINGS.
+
+    A timer of the run's scenario with the same name checks it.
+    """
+
+    leg: Leg
+    timings: Mapping[str, float]
+
+
+def agreed(parts: Iterable[Measured]) -> tuple[dict[str, float], bool]:
+    """Return the timings of a probe, and whether the wall clock was set meanwhile."""
+    found: dict[str, float] = {}
+    clock_set = False
+    for part in parts:
+        trips = {trip.name: trip.seconds for trip in part.leg.finished.round_trips}
+        if {"pdd", "srd"} <= trips.keys():
+            trips["srd"] = min(trips["pdd"], trips["srd"])
+        far = CLOCK_SET + part.leg.finished.resolution
+        measured = part.timings
+        wrong = [name for name, value in measured.items() if name in trips and abs(value - trips[name]) > far]
+        if not wrong and all(value >= 0 for value in measured.values()):
+            found |= measured
+        else:
+            clock_set = True
+            found |= {name: trips[name] for name in measured if name in trips}
+    return found, clock_set
+
+
+def of_register(leg: Leg) -> dict[str, float]:
+    """Return what a registration that succeeded measures: RRD."""
+    sent = first(said(leg.finished.messages), "sent", "REGISTER", None)
+    done = registered(leg)
+    return {} if sent is None or done is None else {"rrd": done - sent}
+
+
+def of_setup(leg: Leg) -> dict[str, float]:
+    """Return what an INVITE that was answered measures: SRD and PDD.
 
     A provisional response that comes after the 2xx, overtaken by it, measures nothing (RFC 6076 4.3).
     """
-    leg, measured = (
-        (caller, _of_call(caller)) if caller is not None else (registration, _of_register(registration))
-    )
-    trips = {trip.name: trip.seconds for trip in leg.finished.round_trips}
-    if {"pdd", "srd"} <= trips.keys():
-        trips["srd"] = min(trips["pdd"], trips["srd"])
-    far = CLOCK_SET + leg.finished.resolution
-    wrong = {name for name, value in measured.items() if name in trips and abs(value - trips[name]) > far}
-    if not wrong and all(value >= 0 for value in measured.values()):
-        return measured, False
-    return {name: trips[name] for name in measured if name in trips}, True
+    heard = said(leg.finished.messages)
+    sent, answered = first(heard, "sent", "INVITE", None), first(heard, "received", "INVITE", 200)
+    if sent is None or answered is None or leg.noted(Note.ANSWERED) is None:
+        return {}
+    before = [message for message in heard if message.at < answered]
+    ringing = [first(before, "received", "INVITE", status) for status in (180, 183)]
+    others = [first(before, "received", "INVITE", status) for status in (181, 182, 199)]
+    return {"srd": _least([*ringing, *others], answered) - sent, "pdd": _least(ringing, answered) - sent}
 
 
-def marks(registration: Leg, callee: Leg | None, caller: Leg | None) -> list[Mark]:
-    """Return the instants that the flows name, in UTC seconds."""
-    named = [
-        ("registered" if caller is None else f"{registration.party} registered", _registered(registration))
-    ]
-    if caller is not None:
-        heard = said(caller.finished.messages)
-        named.append(("answered", _first(heard, "received", "INVITE", 200)))
-        named.append(("hung up", _first(heard, "sent", "BYE", None)))
-    if callee is not None and (call_id := callee.noted(Note.INVITED)) is not None:
-        ours = [message for message in said(callee.finished.messages) if message.call_id == call_id]
-        named.append(("callee invited", _first(ours, "received", "INVITE", None)))
-        named.append(("callee acknowledged", _first(ours, "received", "ACK", None)))
-        named.append(("callee hung up on", _first(ours, "received", "BYE", None)))
-    return [Mark(name, at) for name, at in named if at is not None]
+def of_teardown(leg: Leg) -> dict[str, float]:
+    """Return what a BYE of ours that was confirmed measures: SDD."""
+    heard = said(leg.finished.messages)
+    hung_up, confirmed = first(heard, "sent", "BYE", None), first(heard, "received", "BYE", 200)
+    if hung_up is None or confirmed is None or leg.noted(Note.ENDED) is None:
+        return {}
+    return {"sdd": confirmed - hung_up}
 
 
-def messages(
-    legs: Iterable[Leg], next_hop: Address, secrets: Sequence[Secret], started: float
-) -> tuple[Message, ...]:
+def registered(leg: Leg) -> float | None:
+    """Return when a registration succeeded, in UTC seconds."""
+    if leg.noted(Note.REGISTERED) is None:
+        return None
+    return first(said(leg.finished.messages), "received", "REGISTER", 200)
+
+
+def named(*instants: tuple[str, float | None]) -> list[Mark]:
+    """Return those instants that there were."""
+    return [Mark(name, at) for name, at in instants if at is not None]
+
+
+def first(
+    heard: Iterable[Said], direction: Literal["sent", "received"], method: str, status: int | None
+) -> float | None:
+    """Return when the first such message crossed our socket; `status` None is a request."""
+    wanted = (direction, method, status)
+    return next((m.at for m in heard if (m.direction, m.method, m.status) == wanted), None)
+
+
+def messages(legs: Iterable[Leg], secrets: Sequence[Secret], started: float) -> tuple[Message, ...]:
     """Return the legs' messages in the order of time, redacted; `started` is in UTC seconds.
 
     SIPp's trace names no addresses. All goes to the next hop, and what comes is taken to come from there.
@@ -159,8 +216,8 @@ def messages(
             message.at - started,
             leg.party,
             message.direction,
-            hostport(leg.local if message.direction == "sent" else next_hop),
-            hostport(next_hop if message.direction == "sent" else leg.local),
+            hostport(leg.local if message.direction == "sent" else leg.next_hop),
+            hostport(leg.next_hop if message.direction == "sent" else leg.local),
             "udp",
             redact(message.text, secrets),
         )
@@ -168,42 +225,6 @@ def messages(
         for message in leg.finished.messages
     ]
     return tuple(sorted(found, key=lambda message: message.at))
-
-
-def _of_register(leg: Leg) -> dict[str, float]:
-    sent = _first(said(leg.finished.messages), "sent", "REGISTER", None)
-    done = _registered(leg)
-    return {} if sent is None or done is None else {"rrd": done - sent}
-
-
-def _of_call(leg: Leg) -> dict[str, float]:
-    heard = said(leg.finished.messages)
-    sent, answered = _first(heard, "sent", "INVITE", None), _first(heard, "received", "INVITE", 200)
-    if sent is None or answered is None or leg.noted(Note.ANSWERED) is None:
-        return {}
-    before = [message for message in heard if message.at < answered]
-    ringing = [_first(before, "received", "INVITE", status) for status in (180, 183)]
-    others = [_first(before, "received", "INVITE", status) for status in (181, 182, 199)]
-    found = {"srd": _least([*ringing, *others], answered) - sent, "pdd": _least(ringing, answered) - sent}
-    hung_up = _first(heard, "sent", "BYE", None)
-    if hung_up is not None and leg.noted(Note.ENDED) is not None:
-        confirmed = _first(heard, "received", "BYE", 200)
-        found |= {} if confirmed is None else {"sdd": confirmed - hung_up}
-        found["sdt"] = hung_up - answered
-    return found
-
-
-def _registered(leg: Leg) -> float | None:
-    if leg.noted(Note.REGISTERED) is None:
-        return None
-    return _first(said(leg.finished.messages), "received", "REGISTER", 200)
-
-
-def _first(
-    heard: Iterable[Said], direction: Literal["sent", "received"], method: str, status: int | None
-) -> float | None:
-    wanted = (direction, method, status)
-    return next((m.at for m in heard if (m.direction, m.method, m.status) == wanted), None)
 
 
 def _least(instants: Iterable[float | None], otherwise: float) -> float:

@@ -11,10 +11,13 @@ from typing import Any
 
 import pytest
 
+from dialtone.model import FailureCode, TlsPlan
 from synthetic.agents import siplib
 from synthetic.agents.adapter import OneSocket
 from synthetic.agents.transactions import T2, TransactionManager
 from synthetic.agents.wirelog import WireLog
+from synthetic.probes.base import FlowError
+from synthetic.target import Hop
 
 RELIED_ON = {
     "__init__": ["self", "global_config", "req_cb"],
@@ -27,6 +30,7 @@ RELIED_ON = {
     "timerA": ["self", "t"],
     "timerB": ["self", "t"],
     "transmitData": ["self", "userv", "data", "address", "cachesum", "lossemul"],
+    "transmitReq": ["self", "t", "msg", "_", "__"],
     "shutdown": ["self"],
 }
 
@@ -70,15 +74,14 @@ async def server() -> AsyncIterator[Server]:
 
 @pytest.fixture
 async def manager(server: Server) -> AsyncIterator[TransactionManager]:
-    made = TransactionManager(
-        "127.0.0.1",
-        ("127.0.0.1", server.port),
-        party="phone",
-        wire=WireLog(),
-        on_request=lambda request, _: (request.genResponse(200, "OK"), None, None),
-    )
+    made = a_manager(server, lambda request, _: (request.genResponse(200, "OK"), None, None))
     yield made
     made.shutdown()
+
+
+def a_manager(server: Server, on_request: Any = None) -> TransactionManager:
+    hop = Hop(("127.0.0.1", server.port))
+    return TransactionManager(hop, TlsPlan(), party="phone", wire=WireLog(), on_request=on_request)
 
 
 def a_request(server: Server, method: str = "INVITE") -> Any:
@@ -162,6 +165,76 @@ async def test_a_302_is_acknowledged_where_the_invite_went(
     assert invite.split("branch=")[1][:20] == ack.split("branch=")[1][:20]
 
 
+async def test_the_ack_of_a_refusal_has_the_route_of_its_invite(
+    manager: TransactionManager, server: Server
+) -> None:
+    invite = a_request(server)
+    for host in ("proxy.example", "front.example"):
+        invite.appendHeader(siplib.SipHeader(name="route", bodys=f"<sip:{host};lr>"))
+    manager.newTransaction(invite, lambda *_: None, cb_ifver=2)
+    sent, addr = await server.next()
+    server.transport.sendto(answer_to(sent, 486), addr)
+    ack, _ = await server.next()
+    assert "Route: <sip:proxy.example;lr>\r\nRoute: <sip:front.example;lr>\r\n" in ack
+
+
+async def test_transactions_under_way_and_later_ones_end_with_a_503_of_our_own(
+    manager: TransactionManager, server: Server
+) -> None:
+    seen: list[tuple[bool, int]] = []
+
+    def ended(response: Any, transaction: Any) -> None:
+        seen.append((response is transaction.r408, response.getSCode()[0]))
+
+    manager.newTransaction(a_request(server), ended, cb_ifver=2)
+    manager.give_up(FlowError(FailureCode.CONNECT, "the cable is out"))
+    assert seen == [(True, 503)]
+    later = manager.newTransaction(a_request(server, "REGISTER"), ended, cb_ifver=2)
+    await asyncio.sleep(0)
+    assert seen == [(True, 503)] * 2
+    assert later.teA is None
+
+
+@pytest.mark.parametrize("method", ["INVITE", "REGISTER"])
+async def test_a_request_over_a_stream_is_never_sent_again(server: Server, method: str) -> None:
+    """The server listens on UDP alone: what matters is that no timer A runs."""
+    hop = Hop(("127.0.0.1", server.port), "tcp")
+    phone = TransactionManager(hop, TlsPlan(), party="phone", wire=WireLog(), on_request=lambda *_: None)
+    assert phone.newTransaction(a_request(server, method), lambda *_: None, cb_ifver=2).teA is None
+    phone.shutdown()
+    await phone.gone()
+
+
+@pytest.mark.parametrize(
+    ("uri", "port", "transport"),
+    [
+        ("sip:a@front.example", 5060, "udp"),
+        ("sip:a@front.example;transport=TCP", 5060, "tcp"),
+        ("sip:a@front.example;transport=tls", 5061, "tls"),
+        ("sips:a@front.example", 5061, "tls"),
+        ("sips:a@front.example:5070", 5070, "tls"),
+    ],
+)
+def test_a_copied_uri_keeps_its_scheme_and_its_transports_port(uri: str, port: int, transport: str) -> None:
+    copied = siplib.SipURL(uri).getCopy()
+    assert str(copied) == uri
+    assert copied.getTAddr() == (("front.example", port), transport)
+
+
+async def test_a_name_with_bytes_that_end_a_line_for_python_is_read_and_given_back_as_it_was(
+    server: Server,
+) -> None:
+    """0x85 is in the UTF-8 of many letters; RFC 3261 ends a line with CRLF alone."""
+    phone = a_manager(server, lambda request, _: (request.genResponse(486, "Busy"), None, None))
+    request = a_request(server, "OPTIONS").localStr((("127.0.0.1", server.port), "udp")).encode()
+    named = request.replace(b"From: <", 'From: "\u00c5sa \u2026" <'.encode())
+    server.transport.sendto(named, phone.endpoint.local)
+    answer, _ = await server.next()
+    assert answer.startswith("SIP/2.0 486")
+    assert '"\u00c5sa \u2026"' in answer
+    phone.shutdown()
+
+
 @pytest.mark.parametrize(("method", "longest"), [("REGISTER", T2), ("INVITE", 16.0)])
 async def test_only_invites_double_their_pause_beyond_t2(
     manager: TransactionManager, server: Server, method: str, longest: float
@@ -203,9 +276,7 @@ async def test_a_retransmitted_request_is_answered_again_and_handled_once(server
         handled.append(request)
         return request.genResponse(200, "OK"), None, None
 
-    phone = TransactionManager(
-        "127.0.0.1", ("127.0.0.1", server.port), party="phone", wire=WireLog(), on_request=handle
-    )
+    phone = a_manager(server, handle)
     request = a_request(server, "OPTIONS").localStr((("127.0.0.1", server.port), "udp")).encode()
     for _ in range(2):
         server.transport.sendto(request, phone.endpoint.local)
@@ -216,9 +287,7 @@ async def test_a_retransmitted_request_is_answered_again_and_handled_once(server
 
 async def test_a_manager_that_is_shut_down_leaves_no_timer(server: Server) -> None:
     before = siplib.DISPATCHER.live
-    phone = TransactionManager(
-        "127.0.0.1", ("127.0.0.1", server.port), party="phone", wire=WireLog(), on_request=lambda *_: None
-    )
+    phone = a_manager(server)
     phone.newTransaction(a_request(server), None)
     assert siplib.DISPATCHER.live > before
     phone.shutdown()

@@ -65,6 +65,8 @@ async def test_a_result_comes_back_exactly_as_it_was_given(store: Store) -> None
         sip_status=403,
         failure=Failure(FailureCode.AUTH, "403 Forbidden “é”"),
         evidence="evidence/acme/2026-03-01/r-full",
+        counts={"register": 2, "register_failed": 1, "of a later version": 3},
+        certificate_expires=NOON + timedelta(days=3, microseconds=1),
     )
     bare = a_result("r-bare", timings={})
     await store.add_results([full, bare])
@@ -94,11 +96,13 @@ async def test_a_result_that_is_kept_already_changes_nothing(store: Store) -> No
         a_result("r2", started=NOON.replace(tzinfo=None)),
         a_result("r2", duration=float("nan")),
         a_result("r2", timings={"srd": float("inf")}),
+        a_result("r2", certificate_expires=NOON.replace(tzinfo=None)),
+        a_result("r2", counts={"invite": -1}),
     ],
-    ids=["no time zone", "not a number", "infinite"],
+    ids=["no time zone", "not a number", "infinite", "certificate without zone", "less than nothing"],
 )
 async def test_results_are_kept_all_or_none(store: Store, wrong: object) -> None:
-    with pytest.raises(ValueError, match=r"time zone|finite"):
+    with pytest.raises(ValueError, match=r"time zone|finite|below 0"):
         await store.add_results([a_result("r1"), wrong])  # type: ignore[list-item]
     assert await store.results(ALICE) == []
 

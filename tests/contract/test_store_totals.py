@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dialtone.model import (
+    COUNTS,
     TIMING_BUCKETS,
     Engine,
     Failure,
@@ -142,6 +143,72 @@ async def test_timings_of_what_did_not_pass_are_not_counted(store: Store) -> Non
     )
     [totals] = await store.probe_totals(ALICE)
     assert totals.timings == {}
+
+
+async def test_requests_are_counted_of_all_conclusive_probes_whatever_they_ended_in(store: Store) -> None:
+    answered = {"invite": 1, "invite_200": 1, "session_complete": 1}
+    await store.add_results(
+        [
+            a_result("1", counts=answered),
+            a_result("2", counts={"invite": 1, "invite_ineffective": 1}, **failed(FailureCode.TIMEOUT)),
+            a_result("3", counts=answered, attempt=2),
+            a_result("4", counts={"invite": 40}, **failed(FailureCode.OVERLOADED)),
+            a_result("5", counts={"invite": 400}, origin=Origin.MANUAL),
+            a_result("6", counts={"invite": 4000}, origin=Origin.STRESS),
+            a_result("7", counts={"faxes": 7}),
+            a_result("8", counts={"register": 1}, flow=Flow.REGISTER, probe="registers"),
+        ]
+    )
+    calls, registers = await store.probe_totals(ALICE)
+    assert calls.counts == {"invite": 3, "invite_200": 2, "invite_ineffective": 1, "session_complete": 2}
+    assert registers.counts == {"register": 1}
+    assert await store.probe_counts(ALICE, since=NOON) == {ACME: {**calls.counts, **registers.counts}}
+
+
+async def test_counts_of_a_time_are_those_of_its_full_hours(store: Store) -> None:
+    hour = 3600.0
+    times = (-hour, -0.000_001, 0.0, 1800.0, hour - 0.000_001, hour)
+    await store.add_results(
+        [a_result(str(n), started=NOON + seconds(at), counts={"invite": 10**n}) for n, at in enumerate(times)]
+    )
+
+    async def since(at: float) -> int:
+        found = await store.probe_counts(ALICE, since=NOON + seconds(at))
+        return found.get(ACME, {}).get("invite", 0)
+
+    assert await since(-2 * hour) == await since(-hour) == await since(-0.000_001) == 111_111
+    assert await since(0) == await since(1800) == await since(hour - 0.000_001) == 111_100
+    assert await since(hour) == 100_000
+    assert await since(2 * hour) == 0
+    assert await store.probe_counts(ALICE, since=NOON + seconds(2 * hour)) == {}
+
+
+async def test_counts_of_an_hour_are_forgotten_with_its_last_results_and_totals_never(store: Store) -> None:
+    early, late = NOON - seconds(3600), NOON + seconds(1)
+    await store.add_results(
+        [
+            a_result("1", started=early, counts={"invite": 1}),
+            a_result("2", started=NOON, counts={"invite": 10}),
+            a_result("3", started=late, counts={"invite": 100}),
+        ]
+    )
+    assert await store.prune_results(late) == 2
+    # Two of three of the results are gone, and one of two hours.
+    assert await store.probe_counts(ALICE, since=early) == {ACME: {"invite": 110}}
+    [totals] = await store.probe_totals(ALICE)
+    assert totals.counts == {"invite": 111}
+
+
+async def test_everybody_sees_the_counts_of_their_own_tenants(store: Store) -> None:
+    tenants = (ACME, NTEK, OTHER)
+    await store.add_results(
+        [a_result(str(n), tenant, counts={"invite": n + 1}) for n, tenant in enumerate(tenants)]
+    )
+    found = {ACME: {"invite": 1}, NTEK: {"invite": 2}, OTHER: {"invite": 3}}
+    assert await store.probe_counts(ALICE, since=NOON) == found
+    assert await store.probe_counts(BOB, since=NOON) == {name: found[name] for name in (ACME, NTEK)}
+    assert await store.probe_counts(CHARLIE, since=NOON) == {OTHER: found[OTHER]}
+    assert await store.probe_counts(NOBODY, since=NOON) == {}
 
 
 async def test_stress_runs_and_probes_by_hand_are_left_out(store: Store) -> None:
@@ -294,14 +361,18 @@ async def test_a_closed_store_counts_and_adopts_nothing(store: Store) -> None:
         await store.adopt_unended()
     with pytest.raises(StoreError, match="the store is closed"):
         await store.probe_totals(ALICE)
+    with pytest.raises(StoreError, match="the store is closed"):
+        await store.probe_counts(ALICE, since=NOON)
 
 
 RESULTS: Final = st.builds(
-    lambda number, tenant, failure, timings, origin: a_result(
+    lambda number, tenant, failure, timings, origin, counts, hour: a_result(
         f"r{number}",
         tenant,
         origin=origin,
         timings=timings,
+        counts=counts,
+        started=NOON + seconds(3600 * hour),
         outcome=PASS if failure is None else failure.outcome,
         failure=None if failure is None else Failure(failure),
     ),
@@ -310,6 +381,8 @@ RESULTS: Final = st.builds(
     st.sampled_from([None, None, FailureCode.AUTH, FailureCode.NO_PORT]),
     st.dictionaries(st.sampled_from(["srd", "sdt", "unheard_of"]), st.floats(0, 20_000)),
     st.sampled_from(Origin),
+    st.dictionaries(st.sampled_from([*COUNTS, "unheard_of"]), st.integers(0, 9), max_size=3),
+    st.integers(0, 3),
 )
 STEPS: Final = st.one_of(
     st.tuples(st.just("begin"), RESULTS),
@@ -342,6 +415,15 @@ async def test_disk_and_memory_agree_and_totals_are_those_of_the_results(
         assert found == await memory.probe_totals(ALICE)
         counted = [result for result in kept if result.origin is Origin.SCHEDULE]
         assert sum(sum(totals.outcomes.values()) for totals in found) == len(counted)
+        for hour in range(4):
+            since = NOON + seconds(3600 * hour)
+            recent = await disk.probe_counts(ALICE, since=since)
+            assert recent == await memory.probe_counts(ALICE, since=since)
+            for name in COUNTS:
+                counting = [one for one in counted if one.outcome is not INCONCLUSIVE]
+                assert sum(of.get(name, 0) for of in recent.values()) == sum(
+                    one.counts.get(name, 0) for one in counting if one.started >= since
+                )
         for timing in ("srd", "sdt"):
             values = [one.timings[timing] for one in counted if one.outcome is PASS and timing in one.timings]
             histograms = [totals.timings[timing] for totals in found if timing in totals.timings]

@@ -40,7 +40,7 @@ class FakeProber:
             tenant=request.tenant,
             target=request.target,
             location=request.location,
-            account=request.accounts[0].aor,
+            account=request.accounts[0].aor if request.accounts else "",
             origin=request.origin,
             slot=request.slot,
             attempt=request.attempt,

@@ -52,6 +52,8 @@ def a_run(
     started: datetime = NOON,
     location: str = "mtl1",
     origin: Origin = Origin.SCHEDULE,
+    counts: Mapping[str, int] | None = None,
+    expires: datetime | None = None,
 ) -> ProbeRun:
     """Return a run that passed, or failed with that code."""
     result = a_result(
@@ -65,5 +67,7 @@ def a_run(
         outcome=failure.outcome if failure is not None else Outcome.PASS,
         timings=timings or {},
         failure=Failure(failure) if failure is not None else None,
+        counts=counts or {},
+        certificate_expires=expires,
     )
     return ProbeRun(result, Evidence())

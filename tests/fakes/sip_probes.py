@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from dialtone.model import Account, Engine, Evidence, Flow, Origin, ProbeRequest, Secret
+from dialtone.model import Account, Engine, Evidence, Flow, Origin, Plan, ProbeRequest, Secret
 from dialtone.runtime.clock import SystemClock
 from synthetic.agents.codec import decode_report, encode_request
 from synthetic.agents.worker import Worker
@@ -23,7 +23,7 @@ def an_account(user: str = "100", tenant: str = TENANT, password: str | None = N
 
 def a_request(flow: Flow = Flow.REGISTER, target: str = "sip:127.0.0.1:5060", **changes: Any) -> ProbeRequest:
     """Return a request with as many accounts as its flow needs, with what is given instead."""
-    users = ("100", "101")[: flow.accounts]
+    users = ("100", "101")[: Plan().accounts(flow)]
     values: dict[str, Any] = {
         "id": "r1",
         "probe": "calls",

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from enum import StrEnum, auto
 from typing import Self
 
-from tests.fakes.sip_message import SipText
+from lab.faults.message import SipText
 
 NONCE = "c0ffee"
 SDP = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\n"
@@ -77,6 +77,7 @@ class SipServer(asyncio.DatagramProtocol):
         self.requests: list[SipText] = []
         self.first_request = asyncio.Event()
         self.bindings: dict[str, Address] = {}
+        self._bound: dict[str, list[Address]] = {}
         self._passwords = passwords
         self._domain = domain
         self._lost: set[str] = set()
@@ -141,7 +142,7 @@ class SipServer(asyncio.DatagramProtocol):
             self._register(message, addr)
         elif message.method == "ACK" and ";tag=srv" in message.get("to"):
             return  # of our own refusal
-        elif message.method in ("INVITE", "ACK", "BYE", "CANCEL"):
+        elif message.method in ("INVITE", "ACK", "BYE", "CANCEL", "REFER", "NOTIFY"):
             self._route(message, addr)
 
     def _register(self, message: SipText, addr: Address) -> None:
@@ -158,6 +159,9 @@ class SipServer(asyncio.DatagramProtocol):
                 self._send(message.reply(*refused).encode(), addr)
                 return
         user = re.search(r"sip:([^@]+)@", message.get("to"))
+        if user is not None and not message.all("contact"):  # a question: RFC 3261 10.2.3
+            self._send(message.reply(200, "OK", *self._contacts(user[1])).encode(), addr)
+            return
         contact = re.search(r"@([0-9.]+):([0-9]+)", message.get("contact"))
         if user is None or contact is None:
             self._send(message.reply(400, "Bad Request").encode(), addr)
@@ -167,12 +171,18 @@ class SipServer(asyncio.DatagramProtocol):
                 self._send(message.reply(500, "Location Locked").encode(), addr)
                 return
             self.bindings.pop(user[1], None)
+            self._bound[user[1]] = [b for b in self._bound.get(user[1], ()) if b[1] != int(contact[2])]
         else:
             self.bindings[user[1]] = (contact[1], int(contact[2]))
+            self._bound.setdefault(user[1], []).append(self.bindings[user[1]])
             if self.manner is Manner.LOSES_REGISTRATIONS:
                 return  # bound, but nobody hears of it
         reason = "D\xe9j\xe0 vu" if self.manner is Manner.SPEAKS_LATIN1 else "OK"
         self._send(message.reply(200, reason, ("Contact", message.get("contact"))).encode(), addr)
+
+    def _contacts(self, user: str) -> list[tuple[str, str]]:
+        bound = [f"<sip:{user}@{host}:{port}>;expires=60" for host, port in self._bound.get(user, ())]
+        return [("Contact", ", ".join([*bound, f"<sip:{user}@192.0.2.7:5060>;expires=9"]))] if bound else []
 
     def _authorised(self, message: SipText, addr: Address, status: int, name: str, answer: str) -> bool:
         given = dict(re.findall(r'(\w+)="?([^",]+)"?', message.get(answer)))
@@ -186,7 +196,7 @@ class SipServer(asyncio.DatagramProtocol):
             and self.manner is not Manner.CHALLENGES_FOREVER
             and given.get("nonce") == nonce
         ):
-            expected = _digest(given, password, message.method)
+            expected = digest(given, password, message.method)
             if given.get("response") == expected:
                 return True
         stale = ", stale=true" if self.manner is Manner.STALE_NONCE and given.get("nonce") == NONCE else ""
@@ -288,6 +298,7 @@ class SipServer(asyncio.DatagramProtocol):
     def _in_dialog(self, method: str, sender: str, receiver: str, about: SipText) -> None:
         """Send the caller a request of our own, as the platform that it talks to."""
         host, port = self._callers[about.get("call-id")]
+        own = f"sip:platform@127.0.0.1:{self.port}"  # a re-INVITE refreshes the target (RFC 3261 12.2.1.2)
         headers = [
             ("Via", f"SIP/2.0/UDP 127.0.0.1:{self.port};branch=z9hG4bKown{method}"),
             ("Max-Forwards", "70"),
@@ -295,7 +306,7 @@ class SipServer(asyncio.DatagramProtocol):
             ("To", receiver),
             ("Call-ID", about.get("call-id")),
             ("CSeq", f"1 {method}"),
-            ("Contact", f"<sip:platform@127.0.0.1:{self.port}>"),
+            ("Contact", f"<{own if about.is_response else about.first.split()[1]}>"),
         ]
         body = SDP if method == "INVITE" else ""
         if body:
@@ -325,7 +336,8 @@ def _disguised(message: SipText) -> SipText:
     return SipText(message.first, kept, message.body)
 
 
-def _digest(given: Mapping[str, str], password: str, method: str) -> str:
+def digest(given: Mapping[str, str], password: str, method: str) -> str:
+    """Return the MD5 answer to a challenge with qop=auth (RFC 2617 3.2.2.1)."""
     def md5(text: str) -> str:
         return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 

@@ -1,12 +1,15 @@
 """What SIPp leaves behind, for tests of what it means."""
 
+from dataclasses import replace
 from typing import Any, Literal
 
+from dialtone.model import Plan
 from synthetic.sipp.record import Leg
 from synthetic.sipp.run import Ending, Finished, RoundTrip, Statistics, Traced
-from synthetic.sipp.verdict import Legs
+from synthetic.sipp.trip import Trip
 
 LOCAL = ("127.0.0.1", 40000)
+NEXT_HOP = ("192.0.2.1", 5060)
 CALL_ID = "1-77@127.0.0.1"
 
 
@@ -20,9 +23,16 @@ def a_request_received(method: str, at: float = 0.0, call_id: str = CALL_ID) -> 
     return _traced("received", f"{method} sip:101@127.0.0.1 SIP/2.0", method, at, 1, call_id)
 
 
-def a_response(status: int, method: str, at: float = 0.0, reason: str = "Because") -> Traced:
+def a_response(
+    status: int, method: str, at: float = 0.0, reason: str = "Because", *, number: int = 1
+) -> Traced:
     """Return a response that came."""
-    return _traced("received", f"SIP/2.0 {status} {reason}", method, at, 1)
+    return _traced("received", f"SIP/2.0 {status} {reason}", method, at, number)
+
+
+def an_answer(status: int, method: str, at: float = 0.0) -> Traced:
+    """Return a response that went out."""
+    return _traced("sent", f"SIP/2.0 {status} Because", method, at, 1)
 
 
 def a_leg(party: str, *log: str, messages: tuple[Traced, ...] = (), failed: str = "", **changes: Any) -> Leg:
@@ -35,7 +45,7 @@ def a_leg(party: str, *log: str, messages: tuple[Traced, ...] = (), failed: str 
         "messages": messages,
         "log": log,
     }
-    return Leg(party, LOCAL, Finished(**(values | changes)))
+    return Leg(party, LOCAL, Finished(**(values | changes)), NEXT_HOP)
 
 
 def a_registration(party: str = "phone") -> Leg:
@@ -44,15 +54,42 @@ def a_registration(party: str = "phone") -> Leg:
         a_request_sent("REGISTER", 1.0),
         a_response(401, "REGISTER", 1.01),
         a_request_sent("REGISTER", 1.02, 2),
-        a_response(200, "REGISTER", 1.03),
+        a_response(200, "REGISTER", 1.03, number=2),
     )
     return a_leg(party, "challenged 401", "registered 200", messages=exchange)
+
+
+def a_binding(*log: str, shown: str = "<sip:100@127.0.0.1:40000>", **changes: Any) -> Leg:
+    """Return the run of the flow register: registered, asked and left, unless told otherwise."""
+    words = log or ("challenged 401", "registered 200", "told 200", "left 200")
+    own = "Contact: <sip:100@127.0.0.1:40000>;expires="
+    exchange = (
+        with_header(a_request_sent("REGISTER", 1.0), own + "60"),
+        a_response(401, "REGISTER", 1.01),
+        with_header(a_request_sent("REGISTER", 1.02, 2), own + "60"),
+        a_response(200, "REGISTER", 1.03, number=2),
+        a_request_sent("REGISTER", 1.04, 3),
+        with_header(a_response(200, "REGISTER", 1.05, number=3), f"Contact: {shown}"),
+        with_header(a_request_sent("REGISTER", 1.06, 4), own + "0"),
+        a_response(200, "REGISTER", 1.07, number=4),
+    )
+    return a_leg("phone", *words, **({"messages": exchange} | changes))
+
+
+def with_header(message: Traced, line: str) -> Traced:
+    """Return the message with one more header."""
+    return replace(message, text=message.text.replace("\r\n\r\n", f"\r\n{line}\r\n\r\n"))
 
 
 def a_callee(*log: str, **changes: Any) -> Leg:
     """Return one that took the call, unless told otherwise; we stopped it."""
     words = log or (f"invited {CALL_ID}", f"acknowledged {CALL_ID}", f"ended {CALL_ID}")
-    exchange = tuple(a_request_received(m, at) for m, at in (("INVITE", 2.2), ("ACK", 2.5), ("BYE", 3.2)))
+    exchange = (
+        a_request_received("INVITE", 2.2),
+        an_answer(200, "INVITE", 2.39),
+        a_request_received("ACK", 2.5),
+        a_request_received("BYE", 3.12),
+    )
     values: dict[str, Any] = {"ending": Ending.STOPPED, "messages": exchange}
     return a_leg("callee", *words, **(values | changes))
 
@@ -73,23 +110,35 @@ def a_caller(*log: str, **changes: Any) -> Leg:
     return a_leg("caller", *words, **({"messages": exchange} | changes))
 
 
-def legs(
+def a_register_trip(leg: Leg | None = None, *, closed: bool = False) -> Trip:
+    """Return a registration that had 3 seconds; `closed`: nothing listens where it went."""
+    phone = leg or a_binding()
+    return Trip({"phone": phone}, Plan(), 3.0, 0.1, refusing=frozenset({NEXT_HOP} if closed else ()))
+
+
+def a_call_trip(
     registration: Leg | None = None,
+    *,
     callee: Leg | None = None,
     caller: Leg | None = None,
+    plan: Plan = Plan(),  # noqa: B008 - a frozen value
+) -> Trip:
+    """Return the runs of a call that had 3 seconds."""
+    runs = {"registration": registration or a_registration("callee"), "caller": caller, "callee": callee}
+    return Trip({name: leg for name, leg in runs.items() if leg is not None}, plan, 3.0, 0.1)
+
+
+def a_call(
     *,
-    refusing: str | None = None,
-) -> Legs:
-    """Return the runs of a probe that had 3 seconds."""
-    return Legs(registration or a_registration(), callee, caller, 3.0, refusing)
+    caller: Leg | None = None,
+    callee: Leg | None = None,
+    plan: Plan = Plan(),  # noqa: B008
+) -> Trip:
+    """Return a call that passed, with what is given instead."""
+    return a_call_trip(callee=callee or a_callee(), caller=caller or a_caller(), plan=plan)
 
 
-def a_call(*, registration: Leg | None = None, callee: Leg | None = None, caller: Leg | None = None) -> Legs:
-    """Return the runs of a call that passed, with what is given instead."""
-    return legs(registration or a_registration("callee"), callee or a_callee(), caller or a_caller())
-
-
-def a_trip(name: str, seconds: float) -> RoundTrip:
+def a_timer(name: str, seconds: float) -> RoundTrip:
     """Return a line of the response time file."""
     return RoundTrip(name, seconds, 2.0)
 

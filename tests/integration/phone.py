@@ -90,7 +90,8 @@ class Phone:
             if reply.status not in _CHALLENGES or number == 2:
                 break
             asked, answered = _CHALLENGES[reply.status]
-            extra = [*headers, f"{answered}: {self._credentials(method, uri, reply.one(asked))}"]
+            proof = credentials(self.user, self._password, method, uri, reply.one(asked))
+            extra = [*headers, f"{answered}: {proof}"]
         return reply
 
     def send(self, text: str) -> None:
@@ -171,18 +172,19 @@ class Phone:
         length = f"Content-Length: {len(body.encode())}"
         return "\r\n".join([first, via, "Max-Forwards: 70", *headers, cseq, length, "", body])
 
-    def _credentials(self, method: str, uri: str, challenge: str) -> str:
-        """Digest of RFC 2617 with qop=auth, or without where the server asks for none."""
-        asked = {name: quoted or bare for name, quoted, bare in _PARAMETER.findall(challenge)}
-        realm, nonce = asked["realm"], asked["nonce"]
-        secret = _md5(f"{self.user}:{realm}:{self._password}")
-        request = _md5(f"{method}:{uri}")
-        told = f'Digest username="{self.user}", realm="{realm}", nonce="{nonce}", uri="{uri}", algorithm=MD5'
-        if "qop" not in asked:
-            return f'{told}, response="{_md5(f"{secret}:{nonce}:{request}")}"'
-        client = secrets.token_hex(8)
-        response = _md5(f"{secret}:{nonce}:00000001:{client}:auth:{request}")
-        return f'{told}, qop=auth, nc=00000001, cnonce="{client}", response="{response}"'
+
+def credentials(user: str, password: str, method: str, uri: str, challenge: str) -> str:
+    """Return a digest of RFC 2617 with qop=auth, or without where the server asks for none."""
+    asked = {name: quoted or bare for name, quoted, bare in _PARAMETER.findall(challenge)}
+    realm, nonce = asked["realm"], asked["nonce"]
+    secret = _md5(f"{user}:{realm}:{password}")
+    request = _md5(f"{method}:{uri}")
+    told = f'Digest username="{user}", realm="{realm}", nonce="{nonce}", uri="{uri}", algorithm=MD5'
+    if "qop" not in asked:
+        return f'{told}, response="{_md5(f"{secret}:{nonce}:{request}")}"'
+    client = secrets.token_hex(8)
+    response = _md5(f"{secret}:{nonce}:00000001:{client}:auth:{request}")
+    return f'{told}, qop=auth, nc=00000001, cnonce="{client}", response="{response}"'
 
 
 def _md5(text: str) -> str:

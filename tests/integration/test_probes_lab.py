@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dialtone.model import Account, FailureCode, Flow, Secret
+from dialtone.model import Account, FailureCode, Flow, Plan, Secret
 from lab import lab
 from lab.sample import sample
 from tests.fakes.sip_probes import a_request, run_here
@@ -61,7 +61,7 @@ async def test_a_call_passes_for_each_tenant_with_every_timing(front: Front, ten
 async def test_a_wrong_password_is_auth(front: Front, flow: Flow, leg: str) -> None:
     first, second = front.accounts[ACME][:2]
     wrong = Account(ACME, first.user, first.auth_user, Secret("not-the-password"))
-    accounts = (wrong, second)[: flow.accounts]
+    accounts = (wrong, second)[: Plan().accounts(flow)]
     report, evidence = await run_here(a_request(flow, front.target, tenant=ACME, accounts=accounts))
     assert report.failure is not None
     assert report.failure.code is FailureCode.AUTH

@@ -8,19 +8,30 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import anyio.to_thread
 import pytest
 
-from dialtone.model import Account, Engine, FailureCode, Flow, ProbeRequest, ProbeRun, Secret
+from dialtone.model import (
+    Account,
+    CalledFrom,
+    Engine,
+    FailureCode,
+    Flow,
+    Plan,
+    ProbeRequest,
+    ProbeRun,
+    Secret,
+)
 from dialtone.runtime.clock import SystemClock
 from lab import lab
+from lab.faults.message import SipText
 from lab.sample import sample
 from synthetic.ladder import ladder
 from synthetic.sipp.prober import SippProber
-from tests.fakes.sip_message import SipText
+from tests.fakes.sip_presence import Habit, PresenceServer
 from tests.fakes.sip_probes import NEVER, PASSWORDS, a_request, an_account
 from tests.fakes.sip_server import SDP, Manner, SipServer
 
@@ -94,8 +105,10 @@ async def test_register_passes_and_leaves_no_binding(prober: SippProber) -> None
     assert 0 < run.result.timings["rrd"] < 1
     assert server.bindings == {}
     sent = [m.text.split()[0] for m in run.evidence.messages if m.direction == "sent"]
-    assert sent == ["REGISTER"] * 4
-    assert "registered" in {mark.name for mark in run.evidence.marks}
+    assert sent == ["REGISTER"] * 6
+    assert set(run.result.timings) == {"rrd", "binding_delay"}
+    assert run.result.counts == {"register": 1}
+    assert {"registered", "binding seen", "unregistered"} <= {mark.name for mark in run.evidence.marks}
 
 
 async def test_rrd_is_from_the_first_register_so_authentication_is_inside(prober: SippProber) -> None:
@@ -202,10 +215,10 @@ async def test_a_binding_whose_200_never_came_is_removed_too(prober: SippProber)
     assert server.bindings == {}
 
 
-async def test_a_binding_that_stays_is_a_mark_and_no_failure(prober: SippProber) -> None:
-    run, _ = await probe(prober, Manner.KEEPS_BINDINGS, Flow.REGISTER)
+async def test_a_binding_that_stays_after_a_call_is_a_mark_and_no_failure(prober: SippProber) -> None:
+    run, _ = await probe(prober, Manner.KEEPS_BINDINGS, Flow.CALL)
     assert run.result.failure is None
-    assert "phone could not leave: 500 Location Locked" in {mark.name for mark in run.evidence.marks}
+    assert "callee could not leave: 500 Location Locked" in {mark.name for mark in run.evidence.marks}
 
 
 ODD = "[x] {y} 'z' \"q\" \\ , # % & = + $ ! ^ ~ `|<>@:"
@@ -411,6 +424,105 @@ async def test_calls_of_two_runs_have_nothing_in_common_in_their_call_ids(prober
     assert len(ids) == 3
 
 
+class Trunk(SipServer):
+    """A server that lets everybody call in."""
+
+    def _authorised(self, message: SipText, addr: tuple[str, int], *challenge: Any) -> bool:
+        return message.method == "INVITE" or super()._authorised(message, addr, *challenge)
+
+
+async def test_the_plans_headers_are_in_every_invite_and_nowhere_else(prober: SippProber) -> None:
+    headers = (("X-Billing", 'none; of="yours"'), ("X-Gateway", "<sip:[gw]@[2001:db8::1]>"))
+    run, server = await probe(prober, Manner.PROPER, Flow.CALL, plan=Plan(headers=headers))
+    assert run.result.failure is None
+    for request in server.requests:
+        wanted = [(name, request.get(name.lower())) for name, _ in headers]
+        assert wanted == (
+            list(headers) if request.method == "INVITE" else [("X-Billing", ""), ("X-Gateway", "")]
+        )
+
+
+async def test_the_trunks_side_calls_from_its_own_address_as_who_the_plan_says(prober: SippProber) -> None:
+    plan = Plan(called_from=CalledFrom.TRUNK, caller_id="+15145550100", number="101")
+    async with Trunk(PASSWORDS) as server:
+        request = a_request(Flow.CALL, server.target, plan=plan, accounts=(an_account("101"),))
+        run = await prober.run(request)
+    assert run.result.failure is None
+    (invite,) = (r for r in server.requests if r.method == "INVITE")
+    assert invite.first == "INVITE sip:101@acme.example SIP/2.0"
+    assert invite.get("from").startswith("<sip:+15145550100@127.0.0.1>")
+    assert not invite.get("proxy-authorization")
+
+
+async def test_a_caller_may_call_through_another_front_than_its_callee_is_registered_at(
+    prober: SippProber,
+) -> None:
+    async with SipServer(PASSWORDS) as home, SipServer(PASSWORDS) as other:
+        other.bindings = home.bindings
+        plan = Plan(caller_target=other.target)
+        run = await prober.run(a_request(Flow.CALL, home.target, plan=plan))
+        assert run.result.failure is None
+        assert set(home.methods()) == {"REGISTER"}
+        assert {"INVITE", "ACK", "BYE"} == set(other.methods())
+        other.bindings = {}
+        lost = await prober.run(a_request(Flow.CALL, home.target, plan=plan))
+    assert lost.result.failure is not None
+    assert lost.result.failure.detail == f"caller INVITE through {other.target}: 404 Not Found"
+
+
+@pytest.mark.parametrize(("ring", "hold"), [(0.0, 0.0), (0.5, 0.2), (0.1, 0.8)])
+async def test_the_call_rings_and_is_held_as_long_as_the_plan_says(
+    prober: SippProber, ring: float, hold: float
+) -> None:
+    run, _ = await probe(prober, Manner.PROPER, Flow.CALL, plan=Plan(ring=ring, hold=hold))
+    assert run.result.failure is None
+    marks = {mark.name: mark.at for mark in run.evidence.marks}
+    assert marks["answered"] - marks["callee invited"] == pytest.approx(ring, abs=0.15)
+    assert run.result.timings["sdt"] == pytest.approx(hold, abs=0.25)
+
+
+async def test_no_cue_of_ours_is_in_the_evidence(prober: SippProber) -> None:
+    run, _ = await probe(prober, Manner.PROPER, Flow.CALL)
+    text = "\n".join(message.text for message in run.evidence.messages)
+    assert "CUE" not in text
+
+
+async def test_a_presence_probe_that_is_given_up_takes_down_what_it_put_up(
+    prober: SippProber, tmp_path: Path
+) -> None:
+    async with PresenceServer(PASSWORDS, Habit.NEVER_NOTIFIES) as server:
+        async with under_way(prober, a_request(Flow.PRESENCE, server.target, timeout=PATIENCE)):
+            with anyio.fail_after(PATIENCE):
+                while not server.subscribers:  # noqa: ASYNC110 - the server has no event for it
+                    await anyio.sleep(0.01)
+        assert server.published == {}
+        assert server.subscribers == {}
+    assert programs(tmp_path) == {}
+    assert left_in(tmp_path) == []
+
+
+async def test_over_ipv6_a_server_is_asked_as_well(prober: SippProber) -> None:
+    class Answers(asyncio.DatagramProtocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            self.transport = cast("asyncio.DatagramTransport", transport)
+
+        def datagram_received(self, data: bytes, addr: Any) -> None:
+            self.transport.sendto(SipText.parse(data).reply(200, "OK").encode(), addr)
+
+    try:
+        transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+            Answers, local_addr=("::1", 0)
+        )
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    try:
+        port = transport.get_extra_info("sockname")[1]
+        run = await prober.run(a_request(Flow.OPTIONS, f"sip:[::1]:{port}"))
+    finally:
+        transport.close()
+    assert run.result.failure is None
+
+
 @pytest.fixture(scope="module")
 def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, dict[str, list[Account]]]]:
     """Start the lab's SIP front; give its target and its phones' accounts by tenant."""
@@ -430,12 +542,14 @@ Front = tuple[str, dict[str, list[Account]]]
 
 
 @pytest.mark.parametrize("tenant", [ACME, GLOBEX])
-@pytest.mark.parametrize("flow", [Flow.REGISTER, Flow.CALL])
+@pytest.mark.parametrize("flow", [Flow.OPTIONS, Flow.REGISTER, Flow.CALL, Flow.PRESENCE])
 async def test_the_lab_is_passed_for_each_tenant(
     prober: SippProber, front: Front, flow: Flow, tenant: str
 ) -> None:
     target, accounts = front
-    request = a_request(flow, target, tenant=tenant, accounts=tuple(accounts[tenant][: flow.accounts]))
+    request = a_request(
+        flow, target, tenant=tenant, accounts=tuple(accounts[tenant][: Plan().accounts(flow)])
+    )
     run = await prober.run(request)
     assert run.result.failure is None
     assert not any("could not leave" in mark.name for mark in run.evidence.marks)
@@ -448,7 +562,7 @@ async def test_a_wrong_password_at_the_lab_is_auth(
     target, accounts = front
     first, second = accounts[ACME][:2]
     wrong = Account(ACME, first.user, first.auth_user, Secret("not-the-password"))
-    request = a_request(flow, target, tenant=ACME, accounts=(wrong, second)[: flow.accounts])
+    request = a_request(flow, target, tenant=ACME, accounts=(wrong, second)[: Plan().accounts(flow)])
     run = await prober.run(request)
     assert run.result.failure is not None
     assert run.result.failure.code is FailureCode.AUTH

@@ -14,7 +14,7 @@ from sipp_flows.catalogue import CALLEE
 from synthetic.sipp.process import running
 from synthetic.sipp.program import find_sipp
 from synthetic.sipp.run import Invocation
-from tests.fakes.sip_message import SipText
+from lab.faults.message import SipText
 
 pytestmark = pytest.mark.integration
 

@@ -17,8 +17,8 @@ from rich.console import Console
 from rich.live import Live
 
 from dialtone.cli.demo.receiver import Receiver
-from dialtone.cli.demo.screen import FLOWS, screen, tables
-from dialtone.cli.demo.service import address, check_alive, serving, write_config
+from dialtone.cli.demo.screen import screen, tables
+from dialtone.cli.demo.service import address, check_alive, flows, serving, write_config
 from dialtone.cli.demo.verdict import Proof
 from dialtone.cli.demo.view import Api, View
 from lab import lab
@@ -73,7 +73,7 @@ async def _watched_platform(console: Console, name: str, seconds: float | None, 
         process = await stack.enter_async_context(serving(config, log, mark(state.root)))
         session = await stack.enter_async_context(aiohttp.ClientSession())
         base = address(config)
-        stage = _Stage(Api(session, base), receiver, state, process, log, base)
+        stage = _Stage(Api(session, base), flows(config), receiver, state, process, log, base)
         await stage.wait_until_ready()
         return await stage.run(console, seconds, sabotage=sabotage)
 
@@ -93,6 +93,7 @@ class _Stage:
     """Everything that is running, and what has happened so far."""
 
     api: Api
+    flows: tuple[str, ...]
     receiver: Receiver
     lab: LabState
     process: Process
@@ -125,7 +126,7 @@ class _Stage:
         outcomes = await self.api.outcomes()
         clients = tuple(client.domain for client in self.view.clients)
         came = {status: self.receiver.got(_ALERT, _REPLICA, status) for status in _STATUSES}
-        return Proof(self.view, clients, FLOWS, outcomes, came)
+        return Proof(self.view, clients, self.flows, outcomes, came)
 
     async def _break_and_heal(self, cycle: float, sabotage: bool) -> None:
         acts: tuple[tuple[str, Callable[..., Awaitable[None]]], ...] = (
@@ -147,7 +148,7 @@ class _Stage:
             while True:
                 await self._look()
                 self._tell_webhooks()
-                live.update(screen(self.view, self.events, self._head(seconds)), refresh=True)
+                live.update(screen(self.view, self.flows, self.events, self._head(seconds)), refresh=True)
                 await anyio.sleep(_LOOK_EVERY)
 
     async def _show_plain(self, console: Console) -> None:
@@ -163,7 +164,7 @@ class _Stage:
             shown = len(self.events)
             if monotonic() >= next_table:
                 next_table += _PLAIN_EVERY
-                console.print(*tables(self.view), sep="\n")
+                console.print(*tables(self.view, self.flows), sep="\n")
             await anyio.sleep(_LOOK_EVERY)
 
     async def _look(self) -> bool:

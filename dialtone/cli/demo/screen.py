@@ -10,41 +10,56 @@ from rich.text import Text
 
 from dialtone.cli.demo.view import FlowView, NodeView, View
 
-FLOWS: Final = ("register", "call")
 WIDTH: Final = 80
 """Columns: the whole screen fits a plain terminal."""
 
 _SHOWN: Final = 4
+_WIDE: Final = 3
+"""Up to so many flows have room for their delay; of more only how they ended is shown."""
+_HEADS: Final = {
+    "options": ("options", "opt"),
+    "register": ("register RRD", "reg"),
+    "call": ("call SRD", "call"),
+    "presence": ("presence", "pres"),
+    "blind-transfer": ("blind transfer", "blind"),
+    "attended-transfer": ("attended transfer", "att"),
+    "http": ("http", "http"),
+}
+"""What stands over a flow's column, long and short."""
 _LOOKS: Final = {"pass": ("green", "ok"), "fail": ("bold red", "FAIL"), "inconclusive": ("yellow", "?")}
 
 
-def screen(view: View, events: Sequence[str], head: Sequence[str]) -> RenderableType:
-    """Return the whole screen for rich: 80 columns, and with six tenants and four nodes 24 lines."""
+def screen(view: View, flows: Sequence[str], events: Sequence[str], head: Sequence[str]) -> RenderableType:
+    """Return the whole screen for rich: 80 columns, and with six tenants and four nodes 24 lines.
+
+    `flows` are those that are tested, in the order of their columns.
+    """
     happened = Text("\n".join(events[-_SHOWN:]) or "nothing yet")
     return Group(
         *(Text(line, style="bold" if line is head[0] else "dim") for line in head),
-        *tables(view),
+        *tables(view, flows),
         Panel(happened, title="what happened", title_align="left", border_style="dim", width=WIDTH),
     )
 
 
-def tables(view: View) -> tuple[RenderableType, ...]:
+def tables(view: View, flows: Sequence[str]) -> tuple[RenderableType, ...]:
     """Return the tenants by flows, and the nodes."""
-    return _tenants(view), Text(), _nodes(view)
+    return _tenants(view, flows), Text(), _nodes(view)
 
 
-def _tenants(view: View) -> Table:
+def _tenants(view: View, flows: Sequence[str]) -> Table:
+    wide = len(flows) <= _WIDE
     table = Table(box=None, pad_edge=False, width=WIDTH)
     table.add_column("tenant", no_wrap=True)
-    for flow, delay in zip(FLOWS, ("RRD", "SRD"), strict=True):
-        table.add_column(f"{flow} {delay}", justify="right", no_wrap=True)
-    table.add_column("calls front/pbx", justify="right", no_wrap=True)
+    for flow in flows:
+        table.add_column(_HEADS[flow][not wide], justify="right", no_wrap=True)
+    table.add_column("calls front/pbx" if wide else "calls", justify="right", no_wrap=True)
     for client in view.clients:
         front = view.live("opensips_tenant_dialogs", client.domain)
         pbx = view.live("asterisk_tenant_calls", client.domain)
         table.add_row(
             client.domain,
-            *(_flow(client.flows.get(flow)) for flow in FLOWS),
+            *(_flow(client.flows.get(flow), wide=wide) for flow in flows),
             f"{_count(front)}/{_count(pbx)}",
         )
     return table
@@ -54,10 +69,12 @@ def _count(value: float | None) -> str:
     return "-" if value is None else f"{value:.0f}"
 
 
-def _flow(flow: FlowView | None) -> Text:
+def _flow(flow: FlowView | None, *, wide: bool) -> Text:
     if flow is None:
-        return Text("waiting", style="dim")
+        return Text("waiting" if wide else "...", style="dim")
     style, word = _LOOKS[flow.outcome]
+    if not wide:
+        return Text(word, style=style)
     if flow.outcome == "pass":
         return Text(f"{word} {flow.delay * 1000:.1f} ms" if flow.delay is not None else word, style=style)
     return Text(f"{word} {flow.why}", style=style)

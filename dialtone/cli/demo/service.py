@@ -13,6 +13,7 @@ import anyio
 import yaml
 from anyio.abc import Process
 
+from dialtone.model import Flow
 from lab.base import LabError
 
 _STOP: Final = 8.0
@@ -32,6 +33,12 @@ def write_config(source: Path, webhook: str) -> Path:
 def address(config: Path) -> str:
     """Return the base URL of the service with that configuration."""
     return f"http://{yaml.safe_load(config.read_text())['listen']}"
+
+
+def flows(config: Path) -> tuple[str, ...]:
+    """Return the flows that the service with that configuration tests, each once, in the order of Flow."""
+    tested = {probe["flow"] for probe in yaml.safe_load(config.read_text()).get("probes", ())}
+    return tuple(flow.value for flow in Flow if flow.value in tested)
 
 
 @asynccontextmanager

@@ -1,6 +1,6 @@
 """What the demo proves, and what is missing when it does not (pure)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dialtone.cli.demo.view import View
@@ -44,6 +44,11 @@ class Proof:
             return f"demo failed: {'; '.join(lacks[:3])}{more}"
         nodes = len(self.view.nodes) if self.view else 0
         return (
-            f"demo passed: {nodes} nodes read, {' and '.join(self.flows)} of {len(self.clients)} tenants, "
+            f"demo passed: {nodes} nodes read, {_listed(self.flows)} of {len(self.clients)} tenants, "
             "alert and all-clear"
         )
+
+
+def _listed(words: Sequence[str]) -> str:
+    *first, last = words or ("nothing",)
+    return f"{', '.join(first)} and {last}" if first else last

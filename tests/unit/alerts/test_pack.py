@@ -48,14 +48,16 @@ def test_a_broken_rule_file_is_answered_in_exactly_these_words(path: Path) -> No
     assert said == re.findall(r"^#! (.*)$", path.read_text("utf-8"), re.MULTILINE)
 
 
-def test_the_pack_has_the_four_kinds_of_trouble() -> None:
+def test_the_pack_has_every_kind_of_trouble() -> None:
     told = [(rule.name, rule.when, rule.severity, rule.hold, rule.failing, rule.of) for rule in rules()]
     assert told == [
         ("NodeDown", When.NODE_DOWN, Severity.CRITICAL, 8, 1, 1),
         ("ReplicationBroken", When.REPLICATION_BROKEN, Severity.CRITICAL, 0, 1, 1),
         ("ReplicationLate", When.REPLICATION_LATE, Severity.WARNING, 60, 1, 1),
         ("ProbeFailing", When.PROBE_FAILING, Severity.CRITICAL, 0, 2, 3),
+        ("CertificateExpiring", When.CERTIFICATE_EXPIRING, Severity.WARNING, 0, 1, 1),
     ]
+    assert {rule.when for rule in rules()} == set(When)
 
 
 def test_the_packs_words_can_be_filled_with_what_alerts_are_about() -> None:
@@ -158,7 +160,7 @@ def test_a_path_with_a_nul_is_a_problem_too() -> None:
 
 def test_more_rules_than_a_person_has_are_refused(file: Path) -> None:
     many = [MINE.replace("Mine", f"Mine{number}") for number in range(MAX_RULES + 1)]
-    assert len(rules(write(file, *many[:-1]))) == MAX_RULES + 4
+    assert len(rules(write(file, *many[:-1]))) == MAX_RULES + 5
     with pytest.raises(ConfigError, match="has 101 rules; 100 are the most"):
         rules(write(file, *many))
 

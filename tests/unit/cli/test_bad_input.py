@@ -52,7 +52,7 @@ BREAKS: Final = {
     ),
     "a password in a URL": ("mysql://u@", "mysql://u:sesame-db-5521@", "holds a password; take it out"),
     "accounts missing": ("accounts.csv", "acounts.csv", "acounts.csv does not exist"),
-    "a flow of later": ("flow: call,", "flow: presence,", "'presence' is not supported by this version"),
+    "a key of another flow": ("flow: call,", "flow: call, event: dialog,", "flow call does not know it"),
     "listening for everybody": ("127.0.0.1:0", "0.0.0.0:0", "there are no `access:` tokens"),
 }
 

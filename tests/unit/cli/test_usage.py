@@ -16,11 +16,19 @@ BOLT: Final = "bolt.ntek.clusterpbx.example"
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["probe"], "Missing argument '{register|call}'"),
+        (["probe"], "Missing argument '{options|register|call|"),
         (["probe", "call"], "Missing argument 'CONFIG'"),
         (["probe", "call", "CONFIG"], "Missing option '--tenant'"),
-        (["probe", "dial", "CONFIG", "--tenant", ACME], "'dial' is not one of 'register', 'call'"),
+        (["probe", "dial", "CONFIG", "--tenant", ACME], "'dial' is not one of 'options', 'register', 'call'"),
         (["probe", "call", "CONFIG", "--tenant", ACME, "--engine", "pjsip"], "'pjsip' is not"),
+        (
+            ["probe", "call", "CONFIG", "--tenant", ACME, "--engine", "service"],
+            "service runs flow http alone",
+        ),
+        (
+            ["probe", "call", "CONFIG", "--tenant", ACME, "--probe", "cals"],
+            "no probe is called 'cals'; of flow call there are calls",
+        ),
         (["probe", "call", "CONFIG", "--tenant", ACME, "--count", "0"], "0 is not in the range"),
         (["probe", "call", "CONFIG", "--tenant", ACME, "--count", "many"], "'many' is not a valid integer"),
         (
@@ -125,3 +133,20 @@ def test_help_is_an_answer(dialtone: Dialtone, arguments: list[str]) -> None:
     said = dialtone(*arguments)
     assert (said.code, said.err) == (0, "")
     assert said.out
+
+
+def test_a_probe_of_another_flow_is_named_with_those_that_fit(dialtone: Dialtone, config: Path) -> None:
+    more = (
+        '  - {name: ping, flow: options, target: "sip:h"}\n  - {name: pong, flow: options, target: "sip:h"}\n'
+    )
+    config.write_text(config.read_text() + more)
+    said = dialtone("probe", "options", config, "--tenant", ACME, "--probe", "calls")
+    assert (said.code, said.out) == (3, "")
+    assert "calls has flow call; of flow options there are ping, pong" in said.err
+
+
+def test_an_engine_that_can_not_do_a_probe_is_refused_and_why(dialtone: Dialtone, config: Path) -> None:
+    config.write_text(config.read_text() + '  - {name: safe, flow: options, target: "sips:h"}\n')
+    said = dialtone("probe", "options", config, "--tenant", ACME, "--engine", "sipp")
+    assert (said.code, said.out) == (3, "")
+    assert "of probe safe: engine sipp speaks UDP alone here, not TLS" in said.err

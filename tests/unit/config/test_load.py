@@ -61,6 +61,11 @@ def test_a_probe_leaves_out_tenants_without_enough_accounts_and_says_so(read: Re
     assert (calls.skipped, registers.skipped) == (("ntek.clusterpbx.example",), ())
     assert found.notes == (
         "probe calls leaves out 1 tenant with too few accounts (call needs 2): ntek.clusterpbx.example (0)",
+        (
+            "when they fall together, these probes need 3 accounts of a tenant (calls 2, registers 1), and 1 "
+            "tenant has fewer; the one that finds none free is inconclusive (account-busy): "
+            "acme.ntek.clusterpbx.example (2)"
+        ),
     )
 
 

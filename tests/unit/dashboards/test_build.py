@@ -79,13 +79,24 @@ def test_a_panel_that_names_a_metric_nobody_exports_is_refused(
 def test_every_panel_says_what_it_shows_and_in_which_unit(overview: dict[str, Any]) -> None:
     for panel in panels(overview):
         assert panel["description"].endswith("."), panel["title"]
-        assert panel["fieldConfig"]["defaults"]["unit"] in {"short", "s"}, panel["title"]
+        assert panel["fieldConfig"]["defaults"]["unit"] in {"short", "s", "percentunit"}, panel["title"]
 
 
 def test_seconds_are_shown_as_seconds(overview: dict[str, Any]) -> None:
     for panel in panels(overview):
         seconds = {"_seconds" in target["expr"] for target in panel["targets"]}
         assert seconds == {panel["fieldConfig"]["defaults"]["unit"] == "s"}, panel["title"]
+
+
+def test_every_ratio_is_a_share_and_leaves_out_what_has_no_denominator(overview: dict[str, Any]) -> None:
+    shares = [
+        panel for panel in panels(overview) if panel["fieldConfig"]["defaults"]["unit"] == "percentunit"
+    ]
+    abbreviations = [re.search(r"\((\w+)\)", panel["title"]) for panel in shares]
+    assert [found[1] for found in abbreviations if found] == ["SER", "SEER", "SCR", "ISA", "IRA"]
+    for panel in shares:
+        [target] = panel["targets"]
+        assert re.search(r"/ \(\(.*\) > 0\)$", target["expr"]), panel["title"]
 
 
 def test_every_query_goes_to_the_chosen_prometheus(overview: dict[str, Any]) -> None:

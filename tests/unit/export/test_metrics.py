@@ -1,8 +1,8 @@
 """The kernel's table of metrics fits the catalogue and the types."""
 
-from dialtone.export.metrics import METRICS, timing_metric
+from dialtone.export.metrics import FOLDED_TO_THE_LEAST, METRICS, count_metric, timing_metric
 from dialtone.model import Catalog, Kind
-from dialtone.model.probe import TIMINGS
+from dialtone.model.probe import COUNTS, TIMINGS
 
 
 def test_the_table_fits_the_catalogue_and_names_nothing_twice() -> None:
@@ -31,3 +31,13 @@ def test_no_label_names_a_call_a_user_or_an_address() -> None:
         *("rule", "severity", "state", "version", "job_kind", "receiver"),
     }
     assert {label for definition in METRICS for label in definition.labels} == known
+
+
+def test_every_count_has_a_counter() -> None:
+    catalog = Catalog(METRICS)
+    assert {catalog[count_metric(name)].kind for name in COUNTS} == {Kind.COUNTER}
+
+
+def test_only_gauges_fold_to_the_least() -> None:
+    catalog = Catalog(METRICS)
+    assert {catalog[name].kind for name in FOLDED_TO_THE_LEAST} == {Kind.GAUGE}

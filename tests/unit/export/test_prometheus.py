@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from dialtone.export.metrics import METRICS
+from dialtone.export.metrics import METRICS, count_metric
 from dialtone.export.prometheus import Exposition
 from dialtone.model import (
+    COUNTS,
     Catalog,
     CatalogError,
     CollectFailure,
@@ -33,6 +34,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.results import ACME, BOLT, NOON, a_node, a_run, a_state
 
 RESELLER = "ntek.clusterpbx.example"
+CERTIFICATE = "dialtone_probe_certificate_expires_timestamp_seconds"
 REQUESTS = MetricDef("opensips_core_requests_total", Kind.COUNTER, "Requests received", ("node", "method"))
 CALLS = MetricDef(
     "opensips_tenant_calls",
@@ -290,6 +292,81 @@ async def test_trouble_of_our_own_does_not_touch_success(exposition: Exposition)
     assert await success_after(FailureCode.ENGINE_MISSING) == 0
 
 
+async def test_of_several_probes_of_a_flow_one_that_fails_is_not_hidden_by_another_that_passes(
+    exposition: Exposition,
+) -> None:
+    async def success_after(probe: str, failure: FailureCode | None) -> float | None:
+        await exposition.probe_ended(a_run(probe=probe, failure=failure))
+        return value(exposition, "dialtone_probe_success", tenant=ACME)
+
+    assert await success_after("echo", None) == 1
+    assert await success_after("voicemail", FailureCode.SIP_4XX) == 0
+    assert await success_after("echo", None) == 0
+    assert await success_after("voicemail", None) == 1
+
+
+def counters(exposition: Exposition, **labels: str) -> dict[str, float]:
+    """Return the counters of requests with these labels, by the name of what they count."""
+    found = {name: value(exposition, count_metric(name), **labels) for name in COUNTS}
+    return {name: count for name, count in found.items() if count is not None}
+
+
+async def test_requests_of_conclusive_probes_are_counted_whatever_they_ended_in(
+    exposition: Exposition,
+) -> None:
+    answered = {"invite": 1, "invite_200": 1, "session_complete": 1}
+    await exposition.probe_ended(a_run(counts=answered))
+    await exposition.probe_ended(
+        a_run(failure=FailureCode.TIMEOUT, counts={"invite": 1, "invite_ineffective": 1})
+    )
+    await exposition.probe_ended(a_run(failure=FailureCode.NO_PORT, counts={"invite": 10}))
+    await exposition.probe_ended(a_run(origin=Origin.MANUAL, counts={"invite": 100}))
+    assert counters(exposition, tenant=ACME, reseller=RESELLER, flow="call") == {
+        "invite": 2,
+        "invite_200": 1,
+        "invite_3xx": 0,
+        "invite_end_user": 0,
+        "invite_ineffective": 1,
+        "session_complete": 1,
+    }
+
+
+async def test_a_flow_without_requests_of_a_kind_has_no_counter_of_it(exposition: Exposition) -> None:
+    await exposition.probe_ended(a_run(flow=Flow.REGISTER, counts={"register": 1}))
+    assert counters(exposition) == {"register": 1, "register_failed": 0}
+    await exposition.probe_ended(a_run(BOLT, flow=Flow.HTTP))
+    assert counters(exposition, tenant=BOLT) == {}
+
+
+@pytest.mark.parametrize("counts", [{"faxes": 1}, {"invite": -1}])
+async def test_a_count_that_makes_no_sense_is_logged_once_and_left_out(
+    exposition: Exposition, counts: Mapping[str, int]
+) -> None:
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(3):
+            await exposition.probe_ended(a_run(counts=counts))
+    assert [entry["log_level"] for entry in logs] == ["error"]
+    assert counters(exposition) == {}
+    assert value(exposition, "dialtone_probe_outcome_total") == 3
+
+
+async def test_of_several_certificates_the_first_to_end_is_shown_until_it_is_renewed(
+    exposition: Exposition,
+) -> None:
+    async def expires_after(probe: str, days: float | None) -> float | None:
+        expires = None if days is None else NOON + timedelta(days=days)
+        await exposition.probe_ended(a_run(probe=probe, flow=Flow.HTTP, expires=expires))
+        shown = value(exposition, CERTIFICATE, tenant=ACME, flow="http")
+        return None if shown is None else (shown - NOON.timestamp()) / 86_400
+
+    assert await expires_after("plain", None) is None
+    assert await expires_after("admin", 60) == 60
+    assert await expires_after("provisioning", 5) == 5
+    assert await expires_after("admin", 59) == 5
+    assert await expires_after("provisioning", None) == 5
+    assert await expires_after("provisioning", 90) == 59
+
+
 async def test_timings_of_probes_that_passed_fill_cumulative_buckets(exposition: Exposition) -> None:
     for seconds in (0.004, 0.005, 0.15, 60.0):
         await exposition.probe_ended(a_run(timings={"srd": seconds}))
@@ -326,6 +403,8 @@ async def test_a_service_that_starts_again_goes_on_counting_from_what_the_store_
             started=NOON + timedelta(seconds=number),
             failure=failure,
             timings={"srd": 0.004 * number, "sdt": 3.0},
+            counts={"invite": 1, "invite_200": number % 2},
+            expires=NOON + timedelta(days=number),
         )
         for tenant in (ACME, BOLT)
         for number, failure in enumerate(failures)
@@ -412,6 +491,24 @@ def test_servers_and_unattributed_traffic_are_never_folded(clock: FakeClock) -> 
     assert value(exposition, CALLS.name, tenant="_unknown") == 7
     assert value(exposition, CALLS.name, tenant="_other") == 1
     assert value(exposition, "dialtone_alerts") == 1
+
+
+async def test_of_folded_tenants_the_worst_success_and_the_first_certificate_to_end_are_shown(
+    clock: FakeClock,
+) -> None:
+    exposition = exposition_of(clock, max_series=1)
+    await exposition.probe_ended(a_run(ACME, expires=NOON + timedelta(days=9), counts={"invite": 3}))
+    await exposition.probe_ended(a_run(BOLT, expires=NOON + timedelta(days=8), counts={"invite": 4}))
+    await exposition.probe_ended(a_run("c.example", expires=NOON + timedelta(days=10)))
+
+    def other(name: str) -> float | None:
+        return value(exposition, name, tenant="_other")
+
+    assert other("dialtone_probe_success") == 1
+    assert other(CERTIFICATE) == (NOON + timedelta(days=8)).timestamp()
+    assert other(count_metric("invite")) == 7
+    await exposition.probe_ended(a_run(BOLT, failure=FailureCode.TLS))
+    assert other("dialtone_probe_success") == 0
 
 
 async def test_folded_probes_are_summed_bucket_by_bucket_and_go_on_counting(clock: FakeClock) -> None:

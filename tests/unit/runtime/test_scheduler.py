@@ -79,6 +79,24 @@ async def test_starts_are_spread_over_the_whole_interval(clock: FakeClock) -> No
     assert min(quarters.values()) > 30
 
 
+async def test_a_given_phase_is_kept_whenever_the_job_is_added(clock: FakeClock) -> None:
+    scheduler = Scheduler(clock, random.Random(7))
+    early, late = Job(clock), Job(clock)
+    scheduler.add("early", 60, early, phase=0.25)
+    async with running(scheduler):
+        await clock.advance(40)
+        scheduler.add("late", 60, late, phase=0.5)
+        await clock.advance(100)
+    assert early.began == [15, 75, 135]
+    assert late.began == [90]
+
+
+@pytest.mark.parametrize("phase", [-0.1, 1.0, float("nan")])
+async def test_a_phase_is_a_share_of_the_interval(clock: FakeClock, phase: float) -> None:
+    with pytest.raises(ValueError, match="the phase of job must be"):
+        Scheduler(clock, random.Random(0)).add("job", 60, Job(clock), phase=phase)
+
+
 async def test_planned_says_the_due_time_in_utc_and_its_slot(clock: FakeClock) -> None:
     scheduler, job = Scheduler(clock, FixedRandom(0.5)), Job(clock)
     scheduler.add("job", 60, job)

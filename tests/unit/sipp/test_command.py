@@ -78,8 +78,11 @@ def test_keys_and_their_values_are_single_words_even_when_they_look_like_options
         {"-bg": "x"},
         {"": "x"},
         {"a": "two\r\nlines"},
+        {"a": "\r\nName without a colon"},
+        {"a": "\r\nName: value\r\n"},
+        {"a": "\nName: value"},
         {"a": "nul\0"},
-        {"a": "x" * 2000},
+        {"a": "x" * 5000},
         {f"k{number}": "x" for number in range(100)},
     ],
 )

@@ -2,13 +2,14 @@
 
 import pytest
 
-from dialtone.model import Flow
+from dialtone.model import Flow, Plan
 from sipp_flows.catalogue import FLOWS
-from synthetic.agents.phone import EXPIRES as EXPIRES_ON_SIPPY
+from synthetic.agents.registration import EXPIRES as EXPIRES_ON_SIPPY
 from synthetic.probes.base import FlowError
-from synthetic.probes.call import HOLD
-from synthetic.probes.runner import PARTIES
-from synthetic.sipp.flows import EXPIRES, HELD, Ports
+from synthetic.sipp.flows import JOURNEYS, journey
+from synthetic.sipp.ports import Ports
+from synthetic.sipp.registration import EXPIRES
+from tests.fakes.sip_probes import a_request
 
 
 def test_two_runs_never_share_a_port() -> None:
@@ -31,14 +32,34 @@ def test_no_port_is_no_fault_of_the_platform() -> None:
     assert "no SIP port on 192.0.2.1" in caught.value.detail
 
 
-def test_a_lost_ack_is_given_again_before_the_call_ends() -> None:
-    """T1 of RFC 3261 17.1.1.1: the 200 comes again after 0.5 s."""
-    assert HELD > 0.6 > HOLD
-
-
 def test_both_engines_bind_for_as_long() -> None:
     assert EXPIRES == EXPIRES_ON_SIPPY
 
 
-def test_every_flow_of_the_model_has_scenarios_and_parties() -> None:
-    assert set(FLOWS) == set(PARTIES) == set(Flow)
+def test_every_flow_that_has_sip_has_scenarios_and_runs() -> None:
+    assert set(FLOWS) == set(JOURNEYS) == set(Flow) - {Flow.HTTP}
+
+
+@pytest.mark.parametrize(
+    ("plan", "said"),
+    [
+        (Plan(outbound_proxy="sip:127.0.0.1"), "outbound_proxy"),
+        (Plan(headers=(("X-Mark", "a\r\nVia: b"),)), "line break"),
+        (Plan(headers=(("", "a"),)), "it is no name"),
+    ],
+)
+def test_what_sipp_can_not_be_asked_for_is_said_before_anything_runs(plan: Plan, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        journey(a_request(Flow.CALL, plan=plan))
+
+
+@pytest.mark.parametrize("target", ["sip:127.0.0.1;transport=tcp", "sips:127.0.0.1", "http://127.0.0.1"])
+def test_a_target_or_a_callers_target_that_is_not_over_udp_is_said_before_anything_runs(target: str) -> None:
+    for request in (a_request(Flow.CALL, target), a_request(Flow.CALL, plan=Plan(caller_target=target))):
+        with pytest.raises(ValueError, match=r"UDP alone|no target"):
+            journey(request)
+
+
+def test_the_admin_page_is_no_flow_of_sipps() -> None:
+    with pytest.raises(ValueError, match="SIPp has no flow http"):
+        journey(a_request(Flow.HTTP))

@@ -6,37 +6,42 @@ from typing import Any
 import pytest
 
 from dialtone.model import Failure, FailureCode, Outcome
+from synthetic.sipp import call, register
+from synthetic.sipp.excuses import excused, overloaded
+from synthetic.sipp.judging import Verdict, judged, left
 from synthetic.sipp.lateness import LATE
 from synthetic.sipp.record import Leg
 from synthetic.sipp.run import Ending, Traced
-from synthetic.sipp.verdict import Legs, Verdict, excused, judge, left, overloaded
+from synthetic.sipp.trip import Trip
 from tests.fakes.sipp_runs import (
     CALL_ID,
+    a_binding,
     a_call,
+    a_call_trip,
     a_callee,
     a_caller,
     a_leg,
+    a_register_trip,
     a_registration,
     a_request_received,
     a_request_sent,
     a_response,
-    legs,
 )
 
 SENT = (a_request_sent("REGISTER"),)
 INVITED = (a_request_sent("INVITE"),)
 
 
-def registered(leg: Leg, refusing: str | None = None) -> Verdict:
-    return judge(legs(leg, refusing=refusing), call=False)
+def registered(leg: Leg, *, closed: bool = False) -> Verdict:
+    return judged(register.JOURNEY, a_register_trip(leg, closed=closed))
 
 
-def called(made: Legs) -> Verdict:
-    return judge(made, call=True)
+def called(made: Trip) -> Verdict:
+    return judged(call.JOURNEY, made)
 
 
 def test_a_registration_that_passed_has_no_failure() -> None:
-    assert registered(a_registration()) == Verdict(None, 200)
+    assert registered(a_binding()) == Verdict(None, 200)
 
 
 def test_a_call_that_both_ends_saw_has_no_failure() -> None:
@@ -91,10 +96,10 @@ def test_silence_is_a_timeout(failed: str) -> None:
 
 def test_silence_of_a_closed_port_says_so() -> None:
     leg = a_leg("phone", messages=SENT, failed="FailedTimeoutOnRecv")
-    failure = registered(leg, refusing="127.0.0.1:5060").failure
+    failure = registered(leg, closed=True).failure
     assert failure is not None
     assert failure.code is FailureCode.TIMEOUT
-    assert failure.detail.endswith("nothing listens on 127.0.0.1:5060 (ICMP port unreachable)")
+    assert failure.detail.endswith("nothing listens on 192.0.2.1:5060 (ICMP port unreachable)")
 
 
 @pytest.mark.parametrize(
@@ -188,7 +193,9 @@ def test_a_sipp_that_sent_nothing_blames_nobody_else() -> None:
 
 def test_a_call_fails_with_its_callees_registration() -> None:
     refused = a_leg("callee", "refused 500", messages=(*SENT, a_response(500, "REGISTER")))
-    assert called(legs(refused)) == Verdict(Failure(FailureCode.SIP_5XX, "callee REGISTER: 500 Because"), 500)
+    assert called(a_call_trip(refused)) == Verdict(
+        Failure(FailureCode.SIP_5XX, "callee REGISTER: 500 Because"), 500
+    )
 
 
 @pytest.mark.parametrize(
@@ -226,7 +233,7 @@ def test_a_call_fails_with_its_callees_registration() -> None:
             a_caller(),
             a_callee(f"invited {CALL_ID}", f"unacknowledged {CALL_ID}"),
             FailureCode.TIMEOUT,
-            "callee answer: the ACK did not arrive before the BYE",
+            "callee answer: the ACK did not arrive within 2 s",
             None,
         ),
         (
@@ -237,7 +244,7 @@ def test_a_call_fails_with_its_callees_registration() -> None:
             None,
         ),
         (
-            a_caller("answered 200", "dropped"),
+            a_caller("answered 200", "dropped", messages=(*INVITED, a_request_received("BYE", 2.6))),
             a_callee(),
             FailureCode.UNEXPECTED_MESSAGE,
             "hold: the platform ended the call that had been answered",
@@ -253,7 +260,7 @@ def test_a_call_fails_with_its_callees_registration() -> None:
         (
             a_caller(
                 *("answered 200", "hanging-up"),
-                messages=(*INVITED, a_request_sent("BYE"), a_response(481, "BYE")),
+                messages=(*INVITED, a_request_sent("BYE", 3.1), a_response(481, "BYE", 3.2)),
                 failed="FailedUnexpectedMessage",
             ),
             a_callee(),
@@ -306,7 +313,7 @@ def test_a_callees_sipp_that_dies_is_the_cause_of_what_the_caller_saw() -> None:
 
 
 def test_a_deadline_before_the_caller_could_begin_is_its_timeout() -> None:
-    failure = called(legs(a_registration("callee"), a_callee("nothing"))).failure
+    failure = called(a_call_trip(callee=a_callee("nothing"))).failure
     assert failure == Failure(FailureCode.TIMEOUT, "caller INVITE: not done 3 s after the start")
 
 

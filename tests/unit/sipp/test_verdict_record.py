@@ -3,20 +3,30 @@
 import pytest
 
 from dialtone.model import Secret
-from synthetic.sipp.record import marks, messages, said, timings
+from synthetic.sipp import call, register
+from synthetic.sipp.record import Leg, agreed, messages, said
 from synthetic.sipp.run import Traced
 from tests.fakes.sipp_runs import (
     CALL_ID,
     LOCAL,
+    a_call,
+    a_call_trip,
     a_callee,
     a_caller,
     a_leg,
+    a_register_trip,
     a_registration,
     a_request_received,
     a_request_sent,
     a_response,
-    a_trip,
+    a_timer,
 )
+
+
+def timings(registration: Leg, caller: Leg | None) -> tuple[dict[str, float], bool]:
+    if caller is None:
+        return agreed(register.timings(a_register_trip(registration)))
+    return agreed(call.timings(a_call_trip(registration, caller=caller)))
 
 
 def test_rrd_is_from_the_first_register_to_its_200() -> None:
@@ -64,7 +74,7 @@ def test_a_180_that_the_200_overtook_leaves_the_200_to_end_both() -> None:
 
 
 def test_a_wall_clock_that_was_set_leaves_the_timings_to_sipps_own_clock() -> None:
-    trips = (a_trip("pdd", 0.252), a_trip("srd", 0.404), a_trip("sdd", 60.0))
+    trips = (a_timer("pdd", 0.252), a_timer("srd", 0.404), a_timer("sdd", 60.0))
     measured, clock_set = timings(a_registration(), a_caller(round_trips=trips))
     assert clock_set
     assert measured == {"srd": 0.252, "pdd": 0.252, "sdd": 60.0}
@@ -76,7 +86,7 @@ def test_a_negative_timing_is_never_told() -> None:
 
 
 def test_sipps_own_clock_may_differ_by_its_step() -> None:
-    trips = (a_trip("rrd", 0.036),)
+    trips = (a_timer("rrd", 0.036),)
     leg = a_leg("phone", "registered 200", messages=a_registration().finished.messages, round_trips=trips)
     measured, clock_set = timings(leg, None)
     assert measured == {"rrd": pytest.approx(0.03)}
@@ -84,20 +94,24 @@ def test_sipps_own_clock_may_differ_by_its_step() -> None:
 
 
 def test_instants_have_the_names_that_the_other_engine_gives_them() -> None:
-    assert [(m.name, m.at) for m in marks(a_registration(), None, None)] == [("registered", 1.03)]
-    assert [(m.name, m.at) for m in marks(a_registration("callee"), a_callee(), a_caller())] == [
+    assert [(m.name, m.at) for m in register.marks(a_register_trip())] == [
+        ("registered", 1.03),
+        ("binding seen", 1.05),
+        ("unregistered", 1.07),
+    ]
+    assert [(m.name, m.at) for m in call.marks(a_call())] == [
         ("callee registered", 1.03),
         ("answered", 2.4),
         ("hung up", 3.1),
         ("callee invited", 2.2),
         ("callee acknowledged", 2.5),
-        ("callee hung up on", 3.2),
+        ("callee hung up on", 3.12),
     ]
 
 
 def test_a_strangers_messages_are_no_instants_of_ours() -> None:
     exchange = (a_request_received("INVITE", 2.1, "stranger"), a_request_received("INVITE", 2.2))
-    found = marks(a_registration(), a_callee(f"invited {CALL_ID}", messages=exchange), None)
+    found = call.marks(a_call_trip(callee=a_callee(f"invited {CALL_ID}", messages=exchange)))
     assert [m.at for m in found if m.name == "callee invited"] == [2.2]
 
 
@@ -106,7 +120,7 @@ def test_messages_are_in_the_order_of_time_with_both_addresses_and_no_secret() -
         2.05, "sent", 'MESSAGE sip:x SIP/2.0\r\nAuthorization: Digest response="42"\r\n\r\nhunter-two'
     )
     legs = (a_registration("callee"), a_caller(messages=(letter,)))
-    found = messages(legs, ("192.0.2.1", 5060), [Secret("hunter-two")], 1.0)
+    found = messages(legs, [Secret("hunter-two")], 1.0)
     assert [message.at for message in found] == sorted(message.at for message in found)
     assert found[0].at == pytest.approx(0.0)
     assert (found[0].source, found[0].destination) == (f"{LOCAL[0]}:{LOCAL[1]}", "192.0.2.1:5060")

@@ -1,6 +1,7 @@
 """Files that earlier versions wrote: what was in them is there, and counters go on from it.
 
-tests/data/store/schema-1.sqlite3 was written by the program whose newest migration was 0001.
+tests/data/store/schema-N.sqlite3 was written by the program whose newest migration was N. Their results,
+alerts and leases are the same; schema-2 has a message that waits and a probe that began, too.
 """
 
 import shutil
@@ -26,7 +27,7 @@ from dialtone.model import (
 from dialtone.store import open_store
 from tests.fakes.records import NOON, a_message, a_result, an_alert
 
-WRITTEN: Final = Path(__file__).parents[2] / "data" / "store" / "schema-1.sqlite3"
+WRITTEN: Final = Path(__file__).parents[2] / "data" / "store"
 
 ALICE: Final = Scope.everything()
 ACME: Final = "acme.ntek.clusterpbx.example"
@@ -38,11 +39,15 @@ def seconds(count: float) -> timedelta:
     return timedelta(seconds=count)
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A data folder as the earlier version left it."""
-    shutil.copyfile(WRITTEN, tmp_path / "dialtone.sqlite3")
-    return tmp_path
+@pytest.fixture(params=[1, 2], ids=["schema 1", "schema 2"])
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A data folder as an earlier version left it."""
+    return left_by(request.param, tmp_path)
+
+
+def left_by(schema: int, folder: Path) -> Path:
+    shutil.copyfile(WRITTEN / f"schema-{schema}.sqlite3", folder / "dialtone.sqlite3")
+    return folder
 
 
 def histogram(size: int, total: float, **counts: int) -> TimingTotals:
@@ -152,15 +157,38 @@ async def test_results_alerts_and_leases_are_what_they_were(folder: Path) -> Non
 async def test_an_upgraded_file_takes_what_is_new(folder: Path) -> None:
     store = await open_store(folder)
     event = an_alert("new", probe="calls", location="mtl1")
-    await store.put_alerts([event], [a_message("k1", event)])
-    await store.begin_result(a_result("begun"))
+    await store.put_alerts([event], [a_message("k2", event)])
+    await store.begin_result(a_result("begun now"))
     assert event in await store.alerts(ALICE)
-    assert [entry.message for entry in await store.outbox()] == [a_message("k1", event)]
-    assert await store.adopt_unended() == [a_result("begun")]
+    assert a_message("k2", event) in [entry.message for entry in await store.outbox()]
+    assert a_result("begun now") in await store.adopt_unended()
+    counted = a_result("counted", counts={"invite": 1}, certificate_expires=NOON)
+    await store.add_results([counted])
+    assert await store.result(ALICE, "counted") == counted
+    assert await store.probe_counts(ALICE, since=NOON) == {ACME: {"invite": 1}}
     await store.aclose()
 
 
-async def test_a_result_with_damaged_timings_does_not_stop_the_upgrade(folder: Path) -> None:
+async def test_results_of_a_time_before_counts_have_none(folder: Path) -> None:
+    store = await open_store(folder)
+    assert all(result.counts == {} for result in await store.results(ALICE))
+    assert all(result.certificate_expires is None for result in await store.results(ALICE))
+    assert await store.probe_counts(ALICE, since=NOON) == {}
+    await store.aclose()
+
+
+async def test_messages_that_waited_and_probes_that_began_are_there(tmp_path: Path) -> None:
+    store = await open_store(left_by(2, tmp_path))
+    [entry] = await store.outbox()
+    [begun] = await store.adopt_unended()
+    [alert] = [alert for alert in await store.alerts(ALICE) if alert.fingerprint == "registers"]
+    assert entry.message == a_message("k1", alert)
+    assert (begun.id, begun.outcome, begun.counts) == ("begun", INCONCLUSIVE, {})
+    await store.aclose()
+
+
+async def test_a_result_with_damaged_timings_does_not_stop_the_upgrade(tmp_path: Path) -> None:
+    folder = left_by(1, tmp_path)
     database = sqlite3.connect(folder / "dialtone.sqlite3")
     with database:
         database.execute("UPDATE results SET timings = '{\"srd\": 0.' WHERE id = 'par-1'")

@@ -3,14 +3,27 @@
 import asyncio
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
-from dialtone.model import Engine, FailureCode, Flow, NodeState, Origin, Outcome, ProbeResult, ProbeRun, Scope
+from dialtone.config import EvidenceLimits
+from dialtone.model import (
+    Engine,
+    Failure,
+    FailureCode,
+    Flow,
+    NodeState,
+    Origin,
+    Outcome,
+    Plan,
+    ProbeResult,
+    ProbeRun,
+    Scope,
+)
 from dialtone.ports import Prober, StoreError
 from dialtone.store import MemoryStore
 from synthetic.driver import ProbeDriver
@@ -37,6 +50,20 @@ class Spec:
     engine: Engine = Engine.SIPPY
     target: str = "sip:127.0.0.1:5060"
     timeout: float = 10.0
+    plan: Plan = field(default_factory=Plan)
+
+
+class Judge:
+    """A canary that says what it is told, and remembers who asked."""
+
+    def __init__(self, *says: Failure | None) -> None:
+        self._says = list(says)
+        self.asked: list[Engine] = []
+
+    async def trouble(self, engine: Engine) -> Failure | None:
+        """Say it."""
+        self.asked.append(engine)
+        return self._says.pop(0) if len(self._says) > 1 else self._says[0]
 
 
 class Notes:
@@ -99,7 +126,9 @@ def notes() -> Notes:
 
 @pytest.fixture
 def driver_of(clock: FakeClock, store: FullDisk, notes: Notes, tmp_path: Path) -> Callable[..., ProbeDriver]:
-    def make(prober: Prober | None, caps: tuple[float, int] = (1000.0, 50)) -> ProbeDriver:
+    def make(
+        prober: Prober | None, caps: tuple[float, int] = (1000.0, 50), canary: Judge | None = None
+    ) -> ProbeDriver:
         return ProbeDriver(
             probers={} if prober is None else {Engine.SIPPY: prober},
             store=store,
@@ -108,8 +137,9 @@ def driver_of(clock: FakeClock, store: FullDisk, notes: Notes, tmp_path: Path) -
             accounts=ACCOUNTS,
             location="mtl1",
             caps=caps,
-            evidence=EvidenceStore(tmp_path, timedelta(days=7)),
+            evidence=EvidenceStore(tmp_path, EvidenceLimits()),
             rng=random.Random(7),
+            canary=canary,
         )
 
     return make
@@ -387,3 +417,87 @@ async def test_without_a_store_no_account_is_given_out_twice(
     used = [account.user for request in prober.requests for account in request.accounts]
     assert len(used) == len(set(used)) == 4
     assert {failure.code for failure in codes if failure} == {FailureCode.ACCOUNT_BUSY}
+
+
+BROKEN = Failure(FailureCode.TIMEOUT, "no answer from 127.0.0.1")
+
+
+async def test_a_failure_while_our_own_canary_fails_is_inconclusive_and_says_both(
+    driver_of: Make, clock: FakeClock, notes: Notes, store: FullDisk
+) -> None:
+    canary = Judge(BROKEN)
+    ended = await run(driver_of(FakeProber(clock, [FailureCode.AUTH]), canary=canary), clock)
+    assert ended.result.outcome is Outcome.INCONCLUSIVE
+    assert ended.result.failure == Failure(
+        FailureCode.CANARY_FAILED,
+        "our own canary failed (timeout: no answer from 127.0.0.1); without that: auth: as told",
+    )
+    assert canary.asked == [Engine.SIPPY]
+    assert [told.result.attempt for told in notes.runs] == [1]
+    assert await store.results(EVERYTHING) == [ended.result]
+
+
+async def test_a_failure_while_our_own_canary_passes_stays_one_and_is_confirmed(
+    driver_of: Make, clock: FakeClock, notes: Notes
+) -> None:
+    canary = Judge(None)
+    ended = await run(driver_of(FakeProber(clock, [FailureCode.TIMEOUT] * 2), canary=canary), clock)
+    assert ended.result.failure == Failure(FailureCode.TIMEOUT, "as told")
+    assert len(canary.asked) == len(notes.runs) == 2
+
+
+async def test_a_canary_that_fails_at_the_confirmation_makes_only_that_inconclusive(
+    driver_of: Make, clock: FakeClock, notes: Notes
+) -> None:
+    canary = Judge(None, BROKEN)
+    await run(driver_of(FakeProber(clock, [FailureCode.TIMEOUT] * 2), canary=canary), clock)
+    assert [told.result.outcome for told in notes.runs] == [Outcome.FAIL, Outcome.INCONCLUSIVE]
+
+
+@pytest.mark.parametrize(
+    ("code", "origin"),
+    [
+        (None, Origin.SCHEDULE),
+        (FailureCode.ENGINE_CRASHED, Origin.SCHEDULE),
+        (FailureCode.TIMEOUT, Origin.MANUAL),
+    ],
+)
+async def test_no_canary_is_asked_about_a_pass_nor_our_own_trouble_nor_by_hand(
+    driver_of: Make, clock: FakeClock, code: FailureCode | None, origin: Origin
+) -> None:
+    canary = Judge(BROKEN)
+    driver = driver_of(FakeProber(clock, [code]), canary=canary)
+    ended = await run(driver, clock, origin=origin)
+    assert canary.asked == []
+    assert (ended.result.failure.code if ended.result.failure else None) is code
+
+
+async def test_flows_of_every_kind_share_the_accounts_and_never_hold_one_twice(
+    driver_of: Make, clock: FakeClock
+) -> None:
+    prober = FakeProber(clock, lasts=3.0)
+    driver = driver_of(prober)
+    flows = (Flow.BLIND_TRANSFER, Flow.REGISTER, Flow.PRESENCE, Flow.OPTIONS)
+    runs = [
+        asyncio.create_task(driver.run(Spec(flow=flow), TENANT, origin=Origin.MANUAL, slot=0))
+        for flow in flows
+    ]
+    for _ in range(10):
+        await clock.advance(0.5)
+        await asyncio.wait(runs, timeout=0.01)
+    codes = [(await ended).result.failure for ended in runs]
+    used = [account.user for request in prober.requests for account in request.accounts]
+    assert len(used) == len(set(used)) == 4
+    assert [failure.code if failure else None for failure in codes] == [
+        None,
+        None,
+        FailureCode.ACCOUNT_BUSY,
+        None,
+    ]
+
+
+async def test_a_target_names_the_tenant_that_is_probed(driver_of: Make, clock: FakeClock) -> None:
+    prober = FakeProber(clock)
+    spec = Spec(flow=Flow.OPTIONS, target="sip:{tenant};transport=tcp")
+    ended = await run(driver_of(prober), clock, spec=spec)
+    assert prober.requests[0].target == ended.result.target == f"sip:{TENANT};transport=tcp"

@@ -1,14 +1,18 @@
 """Evidence on disk: whole or not at all, for nobody else's eyes, forgotten in time."""
 
 import json
+import os
 import stat
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from dialtone.model import Evidence, Mark, Message, ProbeRun
+from dialtone.config import EvidenceLimits
+from dialtone.model import Evidence, Failure, FailureCode, Mark, Message, Origin, Outcome, Plan, ProbeRun
 from synthetic.evidence import EvidenceStore
+from synthetic.retention import Pruned
 from tests.fakes.records import a_result
 
 MESSAGE = Message(
@@ -17,19 +21,36 @@ MESSAGE = Message(
 DAY = datetime(2026, 3, 1, 23, 30, tzinfo=UTC)
 
 
-def a_run(result_id: str = "r1", tenant: str = "acme.example", started: datetime = DAY) -> ProbeRun:
-    return ProbeRun(
-        a_result(result_id, tenant, started=started), Evidence((MESSAGE,), (Mark("registered", 0.2),))
+RECORD = Evidence((MESSAGE,), (Mark("registered", 0.2),))
+BIG = Message(0.0, "phone", "sent", "127.0.0.1:1", "127.0.0.1:2", "udp", "x" * 60_000)
+
+
+def a_run(
+    result_id: str = "r1",
+    tenant: str = "acme.example",
+    started: datetime = DAY,
+    code: FailureCode | None = None,
+    origin: Origin = Origin.SCHEDULE,
+    evidence: Evidence = RECORD,
+) -> ProbeRun:
+    result = a_result(
+        result_id,
+        tenant,
+        started=started,
+        origin=origin,
+        outcome=Outcome.PASS if code is None else code.outcome,
+        failure=None if code is None else Failure(code, "no answer"),
     )
+    return ProbeRun(result, evidence)
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> EvidenceStore:
-    return EvidenceStore(tmp_path / "data", timedelta(days=7))
+    return EvidenceStore(tmp_path / "data", EvidenceLimits())
 
 
 async def test_a_record_lies_under_its_tenant_and_day(store: EvidenceStore, tmp_path: Path) -> None:
-    path = await store.write(a_run())
+    path = await store.write(a_run(), Plan())
     assert path == "evidence/acme.example/2026-03-01/r1"
     folder = tmp_path / "data" / path
     record = json.loads((folder / "evidence.json").read_text())
@@ -39,7 +60,7 @@ async def test_a_record_lies_under_its_tenant_and_day(store: EvidenceStore, tmp_
 
 
 async def test_nobody_else_can_read_it(store: EvidenceStore, tmp_path: Path) -> None:
-    await store.write(a_run())
+    await store.write(a_run(), Plan())
     paths = list((tmp_path / "data" / "evidence").rglob("*"))
     modes = {stat.S_IMODE(path.stat().st_mode) for path in paths if path.is_file()}
     assert modes == {0o600}
@@ -48,7 +69,7 @@ async def test_nobody_else_can_read_it(store: EvidenceStore, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("name", ["../../etc", "..", ".", "a/b", "/etc", "-x", "é\n", ".unfinished-r1"])
 async def test_no_name_leads_out_of_the_folder(store: EvidenceStore, tmp_path: Path, name: str) -> None:
-    path = await store.write(a_run(name, name))
+    path = await store.write(a_run(name, name), Plan())
     assert path is not None
     root = (tmp_path / "data" / "evidence").resolve()
     assert (tmp_path / "data" / path).resolve().is_relative_to(root)
@@ -56,28 +77,130 @@ async def test_no_name_leads_out_of_the_folder(store: EvidenceStore, tmp_path: P
 
 
 async def test_writing_the_same_record_again_changes_nothing(store: EvidenceStore) -> None:
-    assert await store.write(a_run()) == await store.write(a_run())
+    assert await store.write(a_run(), Plan()) == await store.write(a_run(), Plan())
     assert store.lost == 0
 
 
 async def test_a_disk_that_takes_nothing_costs_the_record_alone(tmp_path: Path) -> None:
     blocked = tmp_path / "blocked"
     blocked.write_text("a file where a folder should be")
-    store = EvidenceStore(blocked, timedelta(days=7))
-    assert await store.write(a_run("r1")) is None
-    assert await store.write(a_run("r2")) is None
+    store = EvidenceStore(blocked, EvidenceLimits())
+    assert await store.write(a_run("r1"), Plan()) is None
+    assert await store.write(a_run("r2"), Plan()) is None
     assert store.lost == 2
     blocked.unlink()
-    assert await store.write(a_run("r3")) is not None
+    assert await store.write(a_run("r3"), Plan()) is not None
 
 
-async def test_old_days_are_forgotten_and_others_kept(store: EvidenceStore, tmp_path: Path) -> None:
-    for age in (0, 6, 8, 30):
-        await store.write(a_run(f"r{age}", started=DAY - timedelta(days=age)))
-    assert await store.prune(DAY) == 2
-    left = {path.name for path in (tmp_path / "data" / "evidence").glob("*/*/*")}
-    assert left == {"r0", "r6"}
+def left_in(tmp_path: Path) -> set[str]:
+    return {path.name for path in (tmp_path / "data" / "evidence").glob("*/*/*")}
+
+
+async def test_passes_are_forgotten_before_failures_and_both_in_time(
+    store: EvidenceStore, tmp_path: Path
+) -> None:
+    for age in (0, 6, 8, 29, 32):
+        started = DAY - timedelta(days=age)
+        await store.write(a_run(f"pass{age}", started=started), Plan())
+        await store.write(a_run(f"fail{age}", started=started, code=FailureCode.TIMEOUT), Plan())
+        await store.write(a_run(f"ours{age}", started=started, code=FailureCode.CANARY_FAILED), Plan())
+    pruned = await store.prune(DAY)
+    assert (pruned.for_age, pruned.for_size) == (5, 0)
+    assert left_in(tmp_path) == {
+        *("pass0", "fail0", "ours0"),
+        *("pass6", "fail6", "ours6"),
+        *("fail8", "ours8", "fail29", "ours29"),
+    }
+    days = {path.name for path in (tmp_path / "data" / "evidence").glob("*/*")}
+    assert "2026-01-28" not in days
+
+
+async def test_what_is_too_much_goes_oldest_passes_first_and_then_oldest_failures(tmp_path: Path) -> None:
+    roomy = EvidenceStore(tmp_path / "data", EvidenceLimits())
+    for number in range(4):
+        for kind, code in (("fail", FailureCode.TIMEOUT), ("pass", None)):
+            path = await roomy.write(a_run(f"{kind}{number}", code=code, evidence=Evidence((BIG,))), Plan())
+            assert path is not None
+            os.utime(tmp_path / "data" / path, (1_000_000 + number, 1_000_000 + number))
+    each = (await roomy.prune(DAY)).left // 8
+    assert each > 100_000
+    tight = EvidenceStore(tmp_path / "data", EvidenceLimits(max_size=int(5.5 * each)))
+    first = await tight.prune(DAY)
+    assert left_in(tmp_path) == {"pass3", "fail0", "fail1", "fail2", "fail3"}
+    assert (first.for_size, first.failures_for_size) == (3, 0)
+    assert first.left <= 5.5 * each
+    tighter = EvidenceStore(tmp_path / "data", EvidenceLimits(max_size=int(2.5 * each)))
+    assert (await tighter.prune(DAY)).failures_for_size == 2
+    assert left_in(tmp_path) == {"fail2", "fail3"}
+
+
+async def test_a_record_in_the_making_is_left_alone_and_one_of_a_dead_process_is_not(
+    store: EvidenceStore, tmp_path: Path
+) -> None:
+    path = await store.write(a_run(), Plan())
+    assert path is not None
+    day = (tmp_path / "data" / path).parent
+    for name, age in ((".unfinished-new", 60), (".unfinished-old", 7200)):
+        (day / name).mkdir()
+        written = DAY.timestamp() - age
+        os.utime(day / name, (written, written))
+    await store.prune(DAY)
+    assert {path.name for path in day.iterdir()} == {"r1", ".unfinished-new"}
+
+
+async def test_what_a_link_points_to_is_nobodys_to_forget(store: EvidenceStore, tmp_path: Path) -> None:
+    outside = tmp_path / "outside" / "2020-01-01" / "record"
+    outside.mkdir(parents=True)
+    root = tmp_path / "data" / "evidence"
+    root.mkdir(parents=True)
+    (root / "linked").symlink_to(tmp_path / "outside")
+    (root / "acme.example").mkdir()
+    (root / "acme.example" / "2020-01-01").symlink_to(outside.parent)
+    assert (await store.prune(DAY)).for_age == 0
+    assert outside.is_dir()
 
 
 async def test_pruning_nothing_is_no_error(store: EvidenceStore) -> None:
-    assert await store.prune(DAY) == 0
+    assert await store.prune(DAY) == Pruned(0, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("make", "kept"),
+    [
+        (lambda n: a_run(f"r{n}"), 3),
+        (lambda n: a_run(f"r{n}", code=FailureCode.TIMEOUT), 25),
+        (lambda n: a_run(f"r{n}", code=FailureCode.DNS, evidence=Evidence()), 25),
+        (lambda n: a_run(f"r{n}", code=FailureCode.OVERLOADED), 25),
+        (lambda n: a_run(f"r{n}", code=FailureCode.OVERLOADED, evidence=Evidence()), 0),
+        (lambda n: a_run(f"r{n}", origin=Origin.MANUAL), 25),
+        (lambda n: a_run(f"r{n}", f"t{n}.example"), 25),
+    ],
+    ids=["passes", "failures", "without a message", "inconclusive", "nothing to tell", "by hand", "tenants"],
+)
+async def test_which_records_are_kept(
+    store: EvidenceStore, tmp_path: Path, make: Callable[[int], ProbeRun], kept: int
+) -> None:
+    paths = [await store.keep(make(number), Plan()) for number in range(25)]
+    assert sum(path is not None for path in paths) == len(left_in(tmp_path)) == kept
+    if kept:
+        assert paths[0] is not None
+
+
+async def test_every_pass_is_kept_where_that_is_asked(tmp_path: Path) -> None:
+    store = EvidenceStore(tmp_path, EvidenceLimits(every=1))
+    assert [await store.keep(a_run(f"r{n}"), Plan()) is not None for n in range(3)] == [True] * 3
+
+
+async def test_a_record_says_how_the_probe_was_done_and_no_header_of_the_operators(
+    store: EvidenceStore, tmp_path: Path
+) -> None:
+    plan = Plan(number="600", headers=(("X-Key", "sesame"),), outbound_proxy="sip:10.0.0.1")
+    path = await store.write(a_run(), plan)
+    assert path is not None
+    text = (tmp_path / "data" / path / "evidence.json").read_text()
+    record = json.loads(text)
+    assert record["plan"] == {"number": "600", "headers": ["X-Key"], "outbound_proxy": "sip:10.0.0.1"}
+    assert (record["engine"], record["location"], record["counts"]) == ("sippy", "mtl1", {})
+    assert "sesame" not in text
+    capture = (tmp_path / "data" / path / "messages.pcap").read_bytes()
+    assert b"REGISTER sip:x SIP/2.0" in capture

@@ -129,7 +129,7 @@ async def test_a_cursor_whose_result_was_pruned_goes_on_with_what_is_older() -> 
     [
         ("limit=0", "greater than or equal to 1"),
         ("limit=1001", "less than or equal to 1000"),
-        ("flow=pager", "'register' or 'call'"),
+        ("flow=pager", "'attended-transfer' or 'http'"),
         ("since=yesterday", "datetime"),
         ("since=2026-03-01T12:00:00", "timezone"),
         ("cursor=!!", "this is no cursor"),
@@ -202,6 +202,7 @@ async def test_openapi_describes_every_route_its_errors_and_the_token() -> None:
         "/api/v1/nodes/{name}",
         "/api/v1/tenants",
         "/api/v1/tenants/{domain}",
+        "/api/v1/ratios",
         "/api/v1/results",
         "/api/v1/results/{result_id}",
         "/api/v1/alerts",

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.asterisk.config import MODULES, Settings, render
+from lab.asterisk.config import MODULES, render
+from lab.asterisk.series import NEW, OLD, Series, Settings
 from lab.base import Phone, Sample, SampleTenant
 
 SAMPLE = Sample(
@@ -24,21 +25,29 @@ SAMPLE = Sample(
 ACME, BD = (tenant.domain for tenant in SAMPLE.clients)
 
 
-@pytest.fixture
-def files(tmp_path: Path) -> dict[str, str]:
-    """Return the files for a lab in a folder of its own."""
+def rendered(tmp_path: Path, series: Series) -> dict[str, str]:
+    """Return the files of that Asterisk for a lab in a folder of its own."""
     settings = Settings(
+        series=series,
         program=tmp_path / "program",
         home=tmp_path / "home",
         sip=5070,
-        front=5060,
+        fronts=(5060, 5062),
         ami=5038,
+        gateway=5080,
+        gateways=(("gw1", 5081), ("gw2", 5082)),
         rtp=range(12_000, 14_000),
         files=1024,
         collector_secret="collector-secret",
         lab_secret="lab-secret",
     )
     return dict(render(settings, SAMPLE))
+
+
+@pytest.fixture(params=[NEW, OLD], ids=["22", "16"])
+def files(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
+    """Return the files of each of the two."""
+    return rendered(tmp_path, request.param)
 
 
 def section(text: str, name: str) -> dict[str, str]:
@@ -49,7 +58,7 @@ def section(text: str, name: str) -> dict[str, str]:
 
 def test_it_listens_on_loopback_alone(files: dict[str, str]) -> None:
     bound = re.findall(r"^bind(?:addr)? = (.*)$", "\n".join(files.values()), re.MULTILINE)
-    assert sorted(bound) == ["127.0.0.1", "127.0.0.1:5070"]
+    assert sorted(bound) == ["127.0.0.1", "127.0.0.1:5070", "127.0.0.1:5080"]
 
 
 def test_the_collectors_user_may_read_lists_and_do_nothing(files: dict[str, str]) -> None:
@@ -63,7 +72,7 @@ def test_the_collectors_user_may_read_lists_and_do_nothing(files: dict[str, str]
 def test_each_client_has_its_own_account_code_and_identity(files: dict[str, str]) -> None:
     for domain in (ACME, BD):
         calls = files["pjsip.conf"].split(f"[{domain}](!,front)")[1].split("[", 1)[0]
-        assert f"accountcode = {domain}\ntenantid = {domain}\n" in calls
+        assert f"accountcode = {domain}\n" in calls
     identities = re.findall(r"endpoint = (\S+)-calls\nmatch_header = X-Tenant: (\S+)", files["pjsip.conf"])
     assert identities == [(ACME, ACME), (BD, BD)]
 
@@ -79,9 +88,34 @@ def test_no_tenants_queue_or_dialplan_knows_anothers_phones(files: dict[str, str
         assert BD not in mine
 
 
-def test_only_the_fronts_own_port_gets_past_the_door(files: dict[str, str]) -> None:
+def test_only_the_fronts_own_ports_get_past_the_doors(files: dict[str, str]) -> None:
     assert "context = from-front" in files["pjsip.conf"]
-    assert '"127.0.0.1:5060"]?pass' in files["extensions.conf"]
+    address = "${CHANNEL(pjsip,remote_addr)}"
+    door = f'GotoIf($["{address}" = "127.0.0.1:5060" | "{address}" = "127.0.0.1:5062"]?pass)'
+    for context in ("from-front", "from-trunk"):
+        entries = files["extensions.conf"].split(f"\n[{context}]\n")[1].split("\n[")[0]
+        firsts = re.findall(r"^exten => [^,]+,1,(.*)$", entries, re.MULTILINE)
+        assert set(firsts) == {door}
+
+
+def test_a_did_is_of_one_tenant_alone(files: dict[str, str]) -> None:
+    dids = re.findall(r"exten => _1514(\d+)XXX,1,.*\n.*\n.*accountcode\)=(\S+)\)", files["extensions.conf"])
+    assert dids == [("0001", ACME), ("0002", BD)]
+
+
+def test_each_asterisk_has_numbers_of_its_own_and_tenant_ids_where_it_knows_them(tmp_path: Path) -> None:
+    new, old = rendered(tmp_path, NEW), rendered(tmp_path, OLD)
+    for files, own, foreign in ((new, "6", "7"), (old, "7", "6")):
+        shared = files["extensions.conf"].split("[numbers]")[1]
+        numbers = re.findall(r"^exten => _?(\d)[\dX]{2,},", shared, re.MULTILINE)
+        assert own in numbers
+        assert foreign not in numbers
+    assert f"tenantid = {ACME}\n" in new["pjsip.conf"]
+    assert "tenantid" not in old["pjsip.conf"]
+
+
+def test_voicemail_keeps_no_test_call(files: dict[str, str]) -> None:
+    assert int(section("\n" + files["voicemail.conf"], "general")["minsecs"]) >= 600
 
 
 def test_calls_to_phones_go_out_by_the_front(files: dict[str, str]) -> None:

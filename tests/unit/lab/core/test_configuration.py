@@ -44,3 +44,40 @@ def test_a_part_overrules_nothing(context: LabContext, config: dict[str, object]
 def test_secrets_stay_inside_their_folder(context: LabContext) -> None:
     with pytest.raises(LabError, match="no plain file name"):
         configuration.write(context, [PartInfo("a", "", secrets={"../../x": "geheim"})])
+
+
+FULL = {
+    "sip": "127.0.0.1:1",
+    "sip-tls": "127.0.0.1:2",
+    "sip-b": "127.0.0.1:3",
+    "asterisk-sip": "127.0.0.1:4",
+    "asterisk-16-sip": "127.0.0.1:5",
+    "https": "https://127.0.0.1:6",
+    "ca": "/lab/tls/ca.pem",
+}
+
+
+def probes(context: LabContext, *without: str) -> dict[str, dict[str, object]]:
+    """Return the probes of a lab with all addresses but these, by name."""
+    addresses = {name: where for name, where in FULL.items() if name not in without}
+    tree = configuration.document(context, [PartInfo("all", "", addresses=addresses)])
+    found = tree["probes"]
+    assert isinstance(found, list)
+    return {probe["name"]: probe for probe in found}
+
+
+def test_a_whole_lab_gets_a_probe_of_each_flow_and_addresses_are_put_in(context: LabContext) -> None:
+    found = probes(context)
+    assert {probe["flow"] for probe in found.values()} == {
+        "register", "call", "presence", "blind-transfer", "attended-transfer", "http"
+    }  # fmt: skip
+    assert found["failover"]["caller_target"] == "sip:127.0.0.1:3;transport=udp"
+    assert found["register-tls"]["tls"] == {"ca": "/lab/tls/ca.pem"}
+    assert found["blind-transfer"]["dial"] == "6{user}"
+    assert found["provisioning"]["target"] == "https://127.0.0.1:6/provisioning/{tenant}.cfg"
+
+
+def test_no_probe_asks_for_what_the_lab_lacks(context: LabContext) -> None:
+    assert set(probes(context, "asterisk-16-sip", "sip-b", "https")) == {"register", "call"}
+    assert set(probes(context, "sip")) == {"register-tls", "provisioning"}
+    assert "register-tls" not in probes(context, "sip-tls")

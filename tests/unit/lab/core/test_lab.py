@@ -57,8 +57,8 @@ async def test_up_returns_when_all_answer_with_files_that_fit(root: Path) -> Non
     assert [node["name"] for node in tree["nodes"]] == ["sip1", "db1"]
     assert tree["topologies"] == [{"name": "main", "nodes": ["db1"]}]
     assert len(tree["tenants"]) == 8
-    assert {(p["flow"], p["engine"], p["target"]) for p in tree["probes"]} == {
-        (flow, "sippy", f"sip:127.0.0.1:{ports['sip']};transport=udp") for flow in ("register", "call")
+    assert {(p["flow"], p["target"]) for p in tree["probes"]} == {
+        (flow, f"sip:127.0.0.1:{ports['sip']};transport=udp") for flow in ("register", "call")
     }
     assert (state.root / "secrets/db").read_text() == "geheim"
     private = ("secrets/db", "accounts.csv", "dialtone.yaml", "lab.json")

@@ -8,6 +8,7 @@ import pytest
 
 from lab.front import kamailio, opensips
 from lab.front.fill import filled
+from lab.front.sockets import Side
 from lab.sample import sample, tenants
 
 SQLITE = """CREATE TABLE subscriber (
@@ -72,7 +73,7 @@ def test_a_place_that_is_not_filled_is_an_error() -> None:
 
 def test_the_line_for_a_person_names_the_server() -> None:
     told = "OpenSIPS (3.6.8-lab-bridge over kamailio 5.6.3 (x86_64/linux))"
-    assert kamailio.Kamailio().says(told) == (
+    assert kamailio.Kamailio(Side()).says(told) == (
         "SIP front: Kamailio 5.6.3 with the MI bridge (no opensips on PATH)"
     )
-    assert opensips.OpenSips().says("OpenSIPS (3.6.8 (x86_64/linux))") == "SIP front: OpenSIPS 3.6.8"
+    assert opensips.OpenSips(Side()).says("OpenSIPS (3.6.8 (x86_64/linux))") == "SIP front: OpenSIPS 3.6.8"

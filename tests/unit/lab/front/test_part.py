@@ -1,10 +1,12 @@
 """Which server the front is, and what is said when it lacks something."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from lab.front import SipPart
+from lab.front import SecondSipPart, SipPart
+from lab.front.sockets import Side, Sockets
 
 
 @pytest.fixture
@@ -35,6 +37,25 @@ def test_modules_that_are_packages_of_their_own_are_named(opensips: Path) -> Non
 
 def test_without_opensips_it_is_kamailio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    lacks = SipPart().missing()
+    *lacks, openssl = SipPart().missing()
     assert not any("OpenSIPS" in line for line in lacks)
     assert all("apt-get install kamailio" in line for line in lacks)
+    assert openssl == "openssl: apt-get install openssl"  # on that PATH there is nothing at all
+
+
+def test_a_second_front_has_names_and_ports_of_its_own() -> None:
+    first, second = SipPart(), SecondSipPart()
+    assert (first.name, second.name) == ("sip", "sip-b")
+    where = Sockets(5060, 5061, 5062, peer=5070, ipv6=True)
+    found = [where.addresses(side, tls=True) for side in (Side(), Side("b"))]
+    assert found[0].keys() == {"sip", "sip6", "sip-tls", "sip6-tls", "trunk"}
+    assert found[1].keys() == {f"{name}-b" for name in found[0]}
+
+
+def test_without_ipv6_or_tls_nothing_listens_there_and_the_trunk_has_one_way_only() -> None:
+    where = Sockets(5060, 5061, 5062, peer=None, ipv6=False)
+    assert where.listening(tls=False) == ["udp:127.0.0.1:5060", "tcp:127.0.0.1:5060", "udp:127.0.0.1:5062"]
+    assert where.addresses(Side(), tls=False) == {"sip": "127.0.0.1:5060", "trunk": "127.0.0.1:5062"}
+    everywhere = replace(where, ipv6=True).listening(tls=True)
+    assert everywhere[0] == "udp:127.0.0.1:5060"
+    assert "tls:[::1]:5061" in everywhere

@@ -1,4 +1,0 @@
-"""SRD, RRD and SDD as the sippy engine reports them, against packet stamps of the same probes.
-
-Run by hand: `python -m benchmarks.timing`; what it does and what it found: benchmarks/README.md.
-"""

@@ -1,0 +1,1 @@
+SELECT * FROM visible_counts ORDER BY tenant, flow, engine, location, name

@@ -1,0 +1,1 @@
+DELETE FROM hourly_counts WHERE hour < :before

@@ -1,0 +1,236 @@
+"""Running SIPp for a probe: a folder, a port and a scenario each, looked at and cued while it runs."""
+
+import secrets
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Final, TypeVar
+
+import anyio
+import anyio.to_thread
+
+from dialtone.model import FailureCode
+from sipp_flows.roles import INJECTION, Cue, Note, Role
+from synthetic.address import hostport
+from synthetic.probes.base import FlowError
+from synthetic.probes.runner import TIDY
+from synthetic.sipp import files
+from synthetic.sipp.errand import Errand, Way
+from synthetic.sipp.lateness import Watch
+from synthetic.sipp.messages import parse_messages
+from synthetic.sipp.process import SippRun, running
+from synthetic.sipp.record import Leg, said
+from synthetic.sipp.run import Finished, Invocation, Traced
+
+START: Final = 5.0
+"""How long SIPp may take to open its port, in seconds."""
+PROMPT: Final = 1.0
+"""How long it takes at most where the machine isn't overloaded, in seconds (measured: 0.05)."""
+SLACK: Final = TIDY
+"""How long past the probe's deadline a caller may go on, in seconds: it gives up then by CANCEL.
+
+The scenario counts from when it began to ring, as SIPp has no time for more than one step.
+"""
+LIFETIME: Final = 60.0
+"""How long past the deadline SIPp ends by itself, in seconds, should nobody be left to stop it."""
+_SOON: Final = 0.02
+_LOOK: Final = 0.2
+_RATE: Final = 100.0
+_MAX_TRACE: Final = 1024 * 1024
+_CUED: Final = "sip:cue@dialtone.invalid"
+
+T = TypeVar("T")
+
+
+class Act:
+    """One SIPp that runs: its process, its folder, and what is seen of it from outside."""
+
+    def __init__(
+        self, errand: Errand, party: str, way: Way, run: SippRun, folder: Path, local_port: int
+    ) -> None:
+        self.party = party
+        self.folder = folder
+        self.run = run
+        self.watch = Watch(run.pid, local_port, errand.clock.monotonic())
+        self._errand = errand
+        self._way = way
+        self._local = (way.host, local_port)
+
+    async def ended(self, within: float, *others: "Act") -> Finished:
+        """Wait until it has ended, else end it; look at its process, and at others, meanwhile."""
+        return await self.waited_for(within, *others) or await self.run.stop()
+
+    async def waited_for(self, within: float, *others: "Act") -> Finished | None:
+        """Wait for its end, None where it goes on; look at its process, and at others, meanwhile."""
+        clock = self._errand.clock
+        until = clock.monotonic() + within
+        while (left := until - clock.monotonic()) > 0:
+            try:
+                return await self.run.ended(min(left, _LOOK))
+            except TimeoutError:
+                for act in (self, *others):
+                    await act.look()
+        return None
+
+    async def look(self) -> None:
+        """Look at its process once."""
+        await anyio.to_thread.run_sync(self.watch.look, self._errand.clock.monotonic())
+
+    async def noted(self, *notes: Note) -> bool:
+        """Whether it has noted one of these: SIPp writes each line at once."""
+        return any([await self.told(note) is not None for note in notes])
+
+    async def told(self, note: Note) -> str | None:
+        """Return what its last line with that word says behind it, None where there is none yet."""
+        try:
+            text = await anyio.Path(self.folder / files.LOG).read_text("utf-8", "replace")
+        except OSError:  # nothing is noted yet
+            return None
+        lines = [line.partition(" ") for line in text.splitlines()]
+        return next((rest for word, _, rest in reversed(lines) if word == note), None)
+
+    async def notes(self, within: float, *notes: Note) -> bool:
+        """Wait until it notes one of these; False where it doesn't in time, or has ended."""
+
+        async def look() -> bool | None:
+            return True if await self.noted(*notes) else None
+
+        return await self.until(within, look) is not None
+
+    async def until(self, within: float, look: Callable[[], Awaitable[T | None]]) -> T | None:
+        """Return what is looked for once it is there; None where it isn't in time, or SIPp has ended."""
+        clock = self._errand.clock
+        until, looked = clock.monotonic() + within, clock.monotonic()
+        while (found := await look()) is None:
+            if self.run.over or clock.monotonic() >= until:
+                return await look()
+            await clock.sleep(_SOON)
+            if clock.monotonic() - looked > _LOOK:
+                looked = clock.monotonic()
+                await self.look()
+        return found
+
+    async def messages(self) -> tuple[Traced, ...]:
+        """Return what it has sent and received so far."""
+        try:
+            async with await anyio.open_file(self.folder / files.MESSAGES, "rb") as file:
+                return _without_cues(parse_messages(await file.read(_MAX_TRACE))[0])
+        except OSError:  # nothing yet
+            return ()
+
+    async def call_id(self) -> str | None:
+        """Return the Call-ID of the first call that it made."""
+        made = (message.call_id for message in said(await self.messages()) if message.direction == "sent")
+        return next(made, None)
+
+    async def cue(self, cue: Cue, call_id: str | None = None) -> None:
+        """Tell its scenario to go on with a call, its first where none is named.
+
+        It is one datagram on this machine: what hasn't begun yet, or is over, is told nothing.
+        """
+        about = call_id or await self.call_id()
+        if about is None or self.run.over:
+            return
+        host = hostport(self._local)
+        lines = [
+            f"{cue} {_CUED} SIP/2.0",
+            f"Via: SIP/2.0/UDP {host};branch=z9hG4bK{secrets.token_hex(8)}",
+            f"From: <{_CUED}>;tag={secrets.token_hex(4)}",
+            f"To: <{_CUED}>",
+            f"Call-ID: {about}",
+            f"CSeq: 0 {cue}",
+            *("Content-Length: 0", "", ""),
+        ]
+        family = socket.AF_INET6 if ":" in self._local[0] else socket.AF_INET
+        with socket.socket(family, socket.SOCK_DGRAM) as prompter:
+            prompter.sendto("\r\n".join(lines).encode(), self._local)
+
+    def leg(self, finished: Finished) -> Leg:
+        """Return what is left of it."""
+        seen = replace(finished, messages=_without_cues(finished.messages))
+        return Leg(self.party, self._local, seen, self._way.next_hop, self.watch.lost, self.watch.late)
+
+
+@asynccontextmanager
+async def on_stage(errand: Errand, party: str, invocation: Invocation, folder: Path) -> AsyncIterator[Act]:
+    """Start SIPp and wait until it has its port; it has read the injection file by then, which goes at once.
+
+    What it takes longer than PROMPT counts as late: that time is missing from the platform's.
+    Raises FlowError with engine-crashed where it doesn't come to that.
+    """
+    asked = errand.clock.monotonic()
+    async with running(errand.sipp, invocation, folder, errand.clock) as run:
+        try:
+            await run.listening(START)
+        except TimeoutError:
+            raise FlowError(
+                FailureCode.ENGINE_CRASHED, f"SIPp did not open its port within {START:g} s"
+            ) from None
+        await anyio.Path(folder / INJECTION).unlink(missing_ok=True)
+        act = Act(errand, party, errand.towards(party), run, folder, invocation.local[1])
+        act.watch.late = max(0.0, errand.clock.monotonic() - asked - PROMPT)
+        yield act
+
+
+def client(
+    errand: Errand,
+    party: str,
+    role: Role,
+    port: int,
+    keys: Mapping[str, str],
+    within: float,
+    uri: str,
+) -> Invocation:
+    """Return a run that asks for something; `uri` is what its digest answers name, without `sip:`."""
+    way = errand.towards(party)
+    return Invocation(
+        role.path,
+        (way.host, port),
+        way.next_hop,
+        keys=keys,
+        inject=INJECTION if role.injected else None,
+        answer_within=within,
+        rate=_RATE,
+        lifetime=within + LIFETIME,
+        digest_uri=uri,
+    )
+
+
+def server(errand: Errand, party: str, role: Role, port: int, keys: Mapping[str, str]) -> Invocation:
+    """Return a run that waits for calls until it is stopped."""
+    patience = errand.remaining + 3 * TIDY
+    return Invocation(
+        role.path,
+        (errand.towards(party).host, port),
+        calls=None,
+        keys=keys,
+        answer_within=patience,
+        lifetime=patience + LIFETIME,
+    )
+
+
+def headers_of(errand: Errand) -> str:
+    """Return the plan's headers as they follow another header: each begins a line, none ends one."""
+    return "".join(f"\r\n{name}: {value}" for name, value in errand.request.plan.headers)
+
+
+async def folder_of(errand: Errand, name: str) -> Path:
+    """Make the folder of a run."""
+    folder = errand.folder / name
+    await anyio.Path(folder).mkdir(mode=0o700)
+    return folder
+
+
+def _without_cues(messages: tuple[Traced, ...]) -> tuple[Traced, ...]:
+    """Leave out what was no message of the platform's."""
+    return tuple(m for m in messages if not m.text.startswith(_CUES))
+
+
+_CUES: Final = tuple(f"{cue} {_CUED} " for cue in Cue)
+
+
+def milliseconds(seconds: float) -> str:
+    """Return a time as a scenario takes it."""
+    return str(round(seconds * 1000))
