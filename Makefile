@@ -10,6 +10,8 @@ SHELL := /bin/bash
 BIN := .venv/bin
 # How long the demo runs (60s, 5m); empty means until Ctrl-C.
 FOR ?=
+# How long the soak runs, in minutes.
+MINUTES ?= 30
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z ]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -44,9 +46,11 @@ live: setup ## the suites on many real servers (under 50 minutes)
 	if [ $$code -eq 5 ]; then echo "make live: there is no live suite yet, so nothing was tested" >&2; code=0; fi; \
 	exit $$code
 
-bench soak: ## what is measured and how to run it again, by hand
-	@if [ -s benchmarks/README.md ]; then cat benchmarks/README.md; \
-	else echo "make $@: nothing is measured yet (no benchmarks/README.md), so nothing was run"; fi
+bench: ## what is measured and how to run it again, by hand
+	@cat benchmarks/README.md
+
+soak: setup ## the service under 20 calls a second for MINUTES=30: does anything of it grow?
+	$(BIN)/python -m benchmarks.soak --minutes $(MINUTES)
 
 clean: ## remove what set-up and the tools made here; data/ and the Debian packages stay
 	rm -rf .venv .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist

@@ -27,7 +27,7 @@ class ServiceError(Exception):
 
 @dataclass(slots=True)
 class Service:
-    """A service that runs under an address (http://...); `code` is how it ended, None before and if killed."""
+    """A service that runs under an address (http://...); `code` is how it ended, None if it was killed."""
 
     address: str
     process: asyncio.subprocess.Process
@@ -89,8 +89,7 @@ class Service:
 @asynccontextmanager
 async def serving(config: Path) -> AsyncIterator[Service]:
     """Run `dialtone serve` on a file; what it logs is in serve.log beside that. Raises ServiceError."""
-    address = f"http://{yaml.safe_load(config.read_text())['listen']}"
-    log = config.with_name("serve.log")
+    address, log = f"http://{_listen(config)}", config.with_name("serve.log")
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "dialtone", "serve", str(config)), stdout=output, stderr=output
@@ -100,7 +99,14 @@ async def serving(config: Path) -> AsyncIterator[Service]:
             await service.wait_ready()
             yield service
         except ServiceError as error:
-            said = log.read_text(errors="replace").splitlines()[-5:]
-            raise ServiceError("\n".join([str(error), *said])) from None
+            raise ServiceError("\n".join([str(error), *_tail(log)])) from None
         finally:
             await service.stop()
+
+
+def _listen(config: Path) -> str:
+    return str(yaml.safe_load(config.read_text())["listen"])
+
+
+def _tail(log: Path) -> list[str]:
+    return log.read_text(errors="replace").splitlines()[-5:]

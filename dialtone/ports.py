@@ -3,7 +3,7 @@
 Every implementation, real or fake, passes the contract suite of its port (tests/contract/).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -34,6 +34,9 @@ class Clock(Protocol):
 
     async def sleep(self, seconds: float) -> None:
         """Wait that long on this clock; at once for zero or less."""
+
+    def alarm(self, seconds: float, ring: Callable[[], object]) -> Callable[[], None]:
+        """Call `ring` when that long has passed, never at once; return what calls it off."""
 
 
 class Collector(Protocol):

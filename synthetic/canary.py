@@ -8,7 +8,17 @@ from typing import Final
 import anyio
 import structlog
 
-from dialtone.model import Engine, Failure, FailureCode, Flow, Origin, Outcome, Plan, ProbeRequest
+from dialtone.model import (
+    CONFIRM_AFTER,
+    Engine,
+    Failure,
+    FailureCode,
+    Flow,
+    Origin,
+    Outcome,
+    Plan,
+    ProbeRequest,
+)
 from dialtone.ports import Clock, Prober
 from dialtone.runtime.deadline import within
 from synthetic.answerer import Answerer, answering
@@ -16,7 +26,9 @@ from synthetic.answerer import Answerer, answering
 EVERY: Final = 60.0
 """Seconds between two canaries of an engine that is in use, whether or not probes fail."""
 FRESH: Final = 5.0
-"""Seconds for which a canary speaks for the probes around it."""
+"""Seconds for which a canary that failed speaks for the probes around it."""
+FRESH_PASS: Final = CONFIRM_AFTER / 2
+"""The same of one that passed: a failure and its confirmation are never both judged by the same one."""
 TIMEOUT: Final = 3.0
 """Seconds that a canary may take: on loopback, where a register flow takes some milliseconds."""
 _BEYOND: Final = 10.0
@@ -50,12 +62,14 @@ class Canary:
     async def trouble(self, engine: Engine) -> Failure | None:
         """Return what is wrong with our own side, None where nothing is.
 
-        What was found in the last seconds is not asked again.
+        What was found a moment ago is not asked again.
         """
         async with self._locks[engine]:
             last = self._last.get(engine)
-            if last is not None and self._clock.monotonic() - last[0] <= FRESH:
-                return last[1]
+            if last is not None:
+                ended, failure = last
+                if self._clock.monotonic() - ended <= (FRESH_PASS if failure is None else FRESH):
+                    return failure
             return await self._try(engine)
 
     async def check(self, engine: Engine) -> None:

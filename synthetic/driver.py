@@ -32,9 +32,8 @@ from synthetic.leases import AccountLeases, AccountsBusyError
 from synthetic.probes.runner import TIDY
 from synthetic.queueing import Line, LineTooLongError
 from synthetic.runs import broken_run
+from synthetic.storing import PatientStore
 
-STORE_WITHIN: Final = 10.0
-"""Seconds that the store has to take results; a disk that hangs must not stop the probes."""
 LEASE_BEYOND: Final = TIDY + GRACE + 15.0
 """How long after a probe's timeout its accounts stay leased at most, in seconds: it still tidies up then.
 
@@ -46,6 +45,9 @@ BACKLOG: Final = 10_000
 """Results kept in memory while the store takes none; beyond it the oldest are lost."""
 
 _ENGINE_TROUBLE: Final = frozenset({FailureCode.ENGINE_MISSING, FailureCode.ENGINE_CRASHED})
+
+_NO_ROW: Final = (ValueError, TypeError, LookupError, OverflowError)
+"""What the store raises of a result that no measurement gives: a mistake of an engine's."""
 
 _log = structlog.get_logger(__name__)
 
@@ -103,12 +105,14 @@ class ProbeDriver:
         self._accounts = accounts
         self._location = location
         self._line = Line(clock, per_second=caps[0], at_a_time=caps[1])
-        self._leases = AccountLeases(store, clock)
+        self._patient = PatientStore(clock)
+        self._leases = AccountLeases(store, clock, self._patient)
         self._evidence = evidence
         self._rng = rng
         self._canary = canary
         self._backlog: deque[ProbeResult] = deque()
         self._writing = anyio.Lock()
+        self._refusals = 0
         self._store_broken = False
         self._broken_engines: set[Engine] = set()
         self.lost = 0
@@ -122,6 +126,7 @@ class ProbeDriver:
         """Offer the store a last time what it would not take, and say what is lost with this process."""
         with anyio.move_on_after(FAREWELL, shield=True):
             async with self._writing:
+                self._patient.hope()
                 await self._write_backlog()
         if self._backlog:
             _log.error("results are lost: the store would not take them before the stop", count=self.backlog)
@@ -192,7 +197,7 @@ class ProbeDriver:
                 " add them to the accounts file",
             )
             return broken_run(request, failure, self._clock.now())
-        async with self._line.turn():
+        async with self._line.turn(confirms=request.attempt == 2):
             await self._begin(request)
             async with self._leases.lease(
                 request.tenant, accounts, needed, request.id, seconds=request.timeout + LEASE_BEYOND
@@ -209,9 +214,8 @@ class ProbeDriver:
         failure = Failure(FailureCode.ENGINE_CRASHED, "the service stopped while the probe ran")
         unended = broken_run(request, failure, self._clock.now()).result
         try:
-            with anyio.fail_after(STORE_WITHIN):
-                await self._store.begin_result(unended)
-        except (StoreError, TimeoutError) as error:
+            await self._patient.ask(lambda: self._store.begin_result(unended))
+        except StoreError as error:
             self._store_failed(error)
 
     async def _keep(self, run: ProbeRun, plan: Plan) -> ProbeRun:
@@ -245,30 +249,42 @@ class ProbeDriver:
             self._backlog.popleft()
             self.lost += 1
         self._backlog.append(result)
+        refusals = self._refusals
         async with self._writing:
-            await self._write_backlog()
+            # Where the store has refused others meanwhile, it is left to the next comer to ask again.
+            if self._refusals == refusals:
+                await self._write_backlog()
 
     async def _write_backlog(self) -> None:
-        pending = list(self._backlog)
-        if not pending:
-            return
+        if self._backlog:
+            await self._write(list(self._backlog))
+
+    async def _write(self, pending: Sequence[ProbeResult]) -> None:
+        """Write results; one that is no row of the store is given up, and takes no other down with it."""
         try:
-            with anyio.fail_after(STORE_WITHIN):
-                await self._store.add_results(pending)
-        except (StoreError, TimeoutError) as error:
+            await self._patient.ask(lambda: self._store.add_results(pending))
+        except StoreError as error:
+            self._refusals += 1
             self._store_failed(error)
             return
-        written = {result.id for result in pending}
-        self._backlog = deque(result for result in self._backlog if result.id not in written)
+        except _NO_ROW as error:
+            if half := len(pending) // 2:
+                await self._write(pending[:half])
+                await self._write(pending[half:])
+                return
+            self.lost += 1
+            why = f"{type(error).__name__}: {error}"
+            _log.error("a result can't be stored", result=pending[0].id, error=why)
+        done = {result.id for result in pending}
+        self._backlog = deque(result for result in self._backlog if result.id not in done)
         if self._store_broken:
             self._store_broken = False
             _log.info("results are stored again", written=len(pending), lost=self.lost)
 
-    def _store_failed(self, error: StoreError | TimeoutError) -> None:
+    def _store_failed(self, error: StoreError) -> None:
         if not self._store_broken:
             self._store_broken = True
-            why = str(error) or f"not done within {STORE_WITHIN:g} s"
-            _log.warning("results can't be stored; they wait in memory", error=why)
+            _log.warning("results can't be stored; they wait in memory", error=str(error))
 
 
 def _said(failure: Failure) -> str:

@@ -3,10 +3,12 @@
 In it are evidence.json, ladder.txt and messages.pcap.
 """
 
+import asyncio
 import json
 import os
 import shutil
 from collections import Counter
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +28,12 @@ from synthetic.retention import FOLDER, UNFINISHED, Pruned, prune
 
 __all__ = ["EvidenceStore", "as_json", "ladder", "redact"]
 
+PATIENCE: Final = 10.0
+"""Seconds that the disk has for a record; one that hangs must not stop the probes."""
+_AT_ONCE: Final = 4
+"""Threads that write: others' work (a file of certificates, SIPp's) doesn't wait for a slow disk of ours."""
+_BLOCK: Final = 4096
+
 _log = structlog.get_logger(__name__)
 
 
@@ -33,20 +41,31 @@ class EvidenceStore:
     """Writes records under `folder`/evidence, those that `limits` ask for, and forgets them in time.
 
     A record appears whole or not at all. Folders are 0700 and files 0600: they are a tenant's traffic.
-    A disk that takes nothing is logged once, and once when it works again; `lost` counts records.
+    A disk that takes nothing, or does not within `patience` (seconds), is logged once, and once when it
+    works again; `lost` counts records.
     """
 
-    def __init__(self, folder: Path, limits: EvidenceLimits) -> None:
+    def __init__(self, folder: Path, limits: EvidenceLimits, *, patience: float = PATIENCE) -> None:
         self._folder = folder
         self._limits = limits
+        self._patience = patience
+        self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="dialtone-evidence")
+        self._hanging: Future[int] | None = None
         self._passes: Counter[tuple[str, str]] = Counter()
+        self._pruning = anyio.Lock()
+        self._size: int | None = None
         self._broken = False
         self.lost = 0
+
+    @property
+    def is_too_much(self) -> bool:
+        """Whether what lies here is, or may be, over its size: `prune` is due."""
+        return self._size is None or self._size > self._limits.max_size
 
     async def keep(self, run: ProbeRun, plan: Plan) -> str | None:
         """Keep a run's record where one is due; return its path in the data folder, None where there is none.
 
-        Due are those of probes by hand, of all that did not pass, and of the passes of a tenant's flow
+        Due are those of probes by hand, of all that did not pass, and of the passes of a tenant's probe
         the first and then one in `limits.every`. An inconclusive one without a message has none.
         """
         return await self.write(run, plan) if self._is_due(run) else None
@@ -55,13 +74,15 @@ class EvidenceStore:
         """Keep a run's record; return its path in the data folder, None where it could not be kept."""
         place = _place(run.result)
         try:
-            await anyio.to_thread.run_sync(self._write, place, run, plan)
-        except OSError as error:
+            size = await self._on_disk(place, run, plan)
+        except (OSError, TimeoutError) as error:
             self.lost += 1
             if not self._broken:
                 self._broken = True
                 _log.warning("evidence can't be kept", folder=str(self._folder), error=str(error))
             return None
+        if self._size is not None:
+            self._size += size
         if self._broken:
             self._broken = False
             _log.info("evidence is kept again", folder=str(self._folder), lost=self.lost)
@@ -69,7 +90,9 @@ class EvidenceStore:
 
     async def prune(self, now: datetime) -> Pruned:
         """Forget records that are too old, and the oldest of what is too much; a thread does it."""
-        pruned = await anyio.to_thread.run_sync(prune, self._folder / FOLDER, self._limits, now)
+        async with self._pruning:
+            pruned = await anyio.to_thread.run_sync(prune, self._folder / FOLDER, self._limits, now)
+            self._size = pruned.left
         if pruned.for_size:
             _log.warning(
                 "evidence was over its size; the oldest records are gone before their time",
@@ -79,33 +102,48 @@ class EvidenceStore:
             )
         return pruned
 
+    async def _on_disk(self, place: Path, run: ProbeRun, plan: Plan) -> int:
+        """Write a record; return about how much room it takes. Raises OSError, TimeoutError."""
+        if self._hanging is not None and not self._hanging.done():
+            raise TimeoutError("the disk does not answer")
+        writing = self._threads.submit(self._write, place, run, plan)
+        with anyio.move_on_after(self._patience):
+            return await asyncio.wrap_future(writing)
+        self._hanging = writing  # left to itself: its thread goes on when the disk lets it
+        raise TimeoutError(f"not done within {self._patience:g} s")
+
     def _is_due(self, run: ProbeRun) -> bool:
         result = run.result
         if result.outcome is Outcome.INCONCLUSIVE and run.evidence == Evidence():
             return False  # there is nothing to tell that the result doesn't
         if result.outcome is not Outcome.PASS or result.origin is Origin.MANUAL:
             return True
-        series = result.tenant, str(result.flow)
+        series = result.tenant, result.probe
         self._passes[series] += 1
         return self._passes[series] % self._limits.every == 1 % self._limits.every
 
-    def _write(self, place: Path, run: ProbeRun, plan: Plan) -> None:
+    def _write(self, place: Path, run: ProbeRun, plan: Plan) -> int:
         final = self._folder / place
         unfinished = final.parent / f"{UNFINISHED}{final.name}"
         for folder in (self._folder / FOLDER, final.parent.parent, final.parent):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if final.exists():
-            return  # the same result again, after a store that failed
+            return 0  # the same result again, after a store that failed
         record = json.dumps(as_json(run, plan), indent=1, ensure_ascii=False) + "\n"
+        files = {
+            "evidence.json": record.encode("utf-8", "backslashreplace"),
+            "ladder.txt": ladder(run.evidence).encode("utf-8", "backslashreplace"),
+            "messages.pcap": pcap(run.evidence.messages, run.result.started),
+        }
         try:
             unfinished.mkdir(mode=0o700, exist_ok=True)
-            _put(unfinished / "evidence.json", record.encode("utf-8", "backslashreplace"))
-            _put(unfinished / "ladder.txt", ladder(run.evidence).encode("utf-8", "backslashreplace"))
-            _put(unfinished / "messages.pcap", pcap(run.evidence.messages, run.result.started))
+            for name, data in files.items():
+                _put(unfinished / name, data)
             unfinished.rename(final)
         except OSError:
             shutil.rmtree(unfinished, ignore_errors=True)
             raise
+        return sum(-(-len(data) // _BLOCK) * _BLOCK for data in (b"folder", *files.values()))
 
 
 def as_json(run: ProbeRun, plan: Plan) -> dict[str, object]:

@@ -1,5 +1,6 @@
 """Which accounts a probe may use: free ones of its tenant, in rotation, by nobody else at the same time."""
 
+from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -10,6 +11,7 @@ import structlog
 
 from dialtone.model import Account
 from dialtone.ports import Clock, Store, StoreError
+from synthetic.storing import PatientStore
 
 _RELEASE: Final = 5.0
 
@@ -23,14 +25,15 @@ class AccountsBusyError(Exception):
 class AccountLeases:
     """Leases accounts in the store, so that a manual probe and the service never share one.
 
-    Where the store can't do it (a full disk), probing goes on: inside this process no account is given out
-    twice even then. `failures` counts what the store refused.
+    Where the store can't do it (a disk that is full, or hangs), probing goes on: inside this process no
+    account is given out twice even then. `failures` counts what the store refused.
     """
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, patient: PatientStore) -> None:
         self._store = store
         self._clock = clock
-        self._choosing = anyio.Lock()
+        self._patient = patient
+        self._choosing: defaultdict[str, anyio.Lock] = defaultdict(anyio.Lock)
         self._taken: set[str] = set()
         self._turns: dict[str, int] = {}
         self._store_broken = False
@@ -43,7 +46,7 @@ class AccountLeases:
         """Hold `count` accounts for at most that long, then give them back. Raises AccountsBusyError."""
         held: list[Account] = []
         try:
-            async with self._choosing:
+            async with self._choosing[tenant]:
                 await self._choose(tenant, accounts, count, holder, seconds, held)
             if len(held) < count:
                 raise AccountsBusyError(
@@ -65,18 +68,33 @@ class AccountLeases:
     ) -> None:
         turn = self._turns.get(tenant, 0) % max(len(accounts), 1)
         self._turns[tenant] = turn + count
-        for account in [*accounts[turn:], *accounts[:turn]]:
-            if len(held) == count:
-                return
-            if account.aor not in self._taken and await self._take(account, holder, seconds):
-                self._taken.add(account.aor)
-                held.append(account)
+        free = [one for one in (*accounts[turn:], *accounts[:turn]) if one.aor not in self._taken]
+        if len(free) >= count and await self._take(free[:count], holder, seconds, held):
+            return
+        for account in free:  # another process has one of them, or there are too few: take what there is
+            if len(held) < count:
+                await self._take([account], holder, seconds, held)
 
-    async def _take(self, account: Account, holder: str, seconds: float) -> bool:
+    async def _take(
+        self, accounts: Sequence[Account], holder: str, seconds: float, held: list[Account]
+    ) -> bool:
+        """Take all of these accounts in one transaction, or none of them."""
+        names = [account.aor for account in accounts]
+        held += accounts  # before the store is asked: who is cancelled meanwhile must give them back
+        self._taken.update(names)
+        if not names or await self._lease(names, holder, seconds):
+            return True
+        del held[-len(names) :]
+        self._taken.difference_update(names)
+        return False
+
+    async def _lease(self, names: Sequence[str], holder: str, seconds: float) -> bool:
         now = self._clock.now()
         try:
-            free = await self._store.lease_accounts(
-                [account.aor], holder, now=now, until=now + timedelta(seconds=seconds)
+            free = await self._patient.ask(
+                lambda: self._store.lease_accounts(
+                    names, holder, now=now, until=now + timedelta(seconds=seconds)
+                )
             )
         except StoreError as error:
             self._note_trouble(error)
@@ -90,7 +108,7 @@ class AccountLeases:
         if not names:
             return
         try:
-            await self._store.release_accounts(names, holder)
+            await self._patient.ask(lambda: self._store.release_accounts(names, holder))
         except StoreError as error:  # the lease ends by itself
             self._note_trouble(error)
 

@@ -23,6 +23,8 @@ _PASSED: Final = re.compile(rb'^ "outcome": "pass",?$', re.MULTILINE)
 """As evidence.json has it; inside a text of it no line can begin like this."""
 _HEAD: Final = 4096
 _BLOCK: Final = 512
+_ROOM: Final = 0.05
+"""What share of the size is made free where it is exceeded, so that it is not again a moment later."""
 _OLD_DRAFT: Final = timedelta(hours=1)
 
 _log = structlog.get_logger(__name__)
@@ -54,25 +56,28 @@ def prune(root: Path, limits: EvidenceLimits, now: datetime) -> Pruned:
     passes_from = _first_day(now, limits.keep)
     failures_from = _first_day(now, limits.keep_failures)
     kept: list[_Record] = []
+    stuck: list[OSError] = []
     for_age = 0
     for day in _days(root):
         records = list(_records(day, now))
         if day.name < passes_from:
             gone = [one for one in records if day.name < failures_from or _passed(one)]
-            for_age += sum(_forget(one) for one in gone)
+            for_age += sum(_forget(one, stuck) for one in gone)
             records = [one for one in records if one.path.exists()] if gone else records
         kept += records
         _drop_empty(day, today)
     total = sum(one.size for one in kept)
     for_size = failures = 0
     for one, is_pass in _in_order_of_loss(kept) if total > limits.max_size else ():
-        if total <= limits.max_size:
+        if total <= limits.max_size * (1 - _ROOM):
             break
-        if _forget(one):
+        if _forget(one, stuck):
             total -= one.size
             for_size += 1
             failures += not is_pass
             _drop_empty(one.path.parent, today)
+    if stuck:
+        _log.warning("evidence can't be forgotten", records=len(stuck), error=str(stuck[0]))
     return Pruned(for_age, for_size, failures, total)
 
 
@@ -102,9 +107,11 @@ def _records(day: Path, now: datetime) -> Iterator[_Record]:
     for entry in _folders(day):
         path, size, written = Path(entry.path), 0, 0.0
         try:
-            written = entry.stat(follow_symlinks=False).st_mtime
+            itself = entry.stat(follow_symlinks=False)
+            written = itself.st_mtime
             with os.scandir(path) as files:
-                size = sum(file.stat(follow_symlinks=False).st_blocks * _BLOCK for file in files)
+                blocks = sum(file.stat(follow_symlinks=False).st_blocks for file in files)
+            size = (itself.st_blocks + blocks) * _BLOCK
         except OSError:
             continue  # somebody else has just taken it away
         if not entry.name.startswith(UNFINISHED):
@@ -134,11 +141,11 @@ def _passed(record: _Record) -> bool:
         return False
 
 
-def _forget(record: _Record) -> bool:
+def _forget(record: _Record, stuck: list[OSError]) -> bool:
     try:
         shutil.rmtree(record.path)
     except OSError as error:
-        _log.warning("evidence can't be forgotten", record=str(record.path), error=str(error))
+        stuck.append(error)
         return False
     return True
 

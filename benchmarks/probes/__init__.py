@@ -1,4 +1,4 @@
-"""SRD, RRD and SDD as the sippy engine reports them, against packet stamps of the same probes.
+"""What the sippy engine's probes say and cost: their timings against packet stamps, and their CPU.
 
-Run by hand: `python -m benchmarks.probes`; what it does and what it found: benchmarks/README.md.
+Run by hand: `python -m benchmarks.probes timing` and `... cpu`; what they do and found: benchmarks/README.md.
 """

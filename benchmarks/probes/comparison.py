@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-MEAN_LIMIT: Final = 0.1
-P99_LIMIT: Final = 0.5
+MEAN_LIMIT: Final = 0.05
+P99_LIMIT: Final = 0.2
 """The mean error, and the 99th percentile of its absolute value, must be under these, in milliseconds."""
 ENOUGH: Final = 100
 """Fewer values have no 99th percentile of their own."""

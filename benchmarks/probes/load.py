@@ -1,7 +1,7 @@
 """The sippy engine under load: register and call probes through the very path that the service uses."""
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -12,6 +12,7 @@ from dialtone.ports import Clock, Prober
 
 _TIMEOUT: Final = 4.0
 _LOCATION: Final = "benchmark"
+FLOWS: Final = (Flow.CALL, Flow.REGISTER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +58,24 @@ class Load:
 
 
 class Placing:
-    """Places probes as these phones at a target. Run it once."""
+    """Places probes as these phones at a target. Run it once; `name` makes its probes' ids its own."""
 
-    def __init__(self, prober: Prober, clock: Clock, phones: Phones, target: str) -> None:
+    def __init__(
+        self, prober: Prober, clock: Clock, phones: Phones, target: str, *, name: str = "timing"
+    ) -> None:
         self._prober = prober
         self._clock = clock
         self._phones = phones
         self._target = target
+        self._name = name
         self._load = Load()
         self._give_back, self._free = anyio.create_memory_object_stream[Account](len(phones.callees))
 
-    async def run(self, rate: float, seconds: float) -> Load:
+    async def run(self, rate: float, seconds: float, flows: Collection[Flow] = FLOWS) -> Load:
         """Place `rate` calls a second for so long, and between any two a register probe; return all runs.
 
-        One probe of each flow goes ahead and is not counted, so that the engine is warm. A call waits for
-        a free callee where there is none: the load's rate tells.
+        `flows` may leave one of the two out. One probe of each goes ahead and is not counted, so that the
+        engine is warm. A call waits for a free callee where there is none: the load's rate tells.
         """
         for callee in self._phones.callees:
             self._give_back.send_nowait(callee)
@@ -90,8 +94,10 @@ class Placing:
                 async def register(number: int) -> None:
                     group.start_soon(self._register, number)
 
-                group.start_soon(self._paced, call, 0.0, rate, count)
-                group.start_soon(self._paced, register, 0.5 / rate, rate, count)
+                if Flow.CALL in flows:
+                    group.start_soon(self._paced, call, 0.0, rate, count)
+                if Flow.REGISTER in flows:
+                    group.start_soon(self._paced, register, 0.5 / rate, rate, count)
         return self._load
 
     async def _paced(
@@ -116,7 +122,7 @@ class Placing:
     async def _probe(self, flow: Flow, name: str, *accounts: Account) -> ProbeRun:
         return await self._prober.run(
             ProbeRequest(
-                id=f"timing-{flow}-{name}",
+                id=f"{self._name}-{flow}-{name}",
                 probe="timing",
                 flow=flow,
                 engine=Engine.SIPPY,

@@ -19,8 +19,8 @@ import anyio
 from anyio.abc import Process
 
 from benchmarks.probes.comparison import Pair, in_order
-from benchmarks.probes.packets import Wire
 from benchmarks.probes.load import Phones
+from benchmarks.probes.packets import Wire
 from dialtone.model import Account
 from lab.ports import LOOPBACK
 
@@ -86,15 +86,21 @@ class Peer:
         self._front = front
         self._phones = phones
 
-    async def place(self, ports: Callable[[], int], *, rate: float, seconds: float) -> Heard:
-        """Place calls and registrations as the engine did; `ports` gives free ones. Raises PeerError."""
+    async def place(
+        self, ports: Callable[[], int], *, rate: float, seconds: float, leaving: bool = False
+    ) -> Heard:
+        """Place calls and registrations as the engine did; `ports` gives free ones. Raises PeerError.
+
+        With `leaving` there are as many unregistrations after that.
+        """
         count = round(rate * seconds)
         answering, binding, registers, calls = (ports() for _ in range(4))
         self._inject("registers", [(phone, "") for phone in self._phones.callees])
         self._inject(
             "calls", [(self._phones.caller_of(callee), callee.user) for callee in self._phones.callees]
         )
-        key = ("-key", "phones_port", str(answering))
+        at = ("-key", "phones_port", str(answering))
+        key = (*at, "-key", "expires", "600")
         async with self._running("phones", "phones", answering):
             bound = len(self._phones.callees)
             await self._passes("binding", "registers", binding, _BINDING_RATE, bound, *key)
@@ -104,6 +110,9 @@ class Peer:
                     both.start_soon(self._passes, "calls", "calls", calls, rate, count)
             except BaseExceptionGroup as errors:
                 raise errors.exceptions[0] from None  # the first to fail; what it tore down follows
+            if leaving:
+                gone = (*at, "-key", "expires", "0")
+                await self._passes("leaving", "registers", ports(), rate, count, *gone)
         used = {"registers": registers, "calls": calls}
         return Heard(used, {name: self._times(name) for name in used})
 

@@ -1,7 +1,7 @@
 """The sippy worker under cProfile, for `cpu --profile`: `python -m benchmarks.probes.profiled_worker`.
 
-When it ends it leaves its figures in the folder for temporary files, as STATS with its pid. The profiler takes
-more than the work itself, of a function called often above all, so that only shares mean anything.
+When it ends it leaves its figures in the folder for temporary files, as STATS with its pid. The profiler
+takes more than the work itself, of a function called often above all, so that only shares mean anything.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """Compares the timings of the sippy engine, and of SIPp beside it, with packet stamps of the same probes.
 
-    python -m benchmarks.probes [--rate 20] [--seconds 30] [--format text|json] [--sabotage]
+    python -m benchmarks.probes timing [--rate 50] [--seconds 30] [--format text|json] [--sabotage]
 
 Exit 0: every timing is within the limits; 1: not; 2: a wrong option; 3: it could not be measured. Needs
 the right to capture on the loopback interface (root, or dumpcap for its group), SIPp, and what the lab's
@@ -10,11 +10,9 @@ SIP front needs.
 import argparse
 import functools
 import os
-import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -23,24 +21,20 @@ import anyio
 from benchmarks.probes import peer, report
 from benchmarks.probes.capture import CaptureError, capturing
 from benchmarks.probes.comparison import Pair, Row, compare
+from benchmarks.probes.front import MOST_CALLS, Front, free_port, front
+from benchmarks.probes.load import Load, Placing
 from benchmarks.probes.packets import RULES, Wire, first_call_id
-from benchmarks.probes.load import Load, Phones, Placing
 from dialtone.cli.signals import SignalledError, until_signal
-from dialtone.model import Account, Engine, Flow, ProbeRun, Secret
+from dialtone.model import Engine, Flow, ProbeRun
 from dialtone.runtime import logs
-from dialtone.runtime.child import ChildProcess
 from dialtone.runtime.clock import SystemClock
-from lab import lab
 from lab.base import LabError
-from lab.configuration import ACCOUNTS
-from lab.ports import LOOPBACK
-from lab.sample import sample
-from lab.state import LabState
 from synthetic.agents.link import GRACE, WORKER, SippyProber
+from synthetic.agents.pool import worker_pool
 
-_MOST_CALLS: Final = 40.0
-"""Calls a second: the lab has 24 callees, and each is busy for half a second a call."""
 _MOST_SECONDS: Final = 600.0
+_WARM: Final = 3.0
+"""Seconds of the same load before what counts: as many workers run then as it takes."""
 _SPOILT: Final = "benchmarks.probes.late_worker"
 _FLOWS: Final = {
     "rrd": (Flow.REGISTER, "REGISTER"),
@@ -53,21 +47,14 @@ _FLOWS: Final = {
 async def measure(folder: Path, rate: float, seconds: float, *, sabotage: bool) -> report.Result:
     """Run the whole comparison. Raises LabError, CaptureError, PeerError."""
     sipp, before = peer.version(), os.getloadavg()[0]
-    async with _front(folder) as state:
-        port = int(state.addresses["sip"].rpartition(":")[2])
-        phones = Phones.of(
-            [
-                Account(p.tenant, p.user, p.user, Secret(p.password))
-                for p in sample(state.root / ACCOUNTS).phones
-            ]
-        )
+    async with front(folder, rate) as platform:
         heard = None
-        async with capturing(folder, port) as capture:
-            load = await _engine(phones, port, rate, seconds, sabotage=sabotage)
+        async with capturing(folder, platform.port) as capture:
+            load = await _engine(platform, rate, seconds, sabotage=sabotage)
             if not sabotage:
-                heard = await peer.Peer(folder, port, phones).place(_free_port, rate=rate, seconds=seconds)
-        front = state.parts[0].says.partition(": ")[2]
-    wire = Wire(await capture.packets(), port)
+                phones = peer.Peer(folder, platform.port, platform.phones)
+                heard = await phones.place(free_port, rate=rate, seconds=seconds)
+    wire = Wire(await capture.packets(), platform.port)
     return report.Result(
         rate=rate,
         seconds=seconds,
@@ -77,27 +64,19 @@ async def measure(folder: Path, rate: float, seconds: float, *, sabotage: bool) 
         peer=[] if heard is None else [compare(Engine.SIPP, t, heard.pairs(t, wire)) for t in RULES],
         packets=capture.received,
         dropped=capture.dropped,
-        machine=report.machine(sipp=sipp, front=front),
+        machine=report.machine(sipp=sipp, front=platform.version),
         load=(before, os.getloadavg()[0]),
         sabotaged=sabotage,
     )
 
 
-@asynccontextmanager
-async def _front(folder: Path) -> AsyncIterator[LabState]:
-    name = f"timing-{os.getpid()}"
-    try:
-        yield await lab.up(name, only=["sip"], root=folder)
-    finally:
-        with anyio.CancelScope(shield=True):
-            await lab.down(name, root=folder)
-
-
-async def _engine(phones: Phones, port: int, rate: float, seconds: float, *, sabotage: bool) -> Load:
+async def _engine(platform: Front, rate: float, seconds: float, *, sabotage: bool) -> Load:
+    """Place the probes as the service does: through a pool of workers."""
     clock = SystemClock()
-    target = f"sip:{LOOPBACK}:{port};transport=udp"
-    async with ChildProcess(_SPOILT if sabotage else WORKER, clock=clock, grace=GRACE) as worker:
-        return await Placing(SippyProber(worker, clock), clock, phones, target).run(rate, seconds)
+    async with worker_pool(_SPOILT if sabotage else WORKER, clock, grace=GRACE) as workers:
+        prober = SippyProber(workers, clock)
+        await Placing(prober, clock, platform.phones, platform.target, name="warm").run(rate, _WARM)
+        return await Placing(prober, clock, platform.phones, platform.target).run(rate, seconds)
 
 
 def _row(timing: str, load: Load, wire: Wire) -> Row:
@@ -111,23 +90,17 @@ def _pair(timing: str, method: str, run: ProbeRun, wire: Wire) -> Pair:
     return run.result.timings.get(timing), None if span is None else span.seconds
 
 
-def _free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind((LOOPBACK, 0))
-        return int(sock.getsockname()[1])
-
-
 def _arguments(words: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser("benchmarks.probes", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--rate", type=float, default=20.0, help="calls a second (default: 20)")
+    parser = argparse.ArgumentParser("benchmarks.probes timing", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rate", type=float, default=50.0, help="calls a second (default: 50)")
     parser.add_argument("--seconds", type=float, default=30.0, help="for how long (default: 30)")
     parser.add_argument("--format", choices=("text", "json"), default="text")
     parser.add_argument(
         "--sabotage", action="store_true", help="spoil the engine's stamps: every row must fail, exit code 1"
     )
     arguments = parser.parse_args(words)
-    if not 1 <= arguments.rate <= _MOST_CALLS:
-        parser.error(f"--rate: from 1 to {_MOST_CALLS:g} calls a second, that is what the lab has phones for")
+    if not 1 <= arguments.rate <= MOST_CALLS:
+        parser.error(f"--rate: from 1 to {MOST_CALLS:g} calls a second")
     if not 1 <= arguments.seconds <= _MOST_SECONDS:
         parser.error(f"--seconds: from 1 to {_MOST_SECONDS:g}")
     return arguments
@@ -137,7 +110,7 @@ def main(words: Sequence[str]) -> int:
     """Measure and print; return the exit code. A signal takes down what had come up."""
     arguments = _arguments(words)
     logs.configure("warning", "text", sys.stderr)
-    with tempfile.TemporaryDirectory(prefix="dialtone-timing-") as folder:
+    with tempfile.TemporaryDirectory(prefix="dialtone-probes-") as folder:
         work = functools.partial(
             measure, Path(folder), arguments.rate, arguments.seconds, sabotage=arguments.sabotage
         )
@@ -150,7 +123,3 @@ def main(words: Sequence[str]) -> int:
             return 3
     print(report.as_json(result) if arguments.format == "json" else report.as_text(result))  # noqa: T201
     return 0 if result.passes else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -7,14 +7,11 @@ the lab's SIP front needs.
 """
 
 import argparse
-import asyncio
 import functools
 import os
-import signal
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -22,9 +19,9 @@ from typing import Final
 import anyio
 import anyio.to_thread
 import yaml
-from prometheus_client.parser import text_string_to_metric_families
 
-from benchmarks.soak.processes import Holding, alive, holding
+from benchmarks.processes import Holding, alive, holding
+from benchmarks.service import Service, ServiceError, serving
 from benchmarks.soak.verdict import Check, Ended, judge
 from dialtone.cli.signals import SignalledError, until_signal
 from dialtone.runtime import logs
@@ -36,17 +33,11 @@ from lab.state import LabState
 _INTERVAL: Final = 5
 """Seconds between a tenant's calls: the shortest that leaves time for a confirmation."""
 _LOOK: Final = 10.0
-_READY: Final = 60.0
-_STOP: Final = 30.0
 _OUTCOMES: Final = "dialtone_probe_outcome"
 
 
-class SoakError(Exception):
-    """It could not be run. The message says why."""
-
-
 async def soak(folder: Path, minutes: float, rate: float) -> tuple[list[Check], list[Holding]]:
-    """Run it all. Raises LabError, SoakError."""
+    """Run it all. Raises LabError, ServiceError."""
     name = f"soak-{os.getpid()}"
     size = Size(clients=round(rate * _INTERVAL), phones=2)
     try:
@@ -58,25 +49,16 @@ async def soak(folder: Path, minutes: float, rate: float) -> tuple[list[Check], 
 
 
 async def _serve(state: LabState, seconds: float, rate: float) -> tuple[list[Check], list[Holding]]:
-    config, address = _configuration(state, rate)
-    log = (state.root / "serve.log").open("wb")
-    with log:
-        service = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "dialtone", "serve", str(config)), stdout=log, stderr=log
-        )
-        seen: set[int] = set()
-        try:
-            await _until_ready(address, service)
-            holdings, outcomes = await _watched(service, address, seconds, seen)
-        finally:
-            code = await _stopped(service)
-    data = state.root / "data"
-    ended = Ended(code, sum(map(alive, seen)), len(list(_litter(data))))
+    seen: set[int] = set()
+    async with serving(_configuration(state, rate)) as service:
+        holdings = await _watched(service, seconds, seen)
+        outcomes = await service.sums(_OUTCOMES, "outcome")
+    ended = Ended(service.code, sum(map(alive, seen)), len(list(_litter(state.root / "data"))))
     return judge(holdings, outcomes, ended, asked=seconds * rate), holdings
 
 
-def _configuration(state: LabState, rate: float) -> tuple[Path, str]:
-    """Write the lab's configuration with one probe of every tenant; return it and the service's address."""
+def _configuration(state: LabState, rate: float) -> Path:
+    """Write the lab's configuration with one probe of every tenant; return its path."""
     document = yaml.safe_load(state.config.read_text())
     document["probes"] = [
         {
@@ -91,65 +73,21 @@ def _configuration(state: LabState, rate: float) -> tuple[Path, str]:
     path = state.root / "soak.yaml"
     path.write_text(yaml.safe_dump(document))
     path.chmod(0o600)
-    return path, f"http://{document['listen']}"
+    return path
 
 
-async def _until_ready(address: str, service: asyncio.subprocess.Process) -> None:
-    deadline = time.monotonic() + _READY
-    while time.monotonic() < deadline and service.returncode is None:
-        try:
-            await _get(f"{address}/healthz")
-        except OSError:
-            await anyio.sleep(0.5)
-        else:
-            return
-    raise SoakError(f"the service did not answer on {address}; see serve.log in the lab's folder")
-
-
-async def _watched(
-    service: asyncio.subprocess.Process, address: str, seconds: float, seen: set[int]
-) -> tuple[list[Holding], dict[str, float]]:
+async def _watched(service: Service, seconds: float, seen: set[int]) -> list[Holding]:
     """Look every _LOOK seconds; note in `seen` every process that there was."""
     holdings: list[Holding] = []
     began = time.monotonic()
     while (now := time.monotonic() - began) < seconds:
-        if service.returncode is not None:
-            raise SoakError(f"the service ended by itself with {service.returncode}")
-        holdings.append(await anyio.to_thread.run_sync(holding, service.pid, now))
+        service.check()
+        holdings.append(await anyio.to_thread.run_sync(holding, service.process.pid, now))
         seen.update(holdings[-1].pids)
         await anyio.sleep(_LOOK - (time.monotonic() - began) % _LOOK)
         if sys.stderr.isatty():
             print(f"\r{now / 60:5.1f} min, {holdings[-1].memory >> 20} MiB", end="", file=sys.stderr)  # noqa: T201
-    return holdings, _outcomes(await _get(f"{address}/metrics"))
-
-
-def _outcomes(exposition: str) -> dict[str, float]:
-    """Return how many probes ended in which way."""
-    outcomes: dict[str, float] = {}
-    for family in text_string_to_metric_families(exposition):
-        for sample in family.samples if family.name == _OUTCOMES else ():
-            outcome = sample.labels["outcome"]
-            outcomes[outcome] = outcomes.get(outcome, 0.0) + sample.value
-    return outcomes
-
-
-async def _get(url: str) -> str:
-    def get() -> str:
-        with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - our own service
-            return str(answer.read().decode())
-
-    return await anyio.to_thread.run_sync(get)
-
-
-async def _stopped(service: asyncio.subprocess.Process) -> int | None:
-    if service.returncode is None:
-        service.send_signal(signal.SIGTERM)
-    try:
-        with anyio.fail_after(_STOP, shield=True):
-            return await service.wait()
-    except TimeoutError:
-        service.kill()
-        return None
+    return holdings
 
 
 def _litter(data: Path) -> list[Path]:
@@ -179,7 +117,7 @@ def main(words: Sequence[str]) -> int:
             checks, holdings = anyio.run(until_signal, work)
         except SignalledError as ended:
             return ended.code
-        except (LabError, SoakError, ValueError) as error:
+        except (LabError, ServiceError, ValueError) as error:
             print(f"benchmarks.soak: {error}", file=sys.stderr)  # noqa: T201
             return 3
     print(as_text(checks, holdings))  # noqa: T201

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
-from benchmarks.soak.processes import Holding
+from benchmarks.processes import Holding
 
 MOST_GROWTH: Final = 0.02
 """How much the memory may grow over the second half."""

@@ -10,7 +10,7 @@ from dialtone.config.addresses import is_loopback, listen
 from dialtone.config.document import Document, parse
 from dialtone.config.files import FileError, read_text
 from dialtone.config.nodes import Secrets, read_nodes, read_topologies
-from dialtone.config.probes import read_probes
+from dialtone.config.probes import outage_note, read_probes
 from dialtone.config.problem import ConfigError, Problem, nearest, quote
 from dialtone.config.report import Report
 from dialtone.config.schema import (
@@ -73,6 +73,8 @@ def _settings(
     accounts = read_accounts(report, data.get("accounts"), folder, tree)
     probes = read_probes(report, data.get("probes"), accounts, tree, folder)
     caps = _caps(report, data.get("caps"))
+    if (note := outage_note(probes, caps)) is not None:
+        report.note(note)
     evidence = _evidence(report, data.get("evidence"))
     receivers, rules = _alerts(report, data.get("alerts"), folder)
     tokens = _tokens(report, data.get("access"), tree, secrets)

@@ -1,5 +1,6 @@
 """`probes:` -> what is placed as whom, how often; tenants without enough phones are left out aloud."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -9,11 +10,13 @@ from dialtone.config.plans import read_plan
 from dialtone.config.problem import listing
 from dialtone.config.report import Report
 from dialtone.config.schema import ProbeEntry
-from dialtone.config.settings import ProbeSpec
+from dialtone.config.settings import Caps, ProbeSpec
 from dialtone.config.tree import TenantTree
 from dialtone.model import CONFIRM_AFTER, Account, Flow
 
 _DEFAULT_TIMEOUT: Final = 10.0
+_LEAVING: Final = 2.0
+"""Seconds after its timeout in which a probe still tidies up, and holds its place."""
 
 
 def read_probes(
@@ -35,7 +38,7 @@ def read_probes(
         before = len(report.problems)
         # A probe that fails at its deadline and is confirmed by another must end before the next is due.
         longest = (entry.interval - CONFIRM_AFTER) / 2
-        timeout = entry.timeout or min(_DEFAULT_TIMEOUT, longest)
+        timeout = entry.timeout or min(_DEFAULT_TIMEOUT, max(longest - _LEAVING, longest / 2))
         if longest <= 0:
             report.problem((*where, "interval"), _too_often(entry.interval))
         elif timeout > longest:
@@ -52,6 +55,8 @@ def read_probes(
         skipped = tuple(d for d in wanted if len(accounts.get(d, ())) < need)
         if skipped:
             report.note(_left_out(entry.name, flow, need, skipped, accounts))
+        if able and need and timeout > longest - _LEAVING:
+            report.note(_no_time_to_leave(entry.name, timeout, entry.interval, longest - _LEAVING))
         found[entry.name] = ProbeSpec(
             entry.name, flow, engine, entry.target, able, skipped, entry.interval, timeout, plan, entry.quiet
         )
@@ -84,6 +89,26 @@ def _overlaps(probes: Sequence[ProbeSpec], accounts: Mapping[str, Sequence[Accou
         )
 
 
+def outage_note(probes: Sequence[ProbeSpec], caps: Caps) -> str | None:
+    """Return a note where an outage would ask for more than the caps: what is overloaded is not counted."""
+    rate = 2 * sum(len(probe.tenants) / probe.interval for probe in probes)
+    at_once = 2 * sum(len(probe.tenants) / probe.interval * (probe.timeout + _LEAVING) for probe in probes)
+    asked = (
+        ("concurrent_calls", at_once, caps.concurrent_calls),
+        ("calls_per_second", rate, caps.calls_per_second),
+    )
+    short = [
+        f"{key} is {cap:g} and would have to be {math.ceil(need):,}" for key, need, cap in asked if need > cap
+    ]
+    if not short:
+        return None
+    return (
+        "in an outage every probe lasts its whole timeout and is confirmed by another; the caps are too low "
+        f"for that: {listing(short)}. The probes that find no place then are inconclusive (overloaded), "
+        "and the outage would not be counted for their tenants"
+    )
+
+
 def _too_often(interval: float) -> str:
     return f"{interval:g}s leaves no time for a probe and its confirmation; use 5s or more"
 
@@ -92,6 +117,15 @@ def _too_long(timeout: float, interval: float, longest: float) -> str:
     return (
         f"{timeout:g}s is too long for an interval of {interval:g}s: a probe and its confirmation, "
         f"{CONFIRM_AFTER:g} s later, must both fit in; use at most {longest:g}s"
+    )
+
+
+def _no_time_to_leave(name: str, timeout: float, interval: float, most: float) -> str:
+    better = f"with a timeout of {most:g}s or less" if most > 0 else "with a longer interval"
+    return (
+        f"probe {name}: phones that get no answer take up to {_LEAVING:g} s more to leave; a timeout of "
+        f"{timeout:g}s, twice, is in an outage longer than the interval of {interval:g}s then, and every "
+        f"second interval would have no result; {better} none is left out"
     )
 
 

@@ -99,6 +99,8 @@ class ChildProcess:
         return await child.ask({"request": dict(payload), "timeout": timeout})
 
     async def _running(self, patience: float) -> Conversation:
+        if self._child is not None and not self._closed:
+            return self._child  # without the lock: hundreds ask at the same time
         while True:
             await self._rest(patience)
             async with self._starting:

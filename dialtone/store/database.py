@@ -1,7 +1,9 @@
 """One SQLite connection on one thread of its own: whole transactions go in, nothing blocks the event loop.
 
-A job runs from BEGIN to COMMIT on the thread. A caller who is cancelled stops waiting; the job it
-handed in either has not started, and then never runs, or runs to its end. Half a job does not exist.
+A job that reads runs from BEGIN to COMMIT on the thread. Those that write and wait at the same time share a
+transaction, each in a savepoint of its own: what takes its time is the disk, at each COMMIT. A caller who is
+cancelled stops waiting; the job it handed in either has not started, and then never runs, or runs to its end.
+Half a job does not exist.
 
 A job returns plain values, never a cursor: the event loop's thread would drop it while this thread
 uses the connection, which SQLite answers with SQLITE_MISUSE.
@@ -10,10 +12,12 @@ uses the connection, which SQLite answers with SQLITE_MISUSE.
 import asyncio
 import sqlite3
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import anyio
 
@@ -29,8 +33,26 @@ _CLOSING: Final = 30.0
 _HARDLY: Final = 0.05
 """Seconds that a job waits for a lock that the one before it waited for in vain."""
 
+_TOGETHER: Final = 64
+"""Writes that share a transaction at most."""
+
 _PAUSE: Final = 0.02
 """Seconds between two tries to set a file up; the thread waits, not the event loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    """A job that writes, and where its end is waited for."""
+
+    job: Callable[[sqlite3.Connection], Any]
+    end: asyncio.Future[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """A job raised this."""
+
+    error: Exception
 
 
 class Database:
@@ -45,6 +67,7 @@ class Database:
         self._connection = connection
         self._thread = thread
         self._closed = False
+        self._writes: deque[_Write] = deque()
 
     @classmethod
     async def open(cls, path: Path, *, busy_timeout: float) -> Self:
@@ -65,11 +88,18 @@ class Database:
 
     async def read(self, job: Callable[[sqlite3.Connection], T]) -> T:
         """Run a job that only reads, on one consistent snapshot. Raises StoreError."""
-        return await self._run("BEGIN", job)
+        self._check_open()
+        return await _on(self._thread, lambda: self._transaction("BEGIN", job))
 
     async def write(self, job: Callable[[sqlite3.Connection], T]) -> T:
         """Run a job that writes: all of it is on the disk when this returns, or none. Raises StoreError."""
-        return await self._run("BEGIN IMMEDIATE", job)
+        self._check_open()
+        loop = asyncio.get_running_loop()
+        end: asyncio.Future[T] = loop.create_future()
+        self._writes.append(_Write(job, end))
+        # One visit to the thread for each: who comes first takes along those that wait by then.
+        self._thread.submit(self._write_waiting, loop)
+        return await end
 
     async def aclose(self) -> None:
         """Finish the jobs handed in, then close; closing twice is allowed."""
@@ -80,10 +110,41 @@ class Database:
             await _on(self._thread, self._connection.close)
         self._thread.shutdown(wait=False)
 
-    async def _run(self, begin: str, job: Callable[[sqlite3.Connection], T]) -> T:
+    def _check_open(self) -> None:
         if self._closed:
             raise StoreError(f"{self._path}: the store is closed")
-        return await _on(self._thread, lambda: self._transaction(begin, job))
+
+    def _write_waiting(self, loop: asyncio.AbstractEventLoop) -> None:
+        writes: list[_Write] = []
+        while self._writes and len(writes) < _TOGETHER:
+            write = self._writes.popleft()
+            if not write.end.cancelled():
+                writes.append(write)
+        if not writes:
+            return
+        found: list[Any]
+        try:
+            found = self._transaction("BEGIN IMMEDIATE", lambda db: [self._saved(db, w.job) for w in writes])
+        except StoreError as error:
+            found = [_Failed(StoreError(str(error))) for _ in writes]
+        except Exception as error:  # noqa: BLE001 - the edge of the thread: whoever waits is told
+            found = [_Failed(error) for _ in writes]
+        loop.call_soon_threadsafe(_end, writes, found)
+
+    def _saved(self, db: sqlite3.Connection, job: Callable[[sqlite3.Connection], T]) -> T | _Failed:
+        """Run a job in a savepoint; what it raises undoes nothing but the job."""
+        db.execute("SAVEPOINT job")
+        try:
+            found: T | _Failed = job(db)
+        except Exception as error:
+            if not db.in_transaction:
+                raise  # SQLite has rolled back everything
+            db.execute("ROLLBACK TO job")
+            # Without its traceback: those frames hold a cursor, and would carry it to the caller's thread.
+            error = error.with_traceback(None)
+            found = _Failed(store_error(error, self._path) if isinstance(error, sqlite3.Error) else error)
+        db.execute("RELEASE job")
+        return found
 
     def _transaction(self, begin: str, job: Callable[[sqlite3.Connection], T]) -> T:
         connection = self._connection
@@ -109,6 +170,16 @@ class Database:
             self._locked_out = not patient
             seconds = self._busy_timeout if patient else min(_HARDLY, self._busy_timeout)
             self._connection.execute(f"PRAGMA busy_timeout = {round(seconds * 1000)}")
+
+
+def _end(writes: Sequence[_Write], found: Sequence[Any]) -> None:
+    for write, one in zip(writes, found, strict=True):
+        if write.end.done():
+            continue  # who waited for it was cancelled
+        if isinstance(one, _Failed):
+            write.end.set_exception(one.error)
+        else:
+            write.end.set_result(one)
 
 
 async def _on(thread: ThreadPoolExecutor, job: Callable[[], T]) -> T:

@@ -55,6 +55,8 @@ _log = structlog.get_logger(__name__)
 _BY_HAND: Final = 20
 """Results of probes by hand that may lie between those that a rule's window wants after a restart."""
 _HOUSEKEEPING: Final = 3600.0
+_SIZE_WATCH: Final = 60.0
+"""Seconds after which evidence over its size is noticed: in an outage every probe leaves some."""
 _SELF_WATCH: Final = 5.0
 _STOP_WITHIN: Final = 5.0
 _SOON: Final = 3.0
@@ -195,10 +197,15 @@ class _Service:
         async def tidy_evidence(_: Planned) -> None:
             await self._evidence.prune(self._clock.now())
 
+        async def bound_evidence(_: Planned) -> None:
+            if self._evidence.is_too_much:
+                await self._evidence.prune(self._clock.now())
+
         self._scheduler.add("self", _SELF_WATCH, watch_ourselves)
         self._scheduler.add("tidy/results", _HOUSEKEEPING, tidy_results)
         self._scheduler.add("tidy/messages", _HOUSEKEEPING, tidy_messages)
         self._scheduler.add("tidy/evidence", _HOUSEKEEPING, tidy_evidence)
+        self._scheduler.add("tidy/evidence-size", _SIZE_WATCH, bound_evidence)
 
     def _plan_probes(self, probes: Probing) -> None:
         """Spread the probes of all tenants over their intervals, and watch the engines that they use."""

@@ -6,7 +6,7 @@ from typing import Final
 from lab.asterisk.dialplan import extensions, phones_by_tenant
 from lab.asterisk.series import Settings
 from lab.base import Sample, SampleTenant
-from lab.ports import LOOPBACK
+from lab.ports import LOOPBACK, LOOPBACK6
 
 COLLECTOR: Final = "dialtone"
 LAB_USER: Final = "lab"
@@ -17,7 +17,7 @@ MODULES: Final = (
     "app_confbridge", "app_dial", "app_echo", "app_exec", "app_playback", "app_queue", "app_stack",
     "app_voicemail", "bridge_builtin_features", "bridge_simple", "bridge_softmix", "chan_pjsip",
     "codec_alaw", "codec_gsm", "codec_ulaw", "format_gsm", "format_wav", "func_channel", "func_cut",
-    "func_strings", "pbx_config", "res_pjproject", "res_pjsip", "res_pjsip_acl",
+    "func_logic", "func_strings", "pbx_config", "res_pjproject", "res_pjsip", "res_pjsip_acl",
     "res_pjsip_authenticator_digest", "res_pjsip_caller_id", "res_pjsip_dtmf_info",
     "res_pjsip_endpoint_identifier_ip", "res_pjsip_header_funcs", "res_pjsip_nat", "res_pjsip_pubsub",
     "res_pjsip_refer", "res_pjsip_rfc3326", "res_pjsip_sdp_rtp", "res_pjsip_session",
@@ -164,7 +164,9 @@ def _tenant_endpoints(tenant: SampleTenant, users: Sequence[str], settings: Sett
 
     The front says in X-Tenant whose call it is. Phones are reached through the front, which knows
     where they are registered; each is an endpoint of its own so that queues see its device state.
-    The one called `held` reaches any of them, but takes no REFER.
+    The one called `held` reaches any of them, but takes no REFER. The one called `six` is for calls with
+    media on IPv6, which the front marks by X-Tenant6, and reaches any of them with such media: an endpoint
+    has one address for it.
     """
     domain = tenant.domain
     text = f"\n[{domain}](!,front)\naccountcode = {domain}\nfrom_domain = {domain}\n"
@@ -178,6 +180,17 @@ endpoint = {domain}-calls
 match_header = X-Tenant: {domain}
 [{domain}-held]({domain})
 allow_transfer = no
+[{domain}-six]({domain})
+rtp_ipv6 = yes
+media_address = {LOOPBACK6}
+aors = {domain}-six
+[{domain}-six]
+type = aor
+contact = sip:{domain}
+[{domain}-six]
+type = identify
+endpoint = {domain}-six
+match_header = X-Tenant6: {domain}
 """
     names = [(f"{domain}-{user}", user) for user in users]
     return text + "".join(

@@ -20,11 +20,13 @@ writeprotect = yes
 """
 
 # A transfer goes to a number of the tenant's own context, or is refused with 404 as Asterisk does by itself.
+# SIX says that the call's media came by IPv6: then what it rings is given such media too.
 _FRONT: Final = """
 [from-front]
 exten => _X!,1,GotoIf($[{door}]?pass)
  same => n,Hangup(21)
  same => n(pass),Set(__PROBE=${{PJSIP_HEADER(read,X-Dialtone-Probe)}})
+ same => n,Set(__SIX=${{PJSIP_HEADER(read,X-Tenant6)}})
  same => n,Set(__TRANSFER_CONTEXT=${{CHANNEL(accountcode)}})
  same => n,Goto(${{CHANNEL(accountcode)}},${{EXTEN}},1)
 
@@ -140,16 +142,21 @@ exten => _{DID}{tenant.number:04}XXX,1,GotoIf($[{door}]?pass)
 
 def _context(tenant: SampleTenant, prefix: str, users: list[str]) -> str:
     domain = tenant.domain
-    group = "&".join(f"PJSIP/{domain}-{user}" for user in users)
+    group = "&".join(_phone(domain, user) for user in users)
     return "".join(
         [
             f"\n[{domain}]\ninclude => numbers\n",
             f"exten => {prefix}08,1,Dial({group},30,b(told^s^1))\n same => n,Hangup(${{HANGUPCAUSE}})\n",
             *(
-                f"exten => {user},1,Dial(PJSIP/{domain}-{user},30,b(told^s^1))\n"
+                f"exten => {user},1,Dial({_phone(domain, user)},30,b(told^s^1))\n"
                 " same => n,Hangup(${HANGUPCAUSE})\n"
                 f"exten => {prefix}{user},1,Goto({user},1)\n"
                 for user in users
             ),
         ]
     )
+
+
+def _phone(domain: str, user: str) -> str:
+    """Return what is dialled to reach a phone with media of the family of the call that comes in."""
+    return f'PJSIP/${{IF($["${{SIX}}" = ""]?{domain}-{user}:{user}@{domain}-six)}}'

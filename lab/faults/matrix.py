@@ -3,6 +3,7 @@
 import csv
 import random
 import uuid
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -19,7 +20,6 @@ from dialtone.model import (
     Outcome,
     Plan,
     ProbeRequest,
-    ProbeRun,
     Secret,
 )
 from dialtone.ports import Prober
@@ -27,6 +27,7 @@ from lab.base import LabError
 from lab.configuration import ACCOUNTS
 from lab.faults.relay import SipRelay
 from lab.faults.table import FAULTS, Fault, Through
+from lab.files import locked
 from lab.state import LabState
 
 _NEEDED: Final[Mapping[Through, str]] = {
@@ -37,74 +38,125 @@ _NEEDED: Final[Mapping[Through, str]] = {
     Through.HTTPS: "https",
 }
 """The lab's address that a fault is produced at."""
-_TRIES: Final = 3
-"""How often a fault is produced while the probe says that our own side was broken: that is no answer."""
+PARTS: Final = ("sip", "asterisk", "http")
+"""The parts of the lab that faults are produced before."""
+_TRIES: Final = 5
+"""How often a fault is tried while the probe did not come so far, or says that our own side was broken: that
+is no answer."""
 PAGE: Final = "/admin"
 """The lab's page that the http flow asks for."""
 
 
+Wanted = Sequence[tuple[Fault, Sequence[Engine]]]
+"""Faults, each with the engines that it is produced for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One fault on one engine, and what came of it; `got` None means that the probe passed."""
+    """One fault on one engine, and what came of it; `got` None means that the probe passed.
+
+    `produced` is whether the probe met the fault: it may fail before, and by the same code.
+    """
 
     fault: Fault
     engine: Engine
     got: Failure | None
+    produced: bool = True
 
     @property
     def right(self) -> bool:
-        """Whether the probe said what it must."""
-        return self.got is not None and self.got.code is self.fault.code
+        """Whether the probe met the fault and said what it must."""
+        return self.produced and self.got is not None and self.got.code is self.fault.code
 
     @property
     def said(self) -> str:
-        """What the probe said, in a word."""
-        return "passed" if self.got is None else str(self.got.code)
+        """What the probe said."""
+        if self.got is None:
+            return "passed"
+        before = "" if self.produced else ", before it met the fault"
+        return f"{self.got.code}{before}: {self.got.detail}"
 
 
-Told = Callable[[Row], None]
+Told = Callable[[Sequence[Row]], None]
+
+
+def wanted(words: Sequence[str] = ()) -> Wanted:
+    """Return the faults that are meant, in the table's order: all without words.
+
+    A word is a flow, an engine, or a part of a fault's name, in any case; one of them is enough. Raises
+    ValueError for a word that means nothing.
+    """
+    for word in words:
+        if not any(_means(word, fault, engine) for fault in FAULTS for engine in fault.engines):
+            known = ", ".join([*dict.fromkeys(fault.flow for fault in FAULTS), *Engine])
+            raise ValueError(f"{word!r} is no flow, no engine and in no fault's name: try {known}")
+    chosen = (
+        (fault, [e for e in fault.engines if not words or any(_means(word, fault, e) for word in words)])
+        for fault in FAULTS
+    )
+    return [(fault, engines) for fault, engines in chosen if engines]
+
+
+def _means(word: str, fault: Fault, engine: Engine) -> bool:
+    low = word.strip().lower()
+    return low in (fault.flow, engine) or (low != "" and low in fault.name.lower())
 
 
 async def run_matrix(
-    state: LabState,
-    probers: Mapping[Engine, Prober],
-    *,
-    sabotage: bool,
-    told: Told,
-    only: Sequence[str] = (),
+    state: LabState, probers: Mapping[Engine, Prober], asked: Wanted, *, sabotage: bool, told: Told
 ) -> list[Row]:
-    """Produce every fault for every engine, a tenant each at a time; return the rows in the table's order.
+    """Produce these faults, a tenant each at a time; return the rows in their order.
 
-    With `sabotage` the faults are left out. `told` hears of each row as it ends; `only` are words that a
-    fault's flow or name must have one of. Raises LabError where the lab lacks an address that is needed.
+    With `sabotage` the faults are left out. `told` hears of each fault's rows in that order, as soon as they
+    and those before them have ended. `unreachable` ones have no rows. Raises LabError where the lab is not
+    all there, or others use it.
     """
-    chosen = [
-        (fault, engine)
-        for fault in FAULTS
-        for engine in fault.engines
-        if not only or any(word in (str(fault.flow), str(engine)) or word in fault.name for word in only)
-    ]
-    lacking = {_NEEDED[fault.through] for fault, _ in chosen} - set(state.addresses)
-    if lacking:
-        raise LabError(f"the lab {state.name} has no {', '.join(sorted(lacking))}: start it whole")
+    _check(state, asked)
+    nowhere = unreachable(state, asked)
+    asked = [(fault, engines) for fault, engines in asked if fault.name not in nowhere]
     free = _Tenants(_accounts(state.root / ACCOUNTS))
-    rows: dict[int, Row] = {}
+    rows: dict[tuple[str, Engine], Row] = {}
+    untold = deque(asked)
 
-    async def produce(number: int, fault: Fault, engine: Engine) -> None:
-        got: Failure | None = None
+    async def produce(fault: Fault, engine: Engine) -> None:
         for _ in range(_TRIES):
             async with free.one() as accounts:
-                run = await _produced(state, fault, engine, probers[engine], accounts, sabotage)
-            got = run.result.failure
-            if run.result.outcome is not Outcome.INCONCLUSIVE or got is None or got.code is fault.code:
+                row = await _produced(state, fault, engine, probers[engine], accounts, sabotage)
+            if row.right or not _no_answer(row):
                 break
-        rows[number] = Row(fault, engine, got)
-        told(rows[number])
+        rows[fault.name, engine] = row
+        while untold and all((untold[0][0].name, e) in rows for e in untold[0][1]):
+            first, engines = untold.popleft()
+            told([rows[first.name, e] for e in engines])
 
-    async with anyio.create_task_group() as group:
-        for number, (fault, engine) in enumerate(chosen):
-            group.start_soon(produce, number, fault, engine)
-    return [rows[number] for number in range(len(chosen))]
+    busy = f"another command produces faults in the lab {state.name}, as the same phones"
+    with locked(state.root / ".faults.lock", busy=busy, patience=0.0):
+        async with anyio.create_task_group() as group:
+            for fault, engines in asked:
+                for engine in engines:
+                    group.start_soon(produce, fault, engine)
+    return [rows[fault.name, engine] for fault, engines in asked for engine in engines]
+
+
+def _no_answer(row: Row) -> bool:
+    """Whether the probe says nothing about the fault."""
+    return not row.produced or (row.got is not None and row.got.code.outcome is Outcome.INCONCLUSIVE)
+
+
+def _check(state: LabState, asked: Wanted) -> None:
+    own = f"or leave out --name, for a lab of the command's own ({','.join(PARTS)})"
+    lacking = [part for part in PARTS if part not in {one.name for one in state.parts}]
+    if lacking:
+        raise LabError(f"the lab {state.name} has no {', '.join(lacking)}: start it with these parts, {own}")
+    if dead := [name for name, alive in state.processes.items() if not alive]:
+        raise LabError(f"of the lab {state.name} {', '.join(dead)} has ended: start it again, {own}")
+    if len(unreachable(state, asked)) == len(asked):
+        raise LabError(f"the lab {state.name} has no address that these faults could be produced at")
+
+
+def unreachable(state: LabState, asked: Wanted) -> list[str]:
+    """Return the names of those faults that a lab has no address for: an OpenSIPS without TLS modules."""
+    return [fault.name for fault, _ in asked if _NEEDED[fault.through] not in state.addresses]
 
 
 async def _produced(
@@ -114,13 +166,14 @@ async def _produced(
     prober: Prober,
     accounts: Sequence[Account],
     sabotage: bool,
-) -> ProbeRun:
+) -> Row:
     async with AsyncExitStack() as stack:
         target, plan = _straight(state, fault)
+        rules = () if sabotage else fault.rules
+        applied: Mapping[int, int] = {}
         if fault.through is Through.RELAY:
-            rules = () if sabotage else fault.rules
             relay = await stack.enter_async_context(SipRelay(_address(state.addresses["sip"]), rules))
-            target = relay.target
+            target, applied = relay.target, relay.applied
         request = ProbeRequest(
             id=str(uuid.UUID(int=random.getrandbits(128), version=4)),
             probe="faults",
@@ -140,7 +193,9 @@ async def _produced(
             request = fault.change(request)
             needed = request.plan.accounts(fault.flow)
             request = replace(request, accounts=request.accounts[:needed])
-        return await prober.run(request)
+        run = await prober.run(request)
+        met = all(applied.get(number, 0) for number in range(len(rules)))
+        return Row(fault, engine, run.result.failure, met)
 
 
 def _straight(state: LabState, fault: Fault) -> tuple[str, Plan]:

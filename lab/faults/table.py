@@ -134,6 +134,13 @@ FAULTS: Final[tuple[Fault, ...]] = (
           (Rule(_DOWN, "REGISTER", Edit(r"\r\nContact: [^\r]*", ""), status=2),)),
     Fault("the binding can't be taken back", _REGISTER, FailureCode.SIP_5XX,
           (Rule(_UP, "REGISTER", Answer(500, "Location Locked"), where=_leaves),)),
+    Fault("TCP is refused", _REGISTER, FailureCode.CONNECT, through=Through.TCP, engines=(Engine.SIPPY,),
+          change=_target("sip:127.0.0.1:1;transport=tcp")),
+    Fault("TLS with another host's name", _REGISTER, FailureCode.TLS, through=Through.TLS,
+          engines=(Engine.SIPPY,), change=_plan(tls=TlsPlan(name="somebody-else.example"))),
+    Fault("SIPp is asked for TCP", _REGISTER, FailureCode.MISCONFIGURED, through=Through.RELAY,
+          engines=(Engine.SIPP,),
+          change=lambda request: replace(request, target=request.target.replace("=udp", "=tcp"))),
     # call
     Fault("wrong password at INVITE", _CALL, FailureCode.AUTH, change=_password),
     Fault("a number that does not exist", _CALL, FailureCode.SIP_4XX, plan=_ECHO,
@@ -207,13 +214,5 @@ FAULTS: Final[tuple[Fault, ...]] = (
           engines=(Engine.SERVICE,), change=_plan(tls=TlsPlan(name="somebody-else.example"))),
     Fault("nothing listens at the address", _HTTP, FailureCode.CONNECT, through=Through.HTTP,
           engines=(Engine.SERVICE,), change=_target("http://127.0.0.1:1/")),
-    # transports
-    Fault("TCP is refused", _REGISTER, FailureCode.CONNECT, through=Through.TCP, engines=(Engine.SIPPY,),
-          change=_target("sip:127.0.0.1:1;transport=tcp")),
-    Fault("TLS with another host's name", _REGISTER, FailureCode.TLS, through=Through.TLS,
-          engines=(Engine.SIPPY,), change=_plan(tls=TlsPlan(name="somebody-else.example"))),
-    Fault("SIPp is asked for TCP", _REGISTER, FailureCode.MISCONFIGURED, through=Through.RELAY,
-          engines=(Engine.SIPP,),
-          change=lambda request: replace(request, target=request.target.replace("=udp", "=tcp"))),
 )
 # fmt: on

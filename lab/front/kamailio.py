@@ -46,6 +46,7 @@ class Kamailio:
 
     tls = True
     replicates = True
+    tells_calls = True
 
     def __init__(self, side: Side) -> None:
         self._side = side

@@ -54,6 +54,8 @@ _TABLES: Final = ("subscriber", "domain", "presentity", "active_watchers", "watc
 class OpenSips:
     """OpenSIPS, read by its own MI."""
 
+    tells_calls = False
+
     def __init__(self, side: Side) -> None:
         self._side = side
         self.programs: tuple[str, ...] = (side.named("opensips"),)

@@ -18,7 +18,8 @@ _LOG_LINES: Final = 12
 class Server(Protocol):
     """A SIP server that can be the front. `programs` are the names of the processes it starts.
 
-    `tls` and `replicates` (its registrations, to a second front) say what this installation of it can do.
+    `tls`, `replicates` (its registrations, to a second front) and `tells_calls` (dialog-info of calls, to
+    whom subscribed) say what this installation of it can do.
     """
 
     programs: tuple[str, ...]
@@ -30,6 +31,10 @@ class Server(Protocol):
     @property
     def replicates(self) -> bool:
         """Whether it can tell another front who registered."""
+
+    @property
+    def tells_calls(self) -> bool:
+        """Whether it publishes the state of calls (RFC 4235)."""
 
     def missing(self) -> Sequence[str]:
         """Return what this machine lacks for it, each with how to get it."""
@@ -72,10 +77,15 @@ class SipPart:
         addresses = {**where.addresses(self._side, tls=self._server.tls), self._side.named("mi"): url}
         if self._server.tls:
             addresses["ca"] = str(certificates(lab).ca)
-        lacks = [*([] if self._server.tls else ["TLS"]), *([] if where.ipv6 else ["IPv6"])]
+        can = {
+            "TLS": self._server.tls,
+            "IPv6": where.ipv6,
+            "dialog-info of calls": self._server.tells_calls,
+        }
+        lacks = [name for name, has in can.items() if not has]
         return PartInfo(
             name=self.name,
-            says=self._server.says(version) + (f"; without {' and '.join(lacks)} here" if lacks else ""),
+            says=self._server.says(version) + (f"; without {', '.join(lacks)} here" if lacks else ""),
             nodes=(
                 {
                     "name": f"sip{2 if self._side.letter else 1}",

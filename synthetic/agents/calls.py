@@ -104,7 +104,10 @@ class Calls:
             return request.genResponse(refused.status, refused.reason), None, None
         if sum(not call.dialog.ended.happened for call in waiting) >= MAX_CALLS:
             return request.genResponse(486, "Busy Here"), None, None
-        call = ReceivedCall(self, request, transaction, replaced)
+        try:
+            call = ReceivedCall(self, request, transaction, replaced)
+        except ValueError:
+            return request.genResponse(400, "Bad Contact"), None, None
         self.legs.append(call)
         self._arrived.put_nowait(call)
         return request.genResponse(100, "Trying"), call.cancelled, None

@@ -1,12 +1,11 @@
 """The state of a call between two phones (RFC 3261 section 12)."""
 
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import anyio
 
 from synthetic.agents.siplib import SipAddress, SipFrom, SipRequest, SipTo
-
-_TLS_PORT: Final = 5061
+from synthetic.target import PORTS
 
 
 class Moment:
@@ -152,7 +151,7 @@ class Dialog:
         """Return where a URI's requests go. Raises ValueError for a port that nothing can be sent to."""
         host, port = uri.getAddr()
         if uri.port is None and self._transport == "tls":
-            port = _TLS_PORT
+            port = PORTS["tls"]
         if not 0 < int(port) < 65536:
             raise ValueError("a Contact or Record-Route has an impossible port")
         return host, int(port)

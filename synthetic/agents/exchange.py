@@ -72,14 +72,15 @@ class PendingExchange:
         self.ringing = False
         self._manager = manager
         self._watch = watch
-        self._done: asyncio.Future[Any | None] = asyncio.get_running_loop().create_future()
+        self._done = asyncio.Event()
+        self._response: Any | None = None
         self._transaction = manager.newTransaction(request, self._take, cb_ifver=2)
         self.sent = manager.endpoint.sent_at
 
     @property
     def finished(self) -> bool:
         """Whether the final response, or its timer, has come."""
-        return self._done.done()
+        return self._done.is_set()
 
     async def final(self) -> Any:
         """Wait for the final response.
@@ -89,12 +90,12 @@ class PendingExchange:
         would bind it anew.
         """
         try:
-            await asyncio.wait([self._done])
+            await self._done.wait()
         except asyncio.CancelledError:
             if self._transaction.teA is not None:
                 self._transaction.teA.cancel()
             raise
-        response = self._done.result()
+        response = self._response
         trouble = self._manager.trouble
         if trouble is not None and (response is None or response.getSCode()[0] == 503):
             raise trouble
@@ -107,16 +108,16 @@ class PendingExchange:
 
         The CANCEL of one that was never answered at all has to wait for a provisional response.
         """
-        if not self._done.done():
+        if not self.finished:
             self._manager.cancelTransaction(self._transaction)
-        return self._done.done() or self.ringing
+        return self.finished or self.ringing
 
     def _take(self, response: Any, transaction: Any) -> None:
-        if self._done.done():
+        if self.finished:
             return
         status = response.getSCode()[0]
         if response is transaction.r408:  # made by sippy itself
-            self._done.set_result(None)
+            self._done.set()
         elif status < 200:
             self.ringing = True
             self._watch.progress(status, response.rtime.monot)
@@ -124,7 +125,8 @@ class PendingExchange:
             if status < 300 and transaction.needack:
                 self._manager.keep(transaction.tid, self._watch.accepted_again)
                 self._watch.accepted(response)
-            self._done.set_result(response)
+            self._response = response
+            self._done.set()
 
 
 async def converse(

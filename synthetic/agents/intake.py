@@ -37,8 +37,12 @@ BATCH: Final = 16
 
 _KEEPALIVE: Final = 32
 """sippy ignores anything shorter: CRLF keep-alives (RFC 5626 3.5.1), NAT pings."""
-_START_LINE: Final = re.compile(r"SIP/2\.0 [1-6][0-9]{2}[ \r\n]|[A-Z]{1,32} \S{1,1024} SIP/2\.0\r?\n")
-_HIDDEN: Final = {byte: 0xE000 + byte for byte in (0x0B, 0x0C, 0x1C, 0x1D, 0x1E, 0x85)}
+_START_LINE: Final = re.compile(
+    r"SIP/2\.0 [1-6][0-9]{2}[ \r\n]|[A-Za-z0-9.!%*_+`'~-]{1,64} \S{1,1024} SIP/2\.0\r?\n"
+)
+"""A status, or a method (any token, RFC 3261 25.1) and its Request-URI."""
+_BREAKS: Final = bytes((0x0B, 0x0C, 0x1C, 0x1D, 0x1E, 0x85))
+_HIDDEN: Final = {byte: 0xE000 + byte for byte in _BREAKS}
 _SHOWN: Final = {hidden: byte for byte, hidden in _HIDDEN.items()}
 
 
@@ -60,13 +64,18 @@ class Setup:
 
 def as_text(data: bytes) -> str:
     """Return a message as sippy reads it."""
-    head, blank, body = data.decode("latin-1").partition("\r\n\r\n")
+    text = data.decode("latin-1")
+    if len(data.translate(None, _BREAKS)) == len(data):  # there is nothing to hide: nearly always
+        return text
+    head, blank, body = text.partition("\r\n\r\n")
     return head.translate(_HIDDEN) + blank + body
 
 
 def as_bytes(text: str | bytes) -> bytes:
     """Return what sippy has written as it goes on the wire. Raises UnicodeEncodeError for anything else."""
-    return text.translate(_SHOWN).encode("latin-1") if isinstance(text, str) else text
+    if not isinstance(text, str):
+        return text
+    return text.encode("ascii") if text.isascii() else text.translate(_SHOWN).encode("latin-1")
 
 
 class Intake:

@@ -96,7 +96,9 @@ class SipLeg:
         method = request.getMethod()
         if self.dialog.ended.happened and method != "NOTIFY":  # of a transfer it outlives the call (RFC 5057)
             return request.genResponse(481, "Call/Transaction Does Not Exist"), None, None
-        if not self.dialog.in_order(request):
+        # Servers send the NOTIFYs of a transfer at once, and in a proxy of several processes one overtakes
+        # another. To refuse the one behind (12.2.2) would end the subscription before its end was told.
+        if not self.dialog.in_order(request) and method != "NOTIFY":
             return request.genResponse(500, "Server Internal Error"), None, None
         if method == "INVITE":
             return self._renegotiate(request, transaction)
@@ -122,7 +124,10 @@ class SipLeg:
         described = sdp.answer(media, None if offered is None else str(offered))
         if described is None:
             return request.genResponse(488, "Not Acceptable Here"), None, None
-        self.dialog.refresh(request)
+        try:
+            self.dialog.refresh(request)
+        except ValueError:
+            return request.genResponse(400, "Bad Contact"), None, None
         response = request.genResponse(200, "OK", body_of(described, "application/sdp"))
         response.appendHeader(SipHeader(name="contact", body=self.calls.line.contact()))
         if offered is not None:

@@ -1,5 +1,6 @@
 """A phone's line: who it is, and how its requests outside dialogs are written and sent."""
 
+import math
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -23,10 +24,12 @@ from synthetic.agents.siplib import (
     SipURL,
 )
 from synthetic.probes.base import FlowError
-from synthetic.target import Hop
+from synthetic.target import Hop, parse_target
 
 ALLOW: Final = "INVITE, ACK, CANCEL, BYE, OPTIONS, REFER, NOTIFY"
 ANONYMOUS: Final = "anonymous"
+EXPIRES: Final = 60
+"""The usual life of what we put up, in seconds: short, so that what a crash leaves behind soon goes."""
 MAX_EXPIRES: Final = 3600
 """The longest life that a server may ask of what we put up, in seconds: it outlives a crash of ours."""
 
@@ -37,7 +40,8 @@ class Line:
     """The identity of one phone, and its way out.
 
     `account` is None for a pinger of servers and for the trunk's side: they speak from their own address
-    instead of from the tenant's domain, as a gateway does, and answer no challenge.
+    instead of from the tenant's domain, as a gateway does, and answer no challenge. `lasts` is how long the
+    phone may be needed, in seconds.
     """
 
     def __init__(
@@ -49,6 +53,7 @@ class Line:
         *,
         domain: str,
         target: str = "",
+        lasts: float = 0.0,
     ) -> None:
         self.account = account
         self.hop = hop
@@ -57,6 +62,8 @@ class Line:
         self.domain = account.tenant if account is not None else domain
         self.user = account.user if account is not None else plan.caller_id or ANONYMOUS
         self.chores = Chores()
+        self._expires = max(EXPIRES, math.ceil(lasts))
+        self._beyond = target if plan.outbound_proxy else ""
         passed = (plan.outbound_proxy, target) if plan.outbound_proxy else ()
         self._routes = [f"<{_loose(uri)}>" for uri in passed if uri]
 
@@ -78,6 +85,16 @@ class Line:
     def url(self, user: str | None) -> Any:
         """Return the URI of a user of the tenant, or of its domain."""
         return SipURL(username=user, host=self.domain)
+
+    def server(self) -> Any:
+        """Return the URI of the target itself; packets may pass a proxy on their way there."""
+        if not self._beyond:
+            return SipURL(host=bracketed(self.hop.name or self.hop.address[0]), port=self.hop.address[1])
+        try:
+            found = parse_target(self._beyond)
+        except ValueError as error:
+            raise FlowError(FailureCode.MISCONFIGURED, str(error)) from None
+        return SipURL(host=bracketed(found.host), port=found.port, transport=found.transport)
 
     def own_address(self, *, tagged: bool) -> Any:
         """Return our address of record, with a fresh tag where it is to begin a dialog."""
@@ -139,15 +156,16 @@ class Line:
         return await self.converse(request, sequence=dialog.next_sequence)
 
     async def put_up(
-        self, make: Callable[[int], Any], expires: int, *, sequence: Callable[[], int] | None = None
+        self, make: Callable[[int], Any], *, sequence: Callable[[], int] | None = None
     ) -> Answered:
         """Send what asks for something that expires, and once more where that is too brief (423).
 
+        That is EXPIRES, or as long as the probe may last, if that is longer: nothing is refreshed meanwhile.
         Returns the final response, whatever else it says; `sent` is of the first request. Raises FlowError.
         """
-        done = await self.converse(make(expires), sequence=sequence)
+        done = await self.converse(make(self._expires), sequence=sequence)
         minimum = number_of(text_of(done.response, "min-expires")) if done.status == _TOO_BRIEF else None
-        if minimum is None or not expires < minimum <= MAX_EXPIRES:
+        if minimum is None or not self._expires < minimum <= MAX_EXPIRES:
             return done
         again = await self.converse(make(minimum), sequence=sequence)
         return Answered(done.sent, again.received, again.response, again.authenticated)

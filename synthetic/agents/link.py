@@ -5,6 +5,7 @@ Nothing here imports sippy, and whatever happens to the worker is an inconclusiv
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from importlib.util import find_spec
 from typing import Final, Protocol
 
@@ -39,11 +40,13 @@ class SippyProber:
         self._worker = worker
         self._clock = clock
         self._library = library
+        self._installed = False
 
     async def run(self, request: ProbeRequest) -> ProbeRun:
         """Run one probe. A worker that dies or falls silent makes it inconclusive; the next starts one."""
         started, before = self._clock.now(), self._clock.monotonic()
-        if find_spec(self._library) is None:
+        self._installed = self._installed or find_spec(self._library) is not None
+        if not self._installed:
             failure = Failure(
                 FailureCode.ENGINE_MISSING, f"the Python package {self._library} is not installed"
             )
@@ -59,6 +62,9 @@ class SippyProber:
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             detail = f"the worker's report can't be understood: {type(error).__name__}: {error}"
         else:
+            began = reply.get("began", before)
+            if isinstance(began, float):  # on the clock of the machine, which both processes read
+                started += timedelta(seconds=began - before)
             return ended_run(request, report, evidence, started)
         failure = Failure(FailureCode.ENGINE_CRASHED, detail)
         return broken_run(request, failure, started, duration=self._clock.monotonic() - before)

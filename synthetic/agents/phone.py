@@ -6,7 +6,6 @@ from typing import Any
 import anyio
 
 from dialtone.model import Account, EventPackage, FailureCode, Plan
-from synthetic.address import bracketed
 from synthetic.agents.calls import Calls
 from synthetic.agents.forks import PhoneTransactions
 from synthetic.agents.headers import readable
@@ -16,21 +15,19 @@ from synthetic.agents.ours import Ours
 from synthetic.agents.placing import PlacedCall
 from synthetic.agents.publication import Publication
 from synthetic.agents.received import ReceivedCall
-from synthetic.agents.registration import EXPIRES, Registration
-from synthetic.agents.siplib import SipURL
+from synthetic.agents.registration import Registration
 from synthetic.agents.watching import SipSubscription, Watching
 from synthetic.agents.wirelog import WireLog
 from synthetic.probes.base import Bindings, Exchange, FlowError
 from synthetic.target import Hop
-
-__all__ = ["EXPIRES", "SipPhone"]
 
 
 class SipPhone:
     """One endpoint of ours. Raises FlowError where it can't have a socket, or a connection.
 
     `account` is None for a pinger of servers and the trunk's side; `domain` is the tenant then. `target` is
-    the URI that requests are for, which Route names behind the plan's outbound proxy.
+    the URI that requests are for, which Route names behind the plan's outbound proxy; `lasts` how long the
+    phone may be needed, in seconds.
     """
 
     def __init__(
@@ -44,6 +41,7 @@ class SipPhone:
         *,
         domain: str,
         target: str = "",
+        lasts: float = 0.0,
     ) -> None:
         self._party = party
         try:
@@ -55,7 +53,7 @@ class SipPhone:
                 FailureCode.NO_PORT, f"no SIP port towards {hop.address[0]}: {error.strerror}"
             ) from None
         try:
-            self._line = Line(account, hop, plan, self.manager, domain=domain, target=target)
+            self._line = Line(account, hop, plan, self.manager, domain=domain, target=target, lasts=lasts)
             self._registration = Registration(self._line)
             self._calls = Calls(party, self._line, ours)
             self._publication = Publication(self._line)
@@ -86,9 +84,7 @@ class SipPhone:
 
     async def options(self) -> Exchange:
         """Ask the server itself for its capabilities; any final status is an answer. Raises FlowError."""
-        hop = self._line.hop
-        server = SipURL(host=bracketed(hop.name or hop.address[0]), port=hop.address[1])
-        request = self._line.request("OPTIONS", server, headers=(("Accept", "application/sdp"),))
+        request = self._line.request("OPTIONS", self._line.server(), headers=(("Accept", "application/sdp"),))
         return (await self._line.converse(request)).times
 
     async def register(self) -> Exchange:
@@ -128,12 +124,12 @@ class SipPhone:
         steps = [
             *self._calls.endings(),
             *self._watching.endings(),
-            self._publication.end,
-            self._registration.end,
+            *self._publication.endings(),
+            *self._registration.endings(),
         ]
         problems: list[FlowError] = []
 
-        async def attempt(step: Callable[[], Awaitable[None]]) -> None:
+        async def attempt(step: Callable[[], Awaitable[object]]) -> None:
             try:
                 await step()
             except FlowError as error:  # the other steps are tried all the same

@@ -1,6 +1,7 @@
 """What a phone publishes of itself (RFC 3903): one presence state, known by its entity-tag."""
 
 import re
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from dialtone.model import FailureCode
@@ -8,9 +9,6 @@ from synthetic import presence_documents
 from synthetic.agents.headers import text_of
 from synthetic.agents.line import Line
 from synthetic.probes.base import Exchange, FlowError
-
-EXPIRES: Final = 60
-"""The publication's life in seconds."""
 
 _TAG: Final = re.compile(r"[A-Za-z0-9.!%*_+`'~-]{1,256}")
 _UNKNOWN_TAG: Final = 412
@@ -30,11 +28,11 @@ class Publication:
         def make(expires: int) -> Any:
             return self._request(expires, document)
 
-        done = await self._line.put_up(make, EXPIRES)
+        done = await self._line.put_up(make)
         first = done.sent
         if done.status == _UNKNOWN_TAG and self._tag:
             self._tag = ""
-            done = await self._line.put_up(make, EXPIRES)
+            done = await self._line.put_up(make)
         done = done.accepted()
         tag = text_of(done.response, "sip-etag")
         if not _TAG.fullmatch(tag):
@@ -46,13 +44,16 @@ class Publication:
         self._tag = tag
         return Exchange(first, done.received, done.status)
 
-    async def end(self) -> None:
-        """Take it back, where there is one; a server that says 412 has none. Raises FlowError."""
-        if self._tag:
-            done = await self._line.converse(self._request(0, None))
-            self._tag = ""
-            if done.status != _UNKNOWN_TAG:
-                done.accepted()
+    def endings(self) -> list[Callable[[], Awaitable[object]]]:
+        """Return the step that takes it back, where there is one."""
+        return [self._end] if self._tag else []
+
+    async def _end(self) -> None:
+        """Take it back; a server that says 412 has none. Raises FlowError."""
+        done = await self._line.converse(self._request(0, None))
+        self._tag = ""
+        if done.status != _UNKNOWN_TAG:
+            done.accepted()
 
     def _request(self, expires: int, document: str | None) -> Any:
         condition = (("SIP-If-Match", self._tag),) if self._tag else ()

@@ -25,6 +25,8 @@ class ReceivedCall(SipLeg):
         super().__init__(calls, Dialog.of_callee(request, self._tag, calls.line.manager.transport), None)
         self._request = request
         self._transaction = transaction
+        # The answer to a CANCEL is of the same dialog as the 180 before it (RFC 3261 8.2.6.2).
+        transaction.r487.getHFBody("to").setTag(self._tag)
         self._replacing = replacing
         self._acknowledged = Moment()
         self._answered = False

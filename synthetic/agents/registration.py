@@ -1,5 +1,7 @@
 """A phone's binding at the registrar (RFC 3261 section 10)."""
 
+import ipaddress
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from synthetic.address import Address
@@ -7,13 +9,10 @@ from synthetic.agents.exchange import Answered
 from synthetic.agents.line import Line
 from synthetic.agents.siplib import SipCallId
 from synthetic.probes.base import Bindings, Exchange, FlowError
+from synthetic.target import PORTS, Transport
 
-EXPIRES: Final = 60
-"""The binding's life in seconds: short, so that one left behind by a crash soon goes."""
 MAX_CONTACTS: Final = 100
 """Bindings of an address of record that are looked at."""
-
-_SIP_PORT: Final = {"udp": 5060, "tcp": 5060, "tls": 5061}
 
 
 class Registration:
@@ -27,10 +26,10 @@ class Registration:
         self._maybe_bound = False
 
     async def register(self) -> Exchange:
-        """Bind our Contact for EXPIRES seconds, or for what the registrar wants at least (423)."""
+        """Bind our Contact for EXPIRES seconds, or as long as the probe or the registrar (423) needs it."""
         self._maybe_bound = True  # even if no answer comes: the request may have arrived
         try:
-            done = (await self._line.put_up(self._binding, EXPIRES, sequence=self._next)).accepted()
+            done = (await self._line.put_up(self._binding, sequence=self._next)).accepted()
         except FlowError as error:
             self._maybe_bound = error.status is None
             raise
@@ -39,21 +38,22 @@ class Registration:
     async def bindings(self) -> Bindings:
         """Ask what the address of record is bound to. Raises FlowError."""
         done = await self._send(self._request(contact=()))
-        ours = self._line.manager.endpoint.local
+        manager = self._line.manager
+        ours = _addresses(manager.endpoint.local, done.response)
         contacts = done.response.getHFs("contact")
-        bound = any(_is(contact, ours, self._line.manager.transport) for contact in contacts[:MAX_CONTACTS])
+        bound = any(_is(contact, ours, manager.transport) for contact in contacts[:MAX_CONTACTS])
         return Bindings(done.sent, done.received, bound, len(contacts))
 
     async def unregister(self) -> Exchange:
         """Remove our own Contact; never `*`: that would take the account's other phones too."""
-        self._maybe_bound = False
         request = self._request(contact=self._line.contact(expires=0), expires=0)
-        return (await self._send(request)).times
+        done = await self._send(request)
+        self._maybe_bound = False
+        return done.times
 
-    async def end(self) -> None:
-        """Unregister, where there may be something to."""
-        if self._maybe_bound:
-            await self.unregister()
+    def endings(self) -> list[Callable[[], Awaitable[object]]]:
+        """Return the step that unregisters, where there may be something to."""
+        return [self.unregister] if self._maybe_bound else []
 
     def _binding(self, expires: int) -> Any:
         return self._request(contact=self._line.contact(), expires=expires)
@@ -78,11 +78,33 @@ class Registration:
         return self._sequence
 
 
-def _is(contact: Any, ours: Address, transport: str) -> bool:
+def _addresses(local: Address, response: Any) -> set[Address]:
+    """Return where we are: our own address, and the one that the front sees us at (Via's received and rport).
+
+    A front before phones behind NAT may bind the latter (RFC 3581).
+    """
+    seen = {(_written(local[0]), local[1])}
+    try:
+        host, port = response.getHFBody("via").getTAddr()
+        seen.add((_written(str(host)), int(port)))
+    except (ValueError, IndexError, KeyError, AttributeError, TypeError):
+        pass  # what can't be read says nothing
+    return seen
+
+
+def _is(contact: Any, ours: set[Address], transport: Transport) -> bool:
     """Whether a Contact of the registrar's answer is our own: by host and port, the rest may be rewritten."""
     try:
         url = contact.getBody().getUrl()
-        port = _SIP_PORT[transport] if url.port is None else int(url.port)
-        return (str(url.host).strip("[]"), port) == ours
+        port = PORTS[transport] if url.port is None else int(url.port)
+        return (_written(str(url.host)), port) in ours
     except (ValueError, IndexError, KeyError, AttributeError, TypeError):
         return False  # one that can't be read is bound, but not ours
+
+
+def _written(host: str) -> str:
+    """Return a host as everything that means the same address is written here (RFC 5952)."""
+    try:
+        return str(ipaddress.ip_address(host.strip("[]")))
+    except ValueError:
+        return host.lower()

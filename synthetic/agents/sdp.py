@@ -8,7 +8,8 @@ from typing import Final, Protocol
 from synthetic.address import Address
 
 _CODECS: Final = {0: "PCMU/8000", 8: "PCMA/8000"}
-_MEDIA: Final = re.compile(r"m=(\w{1,16}) ([0-9]{1,5})(?:/[0-9]{1,3})? (\S{1,32})((?: \S{1,32}){1,32})\s*")
+_MEDIA: Final = re.compile(r"m=(\S{1,32}) ([0-9]{1,5})(?:/[0-9]{1,5})? (\S{1,32})((?: \S{1,32}){1,128})\s*")
+"""As many formats as there are payload types: a server that offers all it knows names over 32."""
 _CONNECTION: Final = re.compile(r"c=IN IP[46] ([0-9A-Fa-f:.]{1,64})(?:/[0-9/]{1,8})?\s*")
 _DIRECTIONS: Final = {
     "a=sendrecv": "sendrecv",

@@ -129,7 +129,8 @@ class StreamEndpoint(asyncio.Protocol):
     async def _open(self) -> None:
         """Connect, and agree on TLS."""
         setup = self._setup
-        name = setup.tls.name or setup.hop.name or self._peer[0]
+        # A name that is written as absolute is in no certificate (RFC 6066 3 has it without the dot too).
+        name = (setup.tls.name or setup.hop.name or self._peer[0]).rstrip(".")
         context, stage = None, FailureCode.CONNECT
         setup.wire.unfinished[setup.party] = FlowError(stage, f"{self._where} does not answer to TCP")
         try:

@@ -51,6 +51,26 @@ class _NoLog:
         """Forget it."""
 
 
+class _NoAnswer:
+    """What sippy hands on where no response came: timer B or F fired, or nothing can be sent any more.
+
+    sippy makes a whole 408 ready with each request; all that is ever asked of it is this.
+    """
+
+    rtime: Any = None
+
+    def __init__(self) -> None:
+        self.setSCode(408, "Request Timeout")
+
+    def getSCode(self) -> tuple[int, str]:  # noqa: N802 - sippy's name
+        """Return status and reason."""
+        return self._said
+
+    def setSCode(self, status: int, reason: str) -> None:  # noqa: N802 - sippy's name
+        """Set status and reason."""
+        self._said = (status, reason)
+
+
 def _endpoint(config: Mapping[str, Any], options: Any) -> UdpEndpoint | StreamEndpoint:
     setup: Setup = config[SETUP]
     return UdpEndpoint(config, options) if setup.hop.transport == "udp" else StreamEndpoint(config, options)
@@ -141,7 +161,9 @@ class TransactionManager(SipTransactionManager):  # type: ignore[misc]  # sippy 
         t: Any = None,
     ) -> Any:
         """Send a request on our one socket: sippy looks for one by transport, and has none for TCP."""
-        made = super().newTransaction(msg, resp_cb, laddress, self.endpoint, cb_ifver, compact, t)
+        made = super().newTransaction(msg, None, laddress, self.endpoint, cb_ifver, compact, t)
+        made.resp_cb = resp_cb  # nothing comes before the loop turns
+        made.r408 = _NoAnswer()
         made.request = msg
         made.refused = False
         if self.transport != "udp" and made.teA is not None:  # timers A and E: the stream retransmits

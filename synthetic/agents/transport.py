@@ -88,6 +88,8 @@ class UdpEndpoint:
         socket can't reach it.
         """
         host = address[0].strip("[]")
+        if (host, address[1]) == self._next_hop:
+            return self._next_hop
         try:
             family = ipaddress.ip_address(host).version
         except ValueError:
@@ -103,14 +105,16 @@ class UdpEndpoint:
             self._socket.sendto(raw, destination)
 
     def _readable(self) -> None:
-        self._take_network_errors()
-        for _ in range(BATCH):
+        for taken in range(BATCH):
             try:
                 data, ancillary, _, source = self._socket.recvmsg(65535, 256)
             except BlockingIOError:
+                if taken == 0:
+                    self._take_network_errors()  # nothing else can have woken the loop
                 return
             except OSError:
-                continue  # the ICMP error that the queue has told us about already
+                self._take_network_errors()
+                continue
             if self._intake.full():
                 self._loop.remove_reader(self._socket.fileno())
                 return

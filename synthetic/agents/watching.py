@@ -16,8 +16,6 @@ from synthetic.agents.siplib import SipCallId, SipExpires, SipHeader
 from synthetic.presence_documents import DocumentError
 from synthetic.probes.base import Exchange, FlowError, Notification
 
-EXPIRES: Final = 60
-"""A subscription's life in seconds."""
 MAX_SUBSCRIPTIONS: Final = 8
 MAX_WAITING: Final = 64
 """Notifications that nobody has asked for yet; of more, the oldest are forgotten."""
@@ -67,7 +65,7 @@ class SipSubscription:
             sent.append(self._first(expires))
             return sent[-1]
 
-        done = (await self._line.put_up(make, EXPIRES, sequence=self._next)).accepted()
+        done = (await self._line.put_up(make, sequence=self._next)).accepted()
         with understood("the 2xx to SUBSCRIBE"):
             self._dialog = Dialog.of_caller(sent[-1], done.response, self._line.manager.transport)
         self._their_tag = self._their_tag or self._dialog.identity[2]

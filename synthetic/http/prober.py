@@ -13,7 +13,7 @@ import anyio
 import structlog
 from yarl import URL
 
-from dialtone.model import Failure, FailureCode, Flow, Outcome, Plan, ProbeRequest, ProbeRun
+from dialtone.model import Failure, FailureCode, Flow, Outcome, Plan, ProbeRequest, ProbeRun, TlsPlan
 from dialtone.ports import Clock
 from dialtone.runtime.deadline import within
 from synthetic.agents.tls import client_context
@@ -71,8 +71,10 @@ class HttpProber:
         except FlowError as error:
             failure = Failure(error.code, error.detail)
         except TimeoutError:
-            detail = f"{progress.step}: not done {request.timeout:g} s after the start"
-            failure = Failure(FailureCode.TIMEOUT, detail)
+            late = f"not done {request.timeout:g} s after the start"
+            failure = Failure(FailureCode.TIMEOUT, f"{progress.step}: {late}")
+            if not attempt.ready:
+                failure = Failure(FailureCode.OVERLOADED, f"reading the trusted certificates: {late}")
         except Exception as error:  # noqa: BLE001 - the edge of a probe: the scheduler is told of no exception
             # Without its message, which may hold the URL.
             where = "".join(traceback.format_tb(error.__traceback__)[-3:])
@@ -101,6 +103,8 @@ class _Attempt:
         self._kept = kept
         self.timings: dict[str, float] = {}
         self.status: int | None = None
+        self.ready = False
+        """Whether what is ours to do beforehand is done."""
 
     async def make(self) -> None:
         """Ask, and judge the answer. Raises FlowError."""
@@ -111,7 +115,8 @@ class _Attempt:
             address = web_address(request.target, request.tenant)
         except ValueError as error:
             raise FlowError(FailureCode.MISCONFIGURED, str(error)) from None
-        context = await anyio.to_thread.run_sync(client_context, plan.tls) if address.secure else None
+        context = await _trusted(plan.tls) if address.secure else None
+        self.ready = True
         session = aiohttp.ClientSession(
             connector=Connector(self._progress, self._names),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -203,6 +208,11 @@ class _Attempt:
             pass
         finally:
             self._kept.said(bytes(body.raw))
+
+
+async def _trusted(plan: TlsPlan) -> ssl.SSLContext:
+    """Read the certificates of a plan, in a thread; a disk that hangs is left to it."""
+    return await anyio.to_thread.run_sync(client_context, plan, abandon_on_cancel=True)
 
 
 def _headers(probe_id: str, address: WebAddress) -> dict[str, str]:

@@ -96,7 +96,9 @@ class Answerer:
         except FlowError as error:
             raise self._excused(error) from None
         except anyio.get_cancelled_exc_class():
-            run.late = None if run.late is None else self._excused(run.late)
+            late = run.late or FlowError(FailureCode.TIMEOUT, run.interrupted or self.phone.party)
+            excused = self._excused(late)
+            run.late = run.late if excused is late else excused
             raise
 
     def _excused(self, error: FlowError) -> FlowError:

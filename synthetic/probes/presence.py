@@ -31,7 +31,7 @@ from dialtone.model import ChangedBy, EventPackage, FailureCode
 from synthetic.probes.answering import Answerer
 from synthetic.probes.attempts import dialled, place, register
 from synthetic.probes.base import FlowError, Phone, Run
-from synthetic.probes.waiting import dropped, first_cause, first_of, held, unless
+from synthetic.probes.waiting import dropped, first_cause, held, unless
 from synthetic.probes.watching import Watch, subscribed
 
 IDLE: Final = {EventPackage.PRESENCE: {"open", "closed"}, EventPackage.DIALOG: {"terminated"}}
@@ -101,9 +101,9 @@ async def _call(
         await answerer.reached()
         endings.append(answerer.ended.wait)
     await unless(
-        lambda: first_of(*endings),
         lambda: dropped().within("hold"),
         lambda: _changed(run, watch, BUSY[before], setup.sent),
+        *endings,
     )
     await held(run, *endings)
     with run.step(f"{presentity.party} BYE"):

@@ -99,9 +99,9 @@ class Transfer:
         run = self._run
         with run.step(f"{self.transferor.phone.party} NOTIFY", self._unsaid):
             verdict = await unless(
-                self._dropped_for_long,
                 self._unsaid,
                 lambda: soon(run, referral.final, self._unsaid, FINAL),
+                self._dropped_for_long,
             )
             run.mark(f"final NOTIFY ({verdict.status})", verdict.at)
             await self._check(verdict)
@@ -116,7 +116,7 @@ class Transfer:
             return FlowError(FailureCode.TRANSFER_FAILED, detail)
 
         with run.step(step, unproven):
-            return await unless(self._broken, unproven, lambda: soon(run, wait, unproven, PROVEN))
+            return await unless(unproven, lambda: soon(run, wait, unproven, PROVEN), self._broken)
 
     async def reached(self) -> None:
         """Wait for the proof that the target took a call of its own, as `proven` does."""
@@ -137,7 +137,7 @@ class Transfer:
                 if error.status != _GONE:
                     raise
         with run.step("hold"):
-            await unless(self.target.ended.wait, _torn_down, lambda: run.clock.sleep(run.plan.hold))
+            await unless(_torn_down, lambda: run.clock.sleep(run.plan.hold), self.target.ended.wait)
         await self.target.hang_up()
         with run.step(f"{self.transferee.party} BYE"):
             await soon(run, self.outgoing.ended, BYE_LOST)

@@ -28,17 +28,20 @@ async def soon(
 
 
 async def unless(
-    happens: Callable[[], Awaitable[object]], error: Callable[[], FlowError], work: Callable[[], Awaitable[T]]
+    error: Callable[[], FlowError],
+    work: Callable[[], Awaitable[T]],
+    *happens: Callable[[], Awaitable[object]],
 ) -> T:
-    """Return what the work returns. Raises the error when the other thing happens first."""
+    """Return what the work returns. Raises the error when any of the other things happens first."""
 
-    async def watch() -> None:
+    async def watch(happens: Callable[[], Awaitable[object]]) -> None:
         await happens()
         raise error()
 
     with first_cause():
         async with anyio.create_task_group() as group:
-            group.start_soon(watch)
+            for one in happens:
+                group.start_soon(watch, one)
             result = await work()
             group.cancel_scope.cancel()
     return result
@@ -71,7 +74,7 @@ async def first_of(*waits: Callable[[], Awaitable[object]]) -> None:
 async def held(run: Run, *endings: Callable[[], Awaitable[object]]) -> None:
     """Stay on the line for as long as the plan says. Raises FlowError when a side is hung up on meanwhile."""
     with run.step("hold"):
-        await unless(lambda: first_of(*endings), dropped, lambda: run.clock.sleep(run.plan.hold))
+        await unless(dropped, lambda: run.clock.sleep(run.plan.hold), *endings)
 
 
 def dropped() -> FlowError:

@@ -66,8 +66,7 @@ async def converse(errand: Errand, call: Call, port: int | None) -> tuple[dict[s
             if runs[call.caller].noted(Note.ENDED) is not None:
                 await callee.notes(PROOF, Note.ENDED, Note.UNACKNOWLEDGED)
         over = errand.clock.monotonic()
-        await callee.look()
-        runs[call.callee] = callee.leg(await callee.run.stop())
+        runs[call.callee] = callee.leg(await callee.stopped())
     return runs, over
 
 
@@ -89,19 +88,19 @@ async def _place(errand: Errand, call: Call, callee: Act | None) -> Leg:
             await caller.notes(errand.remaining + MIN_WAIT, Note.ANSWERED, Note.REFUSED, Note.DENIED)
             if await caller.noted(Note.ANSWERED):
                 await _talk(errand, call, caller, callee)
-            return caller.leg(await _over(errand, caller, callee))
+            return caller.leg(await _over(errand, caller))
 
 
 async def _talk(errand: Errand, call: Call, caller: Act, callee: Act | None) -> None:
     """Hold the line once both ends have it, and have the right one hang up."""
     if callee is None or await _reached(errand, call, caller, callee):
         if call.meanwhile is None or await call.meanwhile(caller):
-            await caller.waited_for(min(errand.request.plan.hold, errand.remaining), *_also(callee))
+            await caller.waited_for(min(errand.request.plan.hold, errand.remaining))
         if call.hangs_up is Side.CALLEE and not caller.run.over:
             if callee is not None:
                 await callee.cue(Cue.CUE, await callee.told(Note.ACKNOWLEDGED))
                 await callee.notes(errand.remaining, Note.ENDED, Note.DROPPED)
-                await caller.waited_for(PROOF, callee)
+                await caller.waited_for(PROOF)
             else:
                 await caller.waited_for(errand.remaining)
     await caller.cue(Cue.CUE)
@@ -125,13 +124,8 @@ async def _first(caller: Act, callee: Act, within: float, note: Note) -> bool:
     return await callee.until(within, look) or False
 
 
-async def _over(errand: Errand, caller: Act, callee: Act | None) -> Finished:
-    finished = await caller.waited_for(errand.remaining + MIN_WAIT, *_also(callee))
+async def _over(errand: Errand, caller: Act) -> Finished:
+    finished = await caller.waited_for(errand.remaining + MIN_WAIT)
     if finished is None:
-        slack = 0.0 if await caller.noted(Note.ANSWERED) else SLACK
-        finished = await caller.ended(slack, *_also(callee))
+        finished = await caller.ended(0.0 if await caller.noted(Note.ANSWERED) else SLACK)
     return finished
-
-
-def _also(act: Act | None) -> tuple[Act, ...]:
-    return () if act is None else (act,)

@@ -7,16 +7,20 @@ from synthetic.sipp.drops import dropped
 
 LATE: Final = 0.1
 """Seconds that a SIPp may have waited for a CPU between two looks at it. As on sippy."""
+LOOK: Final = LATE / 2
+"""Seconds between two looks. SIPp wakes every millisecond or two, so that on a busy machine harmless waits
+add up: between two looks they make half of LATE at most, while one wait beyond LATE shows whole in the look
+after it (the kernel counts a wait when it is over)."""
 _PROC: Final = Path("/proc")
 _RUN_DELAY: Final = 1
 """Column of /proc/PID/schedstat, in nanoseconds (Documentation/scheduler/sched-stats.rst), from 0."""
 
 
 class Watch:
-    """What is seen from outside of a SIPp that runs; to be looked at several times a second.
+    """What is seen from outside of a SIPp that runs; to be looked at every LOOK seconds.
 
-    `lost` counts datagrams that its socket had no room for, `late` is the longest time in seconds that it
-    could not run between two looks.
+    `late` is the longest time in seconds that it could not run between two looks; `lost` counts datagrams
+    that its socket had no room for, as of the last `count`.
     """
 
     def __init__(self, pid: int, port: int, now: float, proc: Path = _PROC) -> None:
@@ -25,16 +29,21 @@ class Watch:
         self._pid = pid
         self._port = port
         self._proc = proc
-        self._looked = now
+        self._ran = now
         self._waited = waited(pid, proc)
 
     def look(self, now: float) -> None:
-        """Look at it, at an instant of a monotonic clock."""
-        self.lost = max(self.lost, dropped(self._port, self._proc / "net"))
+        """Look whether it could run, at an instant of a monotonic clock: two small files of the kernel's."""
+        if stopped(self._pid, self._proc):
+            self.late = max(self.late, now - self._ran)
+            return
         total = waited(self._pid, self._proc)
-        unable = now - self._looked if stopped(self._pid, self._proc) else total - self._waited
-        self.late = max(self.late, unable)
-        self._looked, self._waited = now, max(total, self._waited)
+        self.late = max(self.late, total - self._waited)
+        self._ran, self._waited = now, max(total, self._waited)
+
+    def count(self) -> None:
+        """Count what its socket has lost. Blocks for a millisecond: for a thread."""
+        self.lost = max(self.lost, dropped(self._port, self._proc / "net"))
 
 
 def waited(pid: int, proc: Path = _PROC) -> float:

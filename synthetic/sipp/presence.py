@@ -179,7 +179,7 @@ async def _taken_down(errand: Errand, act: Act, remarks: list[str]) -> Leg:
         if not await act.notes(TIDY / 2, Note.LEFT):
             remarks.append(f"{act.party} could not leave: no answer")
     ended = await act.waited_for(_SOON) if await act.noted(Note.LEFT) else None
-    return act.leg(ended or await act.run.stop())
+    return act.leg(ended or await act.stopped())
 
 
 async def _told(

@@ -103,7 +103,9 @@ class SippRun:
                     break
                 self._asked = True
                 with contextlib.suppress(ProcessLookupError):
-                    self._process.send_signal(number)
+                    # Process.send_signal polls first, and may take the exit code from the loop's own watcher,
+                    # which reports 255 then (python/cpython#87744).
+                    os.kill(self.pid, number)
                 with anyio.move_on_after(pause):
                     await self._process.wait()
             await self._bury()

@@ -64,10 +64,10 @@ async def _bind(errand: Errand, port: int, runs: dict[str, Leg]) -> None:
             if await act.notes(errand.remaining, Note.REGISTERED):
                 await _see(errand, act, invocation.local)
             else:
-                await act.run.stop()
+                await act.stopped()
         finally:
             with anyio.CancelScope(shield=True):
-                runs[PHONE] = act.leg(await act.run.stop())
+                runs[PHONE] = act.leg(await act.stopped())
 
 
 async def _see(errand: Errand, act: Act, local: Address) -> None:

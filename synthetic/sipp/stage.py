@@ -16,9 +16,10 @@ from sipp_flows.roles import INJECTION, Cue, Note, Role
 from synthetic.address import hostport
 from synthetic.probes.base import FlowError
 from synthetic.probes.runner import TIDY
+from synthetic.probes.waiting import first_cause
 from synthetic.sipp import files
 from synthetic.sipp.errand import Errand, Way
-from synthetic.sipp.lateness import Watch
+from synthetic.sipp.lateness import LOOK, Watch
 from synthetic.sipp.messages import parse_messages
 from synthetic.sipp.process import SippRun, running
 from synthetic.sipp.record import Leg, said
@@ -36,7 +37,7 @@ The scenario counts from when it began to ring, as SIPp has no time for more tha
 LIFETIME: Final = 60.0
 """How long past the deadline SIPp ends by itself, in seconds, should nobody be left to stop it."""
 _SOON: Final = 0.02
-_LOOK: Final = 0.2
+_COUNT: Final = 0.2
 _RATE: Final = 100.0
 _MAX_TRACE: Final = 1024 * 1024
 _CUED: Final = "sip:cue@dialtone.invalid"
@@ -58,38 +59,53 @@ class Act:
         self._way = way
         self._local = (way.host, local_port)
 
-    async def ended(self, within: float, *others: "Act") -> Finished:
-        """Wait until it has ended, else end it; look at its process, and at others, meanwhile."""
-        return await self.waited_for(within, *others) or await self.run.stop()
+    async def ended(self, within: float) -> Finished:
+        """Wait until it has ended, else end it."""
+        return await self.waited_for(within) or await self.stopped()
 
-    async def waited_for(self, within: float, *others: "Act") -> Finished | None:
-        """Wait for its end, None where it goes on; look at its process, and at others, meanwhile."""
-        clock = self._errand.clock
-        until = clock.monotonic() + within
-        while (left := until - clock.monotonic()) > 0:
-            try:
-                return await self.run.ended(min(left, _LOOK))
-            except TimeoutError:
-                for act in (self, *others):
-                    await act.look()
-        return None
+    async def waited_for(self, within: float) -> Finished | None:
+        """Wait for its end, None where it goes on."""
+        try:
+            return await self.run.ended(within)
+        except TimeoutError:
+            return None
+
+    async def stopped(self) -> Finished:
+        """Look at its process for the last time, and end it."""
+        await self.look()
+        return await self.run.stop()
 
     async def look(self) -> None:
-        """Look at its process once."""
-        await anyio.to_thread.run_sync(self.watch.look, self._errand.clock.monotonic())
+        """Look at its process once: whether it could run, and what its socket has lost."""
+        self.watch.look(self._errand.clock.monotonic())
+        await anyio.to_thread.run_sync(self.watch.count)
+
+    async def watched(self) -> None:
+        """Look at its process until it has ended. Each SIPp has this beside it, whoever else waits for it."""
+        clock = self._errand.clock
+        counted = clock.monotonic()
+        while not self.run.over:
+            self.watch.look(clock.monotonic())
+            if clock.monotonic() - counted >= _COUNT:
+                counted = clock.monotonic()
+                await anyio.to_thread.run_sync(self.watch.count)
+            await clock.sleep(LOOK)
 
     async def noted(self, *notes: Note) -> bool:
         """Whether it has noted one of these: SIPp writes each line at once."""
-        return any([await self.told(note) is not None for note in notes])
+        return any(word in notes for word, _ in await self._log())
 
     async def told(self, note: Note) -> str | None:
         """Return what its last line with that word says behind it, None where there is none yet."""
+        return next((rest for word, rest in reversed(await self._log()) if word == note), None)
+
+    async def _log(self) -> list[tuple[str, str]]:
+        """Return its log lines so far, the first word of each and what is behind it."""
         try:
             text = await anyio.Path(self.folder / files.LOG).read_text("utf-8", "replace")
         except OSError:  # nothing is noted yet
-            return None
-        lines = [line.partition(" ") for line in text.splitlines()]
-        return next((rest for word, _, rest in reversed(lines) if word == note), None)
+            return []
+        return [line.partition(" ")[::2] for line in text.splitlines()]
 
     async def notes(self, within: float, *notes: Note) -> bool:
         """Wait until it notes one of these; False where it doesn't in time, or has ended."""
@@ -102,14 +118,11 @@ class Act:
     async def until(self, within: float, look: Callable[[], Awaitable[T | None]]) -> T | None:
         """Return what is looked for once it is there; None where it isn't in time, or SIPp has ended."""
         clock = self._errand.clock
-        until, looked = clock.monotonic() + within, clock.monotonic()
+        until = clock.monotonic() + within
         while (found := await look()) is None:
             if self.run.over or clock.monotonic() >= until:
                 return await look()
             await clock.sleep(_SOON)
-            if clock.monotonic() - looked > _LOOK:
-                looked = clock.monotonic()
-                await self.look()
         return found
 
     async def messages(self) -> tuple[Traced, ...]:
@@ -171,7 +184,11 @@ async def on_stage(errand: Errand, party: str, invocation: Invocation, folder: P
         await anyio.Path(folder / INJECTION).unlink(missing_ok=True)
         act = Act(errand, party, errand.towards(party), run, folder, invocation.local[1])
         act.watch.late = max(0.0, errand.clock.monotonic() - asked - PROMPT)
-        yield act
+        with first_cause():
+            async with anyio.create_task_group() as watching:
+                watching.start_soon(act.watched)
+                yield act
+                watching.cancel_scope.cancel()
 
 
 def client(

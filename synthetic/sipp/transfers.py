@@ -25,7 +25,6 @@ from synthetic.agents.media import bound as media_port
 from synthetic.agents.sdp import read
 from synthetic.probes.transfers import PROVEN
 from synthetic.probes.waiting import PROOF, first_cause
-from synthetic.sipp import files
 from synthetic.sipp.credentials import uri_user, write_injection
 from synthetic.sipp.errand import MIN_WAIT, Errand
 from synthetic.sipp.record import Leg
@@ -40,7 +39,7 @@ CALLING: Final = "transferee"
 CALLED: Final = "target"
 PHONES: Final = (TRANSFEROR, CALLING, CALLED)
 _AGAIN: Final = 0.2
-"""How often a SIPp is looked at, and told to hang up again, in seconds."""
+"""How often a SIPp is told to hang up again, in seconds."""
 _LISTEN: Final = 0.05
 
 
@@ -108,8 +107,7 @@ async def _transferred(errand: Errand, phones: Mapping[str, Bound]) -> tuple[dic
             if await acts[CALLED].noted(Note.ACKNOWLEDGED):
                 await acts[CALLED].notes(PROOF, Note.ENDED, Note.UNACKNOWLEDGED)
         for party, act in acts.items():
-            await act.look()
-            runs[party] = act.leg(await act.run.stop())
+            runs[party] = act.leg(await act.stopped())
     return runs, voices.heard
 
 
@@ -170,14 +168,13 @@ async def _call(errand: Errand, port: int, acts: Mapping[str, Act], voices: _Voi
         proven = False
         with first_cause():
             async with anyio.create_task_group() as group:
-                group.start_soon(_watch, errand, (act, *acts.values()))
                 await act.notes(errand.remaining, Note.TALKING, Note.REFUSED, Note.DENIED)
                 if not act.run.over:
                     group.start_soon(_speak, errand, act, voices)
                     group.start_soon(_listen, errand, voices)
                     proven = await _seen(errand, act, acts, voices)
                 group.cancel_scope.cancel()
-        return act.leg(await _hung_up(errand, act, acts, proven=proven))
+        return act.leg(await _hung_up(errand, act, acts[CALLED] if proven else None))
 
 
 async def _seen(errand: Errand, caller: Act, acts: Mapping[str, Act], voices: _Voices) -> bool:
@@ -201,37 +198,25 @@ async def _seen(errand: Errand, caller: Act, acts: Mapping[str, Act], voices: _V
     return proven
 
 
-async def _hung_up(errand: Errand, act: Act, others: Mapping[str, Act], *, proven: bool) -> Finished:
-    """Have the target hang up where the transfer has succeeded, else the transferee; wait for its end.
+async def _hung_up(errand: Errand, act: Act, target: Act | None) -> Finished:
+    """Have the target hang up where the transfer has succeeded, else (None) the transferee; wait for its end.
 
     A transferee that was not answered has SLACK for its CANCEL.
     """
-    call_id = await _told(act, Note.TALKING)
+    call_id = await act.told(Note.TALKING)
     if call_id is None:
-        finished = await act.waited_for(errand.remaining + MIN_WAIT, *others.values())
-        return finished or await act.ended(SLACK, *others.values())
+        return await act.waited_for(errand.remaining + MIN_WAIT) or await act.ended(SLACK)
     until = errand.clock.monotonic() + SLACK
-    target = await _told(others[CALLED], Note.ACKNOWLEDGED) if proven else None
     if target is not None:
-        await others[CALLED].cue(Cue.CUE, target)
-        if (finished := await act.waited_for(PROOF, *others.values())) is not None:
+        await target.cue(Cue.CUE, await target.told(Note.ACKNOWLEDGED))
+        if (finished := await act.waited_for(PROOF)) is not None:
             return finished
     while errand.clock.monotonic() < until:
         if not await act.noted(Note.HANGING_UP, Note.DROPPED):
             await act.cue(Cue.CUE, call_id)
-        if (finished := await act.waited_for(_AGAIN, *others.values())) is not None:
+        if (finished := await act.waited_for(_AGAIN)) is not None:
             return finished
-    return await act.run.stop()
-
-
-async def _told(act: Act, note: Note) -> str | None:
-    """Return what a log line with that word says behind it, None where there is none yet."""
-    try:
-        text = await anyio.Path(act.folder / files.LOG).read_text("utf-8", "replace")
-    except OSError:  # nothing is noted yet
-        return None
-    lines = (line.partition(" ") for line in text.splitlines())
-    return next((rest for word, _, rest in lines if word == note), None)
+    return await act.stopped()
 
 
 @asynccontextmanager
@@ -260,14 +245,6 @@ async def _speak(errand: Errand, act: Act, voices: _Voices) -> None:
             if not port.speaking:
                 port.speak(voice(errand.request.id, CALLING), lambda: True)
         await errand.clock.sleep(_LISTEN)
-
-
-async def _watch(errand: Errand, acts: tuple[Act, ...]) -> None:
-    """Look at every SIPp several times a second: what it waited for its CPU adds up between two looks."""
-    while True:
-        for act in acts:
-            await act.look()
-        await errand.clock.sleep(_AGAIN)
 
 
 async def _listen(errand: Errand, voices: _Voices) -> None:

@@ -78,3 +78,29 @@ async def test_a_sleep_can_be_cancelled(subject: Clock) -> None:
             await anyio.wait_all_tasks_blocked()
             scope.cancel()
     assert scope.cancelled_caught
+
+
+@pytest.mark.parametrize("seconds", [0.02, 0.0, -1.0])
+async def test_an_alarm_rings_once_when_its_time_has_come_and_never_at_once(
+    subject: Clock, let_pass: Pass, seconds: float
+) -> None:
+    rung: list[float] = []
+    subject.alarm(seconds, lambda: rung.append(subject.monotonic()))
+    set_at = subject.monotonic()
+    assert not rung
+    await let_pass(0.05)
+    (at,) = rung
+    assert at - set_at >= max(0.0, seconds) - 0.001
+
+
+@pytest.mark.parametrize("seconds", [0.02, 0.0])
+async def test_an_alarm_that_was_called_off_never_rings(
+    subject: Clock, let_pass: Pass, seconds: float
+) -> None:
+    rung: list[int] = []
+    call_off = subject.alarm(seconds, lambda: rung.append(1))
+    subject.alarm(0.02, lambda: rung.append(2))
+    call_off()
+    await let_pass(0.05)
+    call_off()
+    assert rung == [2]

@@ -54,7 +54,7 @@ async def test_a_probe_that_can_be_made_passes_with_its_timing_and_status(
     result = (await prober.run(a_request(Flow.REGISTER, target, timeout=20.0))).result
     assert result.outcome is Outcome.PASS
     assert result.sip_status == 200
-    assert set(result.timings) == {"rrd", "binding_delay"}
+    assert "rrd" in result.timings
 
 
 async def test_failure_is_none_exactly_when_it_passed(prober: Prober, target: str) -> None:

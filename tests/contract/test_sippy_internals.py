@@ -221,6 +221,21 @@ def test_a_copied_uri_keeps_its_scheme_and_its_transports_port(uri: str, port: i
     assert copied.getTAddr() == (("front.example", port), transport)
 
 
+@pytest.mark.parametrize(
+    "uri", ["sip:gw%3Bx%2C1;day=1@192.0.2.1:5070;ob", "sip:%2b15145550100@sbc.example", "sip:a,b@192.0.2.1"]
+)
+def test_a_uri_is_copied_with_the_escapes_that_its_owner_wrote(uri: str) -> None:
+    assert str(siplib.SipURL(uri).getCopy()) == uri
+
+
+def test_what_a_uri_can_not_have_is_escaped() -> None:
+    assert str(siplib.SipURL(username="*31#", host="acme.example")) == "sip:*31%23@acme.example"
+    dialled = siplib.SipURL("sip:%3Ca%20b@acme.example")
+    assert dialled.username == "<a b"
+    assert str(dialled.getCopy()) == "sip:%3Ca%20b@acme.example"
+    assert str(siplib.SipURL("sip:a b@acme.example").getCopy()) == "sip:a%20b@acme.example"
+
+
 async def test_a_name_with_bytes_that_end_a_line_for_python_is_read_and_given_back_as_it_was(
     server: Server,
 ) -> None:
@@ -302,3 +317,19 @@ def test_challenges_keep_what_stale_and_algorithms_are_read_from() -> None:
     assert challenge.otherparams == [("stale", "TRUE")]
     assert challenge.supportedAlgorithm() == (True, "auth")
     assert challenge.aclass.hf_names == ("authorization",)
+
+
+@pytest.mark.parametrize("name", ["SipConf", "SipURL", "SipVia"])
+def test_dir_is_asked_for_one_name_alone(name: str) -> None:
+    source = inspect.getsource(sippy_module(name))
+    assert source.count("dir(") == source.count("'my' in dir(") > 0
+    assert "my" in sippy_module(name).dir(siplib.SipURL().host)
+    assert "my" not in sippy_module(name).dir("127.0.0.1")
+
+
+def test_the_answer_that_never_came_is_asked_for_its_status_alone() -> None:
+    assert "r408 = msg.genResponse" in inspect.getsource(
+        sippy_module("SipTransactionManager").SipTransactionManager.newTransaction
+    )
+    uses = inspect.getsource(sippy_module("SipTransactionManager")).count("r408")
+    assert uses == 5  # forgotten, made, given its time, and handed on in two ways

@@ -1,7 +1,9 @@
 """A Clock that stands still until a test turns it."""
 
+import asyncio
 import heapq
 import itertools
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -17,7 +19,7 @@ class FakeClock:
         self._start = start
         self._elapsed = 0.0
         self._order = itertools.count()
-        self._sleepers: list[tuple[float, int, anyio.Event]] = []
+        self._sleepers: list[tuple[float, int, Callable[[], object]]] = []
 
     def now(self) -> datetime:
         """Return the virtual wall clock."""
@@ -33,17 +35,30 @@ class FakeClock:
             await anyio.lowlevel.checkpoint()
             return
         woken = anyio.Event()
-        heapq.heappush(self._sleepers, (self._elapsed + seconds, next(self._order), woken))
+        self._wake(seconds, woken.set)
         await woken.wait()
+
+    def alarm(self, seconds: float, ring: Callable[[], object]) -> Callable[[], None]:
+        """Call `ring` once the clock has been advanced that far; return what calls it off."""
+        if seconds <= 0:
+            return asyncio.get_running_loop().call_soon(ring).cancel
+        entry = self._wake(seconds, ring)
+
+        def call_off() -> None:
+            if entry in self._sleepers:
+                self._sleepers.remove(entry)
+                heapq.heapify(self._sleepers)
+
+        return call_off
 
     async def advance(self, seconds: float) -> None:
         """Let that much time pass; every task runs until it waits again before the next one wakes."""
         end = self._elapsed + seconds
         await _settle()
         while self._sleepers and self._sleepers[0][0] <= end:
-            due, _, woken = heapq.heappop(self._sleepers)
+            due, _, wake = heapq.heappop(self._sleepers)
             self._elapsed = max(self._elapsed, due)
-            woken.set()
+            wake()
             await _settle()
         self._elapsed = end
         await _settle()
@@ -54,8 +69,13 @@ class FakeClock:
 
     @property
     def sleeping(self) -> int:
-        """How many tasks wait on this clock."""
+        """How many tasks and alarms wait on this clock."""
         return len(self._sleepers)
+
+    def _wake(self, seconds: float, wake: Callable[[], object]) -> tuple[float, int, Callable[[], object]]:
+        entry = (self._elapsed + seconds, next(self._order), wake)
+        heapq.heappush(self._sleepers, entry)
+        return entry
 
 
 async def _settle() -> None:

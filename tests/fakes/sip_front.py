@@ -266,7 +266,7 @@ class _Connection(asyncio.Protocol):
         self._front.joined(self._peer, transport.write, transport.abort)
 
     def data_received(self, data: bytes) -> None:
-        if data == b"\r\n":
+        if data.startswith(b"\r\n"):  # a request may be right behind it
             self._front.pongs += 1
         self._framer.feed(data)
         while (message := self._framer.next()) is not None:

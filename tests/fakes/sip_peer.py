@@ -86,8 +86,12 @@ class SipPeer(asyncio.DatagramProtocol):
 
     def send(self, message: SipText) -> None:
         """Send a message to where the phone was heard last."""
+        self.throw(message.encode())
+
+    def throw(self, data: bytes) -> None:
+        """Send bytes as they are."""
         assert self._phone is not None
-        self._transport.sendto(message.encode(), self._phone)
+        self._transport.sendto(data, self._phone)
 
     def aim(self, phone: SipPhone) -> None:
         """Send to a phone that has not been heard yet."""
@@ -172,7 +176,12 @@ def tag_of(value: str) -> str:
 
 @asynccontextmanager
 async def peer_and_phone(
-    account: Account | None = None, *, plan: Plan | None = None, target: str = "", trunk: bool = False
+    account: Account | None = None,
+    *,
+    plan: Plan | None = None,
+    target: str = "",
+    trunk: bool = False,
+    lasts: float = 0.0,
 ) -> AsyncIterator[tuple[SipPeer, SipPhone]]:
     """Give a peer and a phone of the tenant whose hop it is; `trunk` is a phone without account."""
     async with SipPeer() as peer:
@@ -185,6 +194,7 @@ async def peer_and_phone(
             Ours(PROBE, frozenset({"101"})),
             domain=TENANT,
             target=target,
+            lasts=lasts,
         )
         try:
             peer.aim(phone)

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+import anyio.to_thread
 import pytest
 import trustme
 from structlog.testing import capture_logs
@@ -448,6 +449,20 @@ async def test_no_sockets_left_is_trouble_of_our_own(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("aiohappyeyeballs.impl.socket.socket", none_left)
     run = await probe("http://127.0.0.1:1/")
     assert (ended(run), run.result.outcome) == (FailureCode.NO_PORT, Outcome.INCONCLUSIVE)
+
+
+async def test_no_thread_in_time_to_read_certificates_is_trouble_of_our_own() -> None:
+    limiter = anyio.to_thread.current_default_thread_limiter()
+    borrowers = [object() for _ in range(int(limiter.available_tokens))]
+    for borrower in borrowers:
+        limiter.acquire_on_behalf_of_nowait(borrower)
+    try:
+        run = await probe("https://127.0.0.1:1/", timeout=0.1)
+    finally:
+        for borrower in borrowers:
+            limiter.release_on_behalf_of(borrower)
+    assert (ended(run), run.result.outcome) == (FailureCode.OVERLOADED, Outcome.INCONCLUSIVE)
+    assert "certificates" in detail(run)
 
 
 # Servers that mean harm.

@@ -185,12 +185,12 @@ async def test_seven_calls_of_three_tenants_are_counted_exactly_and_then_gone(
 
 async def test_extensions_go_to_asterisk_with_the_tenant_and_no_forged_one(front: Front) -> None:
     with front.phone("103", ACME) as phone, front.phone("pbx", ACME, port=front.asterisk) as asterisk:
-        headers = [f"X-Tenant: {GLOBEX}", "X-Trunk: did", "X-Peer: gw1"]
+        headers = [f"X-Tenant: {GLOBEX}", f"X-Tenant6: {GLOBEX}", "X-Trunk: did", "X-Peer: gw1"]
         call = asyncio.create_task(phone.ask("INVITE", f"sip:600@{ACME}", headers=headers))
         invite = await asterisk.receive(_is("INVITE"))
         assert invite.line == f"INVITE sip:600@{ACME} SIP/2.0"
         assert invite.all("X-Tenant") == [ACME]
-        assert not invite.all("X-Trunk") + invite.all("X-Peer")
+        assert not invite.all("X-Tenant6") + invite.all("X-Trunk") + invite.all("X-Peer")
         assert not invite.all("Proxy-Authorization")
         asterisk.reply(invite, "486 Busy Here")
         assert (await call).status == 486

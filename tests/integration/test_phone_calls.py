@@ -1,11 +1,12 @@
 """The calls of one phone, against a peer that answers as platforms do, or as none should."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
-from dialtone.model import FailureCode, Plan
+from dialtone.model import EventPackage, FailureCode, Plan
 from synthetic.agents.legs import SipLeg
 from synthetic.agents.placing import PlacedCall
 from synthetic.agents.siplib import DISPATCHER
@@ -213,6 +214,23 @@ async def test_any_final_status_answers_options_a_challenge_too() -> None:
         assert (await asking).status == 401
 
 
+@pytest.mark.parametrize(
+    ("target", "server"),
+    [
+        ("sip:core.example:5070;transport=tcp", "sip:core.example:5070;transport=tcp"),
+        ("sip:[2001:db8::1]", "sip:[2001:db8::1]"),
+    ],
+)
+async def test_options_are_for_the_target_and_not_for_the_proxy_on_the_way(target: str, server: str) -> None:
+    plan = Plan(outbound_proxy="sip:edge.example")
+    async with peer_and_phone(plan=plan, target=target, trunk=True) as (peer, phone):
+        asking = asyncio.create_task(phone.options())
+        request = await peer.request("OPTIONS")
+        assert request.first == f"OPTIONS {server} SIP/2.0"
+        peer.answer(request, 200)
+        await asking
+
+
 async def test_a_proxy_on_the_way_is_in_the_route_before_the_target() -> None:
     plan = Plan(outbound_proxy="sip:edge.example;transport=udp")
     async with peer_and_phone(plan=plan, target="sip:core.example:5070") as (peer, phone):
@@ -243,6 +261,21 @@ async def test_a_binding_that_is_too_brief_is_asked_for_once_more(minimum: str, 
             assert refused.value.code is FailureCode.SIP_4XX
 
 
+async def test_what_is_put_up_outlives_a_long_probe() -> None:
+    async with peer_and_phone(lasts=179.5) as (peer, phone):
+        asking: dict[str, Callable[[], Awaitable[object]]] = {
+            "REGISTER": lambda: phone.register(),
+            "PUBLISH": lambda: phone.publish("open"),
+            "SUBSCRIBE": lambda: phone.subscribe("101", EventPackage.PRESENCE),
+        }
+        for method, ask in asking.items():
+            waiting = asyncio.ensure_future(ask())
+            request = await peer.request(method)
+            assert request.get("expires") == "180"
+            peer.answer(request, 200, ("SIP-ETag", "x"))
+            await waiting
+
+
 async def test_our_binding_is_known_among_others_and_garbage() -> None:
     async with peer_and_phone() as (peer, phone):
         asking = asyncio.create_task(phone.bindings())
@@ -253,6 +286,50 @@ async def test_our_binding_is_known_among_others_and_garbage() -> None:
         peer.answer(request, 200, ("Contact", others))
         shown = await asking
         assert (shown.ours, shown.count) == (True, 3)
+
+
+async def test_our_binding_is_known_by_the_address_that_the_front_sees_us_at() -> None:
+    async with peer_and_phone() as (peer, phone):
+        for there in ("198.51.100.9:40404", "198.51.100.9:40405", "[2001:DB8::0:9]:40404"):
+            asking = asyncio.create_task(phone.bindings())
+            request = await peer.request("REGISTER")
+            answer = request.reply(200, "OK", ("Contact", f"<sip:100@{there}>"))
+            address = "2001:db8::9" if there.startswith("[") else "198.51.100.9"
+            via = f"{request.get('via').replace(';rport', '')};received={address};rport=40404"
+            answer.headers = [(n, via if n.lower() == "via" else v) for n, v in answer.headers]
+            peer.send(answer)
+            assert (await asking).ours is there.endswith("40404")
+
+
+async def test_a_binding_whose_removal_was_not_answered_is_taken_back_again() -> None:
+    async with peer_and_phone() as (peer, phone):
+        asking = asyncio.create_task(phone.register())
+        peer.answer(await peer.request("REGISTER"), 200)
+        await asking
+        removing = asyncio.create_task(phone.unregister())
+        first = await peer.request("REGISTER")
+        removing.cancel()  # as the probe's deadline does
+        leaving = asyncio.create_task(phone.leave())
+        second = await peer.request("REGISTER")
+        assert (first.get("expires"), second.get("expires")) == ("0", "0")
+        assert second.get("cseq") != first.get("cseq")
+        peer.answer(second, 200)
+        await leaving
+
+
+async def test_a_cancelled_call_ends_in_the_dialog_that_rang() -> None:
+    async with peer_and_phone() as (peer, phone):
+        invite = peer.begin("INVITE")
+        (await phone.next_call()).ring()
+        headers = [
+            (name, value) for name, value in invite.headers if name in ("Via", "From", "To", "Call-ID")
+        ]
+        number = ("CSeq", f"{invite.get('cseq').split()[0]} CANCEL")
+        peer.send(type(invite)(invite.first.replace("INVITE", "CANCEL"), [*headers, number]))
+        ended = await peer.response(invite)
+        assert ended.status == 487
+        (ringing,) = [m for m in peer.all if m.is_response and m.status == 180]
+        assert tag_of(ended.get("to")) == tag_of(ringing.get("to"))
 
 
 @pytest.mark.parametrize(

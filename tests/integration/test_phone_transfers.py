@@ -54,10 +54,12 @@ async def talking(peer: SipPeer, phone: Any, user: str = "101") -> tuple[PlacedC
     return await calling, invite
 
 
-def told(peer: SipPeer, about: SipText, line: str, state: str, event: str = "refer") -> SipText:
+def told(
+    peer: SipPeer, about: SipText, line: str, state: str, event: str = "refer", number: int = 0
+) -> SipText:
     """Send the NOTIFY of a transfer."""
     headers = (("Event", event), ("Subscription-State", state), ("Content-Type", FRAG))
-    return peer.inside(about, "NOTIFY", *headers, body=f"{line}\r\n", tag="far-101")
+    return peer.inside(about, "NOTIFY", *headers, body=f"{line}\r\n", number=number, tag="far-101")
 
 
 async def test_refer_with_replaces_names_the_far_ends_dialog_the_far_ends_way() -> None:
@@ -91,6 +93,22 @@ async def test_the_final_status_is_the_fragments_whatever_the_state(status: int,
         again = told(peer, invite, "SIP/2.0 503 Changed My Mind", "terminated")
         assert (await peer.response(again)).status == 200
         assert (await referral.final()).status == status
+
+
+async def test_a_notify_that_another_one_overtook_is_not_refused_and_the_final_one_counts() -> None:
+    async with peer_and_phone() as (peer, phone):
+        call, invite = await talking(peer, phone)
+        asking = asyncio.create_task(call.refer("102"))
+        peer.answer(await peer.request("REFER"), 202)
+        referral = await asking
+        for line, number in (("180 Ringing", 502), ("100 Trying", 501)):
+            early = told(peer, invite, f"SIP/2.0 {line}", "active;expires=60", number=number)
+            assert (await peer.response(early)).status == 200
+        told(peer, invite, "SIP/2.0 200 OK", "terminated", number=503)
+        assert (await referral.final()).status == 200
+        behind = told(peer, invite, "SIP/2.0 180 Ringing", "active;expires=60", number=502)
+        assert (await peer.response(behind)).status == 200
+        assert (await referral.final()).status == 200
 
 
 @pytest.mark.parametrize("line", ["SIP/2.0 100 Trying", "garbage", ""])

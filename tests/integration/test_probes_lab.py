@@ -45,7 +45,7 @@ async def test_register_passes_for_a_tenant(front: Front) -> None:
     report, evidence = await run_here(request)
     assert report.failure is None
     assert 0 < report.timings["rrd"] < 2
-    assert {mark.name for mark in evidence.marks} == {"registered"}
+    assert {mark.name for mark in evidence.marks} == {"registered", "binding seen", "unregistered"}
 
 
 @pytest.mark.parametrize("tenant", [ACME, GLOBEX])

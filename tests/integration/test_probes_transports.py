@@ -200,6 +200,15 @@ async def test_a_certificate_may_be_for_a_name_that_the_plan_gives(certificates:
     assert report.failure is None
 
 
+async def test_a_name_that_is_written_as_absolute_is_the_one_in_the_certificate(
+    certificates: Certificates,
+) -> None:
+    async with SipFront(PASSWORDS, transport="tls", tls=certificates.server("localhost")) as front:
+        plan = Plan(tls=certificates.plan())
+        report, _ = await run(a_request(Flow.REGISTER, f"sips:localhost.:{front.port}", plan=plan))
+    assert report.failure is None
+
+
 @pytest.mark.parametrize("content", [None, "no certificate at all"])
 async def test_a_file_of_authorities_that_can_not_be_read_is_our_own_mistake(
     tmp_path: Path, certificates: Certificates, content: str | None
@@ -437,3 +446,15 @@ async def test_a_name_server_that_hangs_is_a_failure_of_dns_before_the_deadline(
     assert report.failure.code is FailureCode.DNS
     assert report.duration < 1.5
     assert evidence == Evidence()
+
+
+async def test_all_the_names_of_a_probe_have_its_time_together() -> None:
+    records = ("front.example", "A", "127.0.0.1")
+    async with DnsServer(records, ignored=["AAAA"]) as server:
+        plan = Plan(caller_target="sip:front.example:5060")  # takes half a second: nobody answers to AAAA
+        request = a_request(Flow.CALL, "sip:edge.example:5060", timeout=1.0, plan=plan)
+        report, _ = await run(request, server.names())
+    assert report.failure is not None
+    assert report.failure.code is FailureCode.DNS
+    assert "edge.example" in report.failure.detail
+    assert report.duration < 1.3

@@ -15,6 +15,7 @@ from dialtone.model import (
     ChangedBy,
     Engine,
     EventPackage,
+    FailureCode,
     Flow,
     Outcome,
     Plan,
@@ -60,6 +61,7 @@ def transfer(flow: Flow, dial: str, consult: str = "") -> Case:
     return Case(flow, Plan(dial=dial, consult=consult))
 
 
+BY_A_CALL = "dialogs by a call"
 ATTENDED, BLIND = Flow.ATTENDED_TRANSFER, Flow.BLIND_TRANSFER
 CASES = {
     "options": Case(Flow.OPTIONS),
@@ -84,9 +86,7 @@ CASES = {
         Flow.CALL, Plan(number="15140001101", called_from=TRUNK), caller="trunk"
     ),
     "presence by PUBLISH": Case(Flow.PRESENCE),
-    "dialogs by a call": Case(
-        Flow.PRESENCE, Plan(event=EventPackage.DIALOG, changed_by=ChangedBy.CALL, number="600")
-    ),
+    BY_A_CALL: Case(Flow.PRESENCE, Plan(event=EventPackage.DIALOG, changed_by=ChangedBy.CALL, number="600")),
     "blind transfer on 22": transfer(BLIND, "6{user}"),
     "blind transfer on 16": transfer(BLIND, "7{user}"),
     "attended transfer on 22": transfer(ATTENDED, "6{user}"),
@@ -94,10 +94,29 @@ CASES = {
     "attended transfer from 22 to 16": transfer(ATTENDED, "6{user}", "7{user}"),
     "attended transfer from 16 to 22": transfer(ATTENDED, "7{user}", "6{user}"),
 }
-PER_FLOW = {
-    flow: next(case for name, case in CASES.items() if case.flow is flow) for flow in Flow if flow != "http"
+EVERYWHERE = [
+    "options",
+    "register",
+    "a call",
+    "a call through 22",
+    "echo on 16",
+    "presence by PUBLISH",
+    BY_A_CALL,
+    "blind transfer on 22",
+    "attended transfer on 22",
+    "attended transfer from 16 to 22",
+]
+"""What is tried over every transport: each flow, and what depends on the way that a phone came."""
+WAYS = {
+    "TCP": ("sip", "tcp"),
+    "TLS": ("sip-tls", "tls"),
+    "UDP on IPv6": ("sip6", "udp"),
+    "TCP on IPv6": ("sip6", "tcp"),
+    "TLS on IPv6": ("sip6-tls", "tls"),
 }
-"""The first case of each flow: what is tried over every transport."""
+"""The ways to the front besides UDP: the name of its address, and the transport."""
+TRIES = 3
+"""How often a flow is run where our own machine was too busy: such a run says nothing of the platform."""
 
 
 @pytest.fixture(scope="module")
@@ -120,11 +139,14 @@ async def ran(state: LabState, prober: Prober, engine: Engine, case: Case, targe
     accounts = tuple(
         Account(p.tenant, p.user, p.user, Secret(p.password)) for p in phones[: plan.accounts(case.flow)]
     )
-    return await prober.run(
-        a_request(
-            case.flow, target, tenant=ACME, engine=engine, accounts=accounts, plan=plan, timeout=case.timeout
-        )
+    request = a_request(
+        case.flow, target, tenant=ACME, engine=engine, accounts=accounts, plan=plan, timeout=case.timeout
     )
+    for _ in range(TRIES):
+        run = await prober.run(request)
+        if run.result.failure is None or run.result.failure.code is not FailureCode.OVERLOADED:
+            break
+    return run
 
 
 def passed(run: ProbeRun) -> None:
@@ -137,31 +159,40 @@ def udp(state: LabState) -> str:
     return f"sip:{state.addresses['sip']};transport=udp"
 
 
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-async def test_a_flow_passes_on_sippy_over_udp(state: LabState, case: Case) -> None:
+def there_is(state: LabState, name: str) -> None:
+    """Skip what this front can't do: what it lacks stands behind `without` in what the lab says of it."""
+    says = next(part.says for part in state.parts if part.name == "sip")
+    if name == BY_A_CALL and "dialog-info" in says.partition("; without ")[2]:
+        pytest.skip(f"this front publishes no dialog-info of calls: {says}")
+
+
+@pytest.mark.parametrize("name", CASES)
+async def test_a_flow_passes_on_sippy_over_udp(state: LabState, name: str) -> None:
+    there_is(state, name)
     async with sippy_prober(SystemClock()) as prober:
-        passed(await ran(state, prober, Engine.SIPPY, case, udp(state)))
+        passed(await ran(state, prober, Engine.SIPPY, CASES[name], udp(state)))
 
 
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-async def test_a_flow_passes_on_sipp_over_udp(state: LabState, tmp_path: Path, case: Case) -> None:
+@pytest.mark.parametrize("name", CASES)
+async def test_a_flow_passes_on_sipp_over_udp(state: LabState, tmp_path: Path, name: str) -> None:
+    there_is(state, name)
     prober = SippProber(SystemClock(), tmp_path, late=NEVER)
-    passed(await ran(state, prober, Engine.SIPP, case, udp(state)))
+    passed(await ran(state, prober, Engine.SIPP, CASES[name], udp(state)))
     assert await anyio.to_thread.run_sync(lambda: list(tmp_path.iterdir())) == []
 
 
-@pytest.mark.parametrize("address", ["sip", "sip6", "sip-tls", "sip6-tls"])
-@pytest.mark.parametrize("flow", PER_FLOW, ids=str)
-async def test_a_flow_passes_on_sippy_over_every_transport(state: LabState, flow: Flow, address: str) -> None:
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", EVERYWHERE)
+async def test_a_flow_passes_on_sippy_over_every_transport(state: LabState, name: str, way: str) -> None:
+    there_is(state, name)
+    address, transport = WAYS[way]
     if address not in state.addresses:
         pytest.skip(f"this machine's front has no {address}")
-    transports = ("tls",) if address.endswith("-tls") else ("tcp",) if address == "sip" else ("udp", "tcp")
     async with sippy_prober(SystemClock()) as prober:
-        for transport in transports:
-            target = f"sip:{state.addresses[address]};transport={transport}"
-            run = await ran(state, prober, Engine.SIPPY, PER_FLOW[flow], target)
-            passed(run)
-            assert {message.transport for message in run.evidence.messages} == {transport}
+        target = f"sip:{state.addresses[address]};transport={transport}"
+        run = await ran(state, prober, Engine.SIPPY, CASES[name], target)
+    passed(run)
+    assert {message.transport for message in run.evidence.messages} == {transport}
 
 
 @pytest.mark.parametrize("page", ["/admin", "/api/v1/tenants", "/provisioning/{tenant}.cfg"])
@@ -175,5 +206,6 @@ async def test_a_page_passes_in_the_service(state: LabState, address: str, page:
     assert (run.result.certificate_expires is not None) is (address == "https")
 
 
-def test_every_flow_has_a_case() -> None:
-    assert {case.flow for case in CASES.values()} == set(Flow) - {Flow.HTTP}
+@pytest.mark.parametrize("names", [list(CASES), EVERYWHERE], ids=["over UDP", "over every transport"])
+def test_every_flow_has_a_case(names: list[str]) -> None:
+    assert {CASES[name].flow for name in names} == set(Flow) - {Flow.HTTP}

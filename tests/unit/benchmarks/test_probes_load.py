@@ -1,10 +1,11 @@
 """How the probes of the timing benchmark are placed."""
 
 import asyncio
+from collections.abc import Collection
 
 import pytest
 
-from benchmarks.probes.load import Load, Phones, Placing
+from benchmarks.probes.load import FLOWS, Load, Phones, Placing
 from dialtone.model import Account, FailureCode, Flow, ProbeRequest, ProbeRun, Secret
 from tests.fakes.clock import FakeClock
 from tests.fakes.prober import FakeProber
@@ -39,9 +40,11 @@ class Watched(FakeProber):
             self.busy.discard(callee)
 
 
-async def placed(prober: FakeProber, clock: FakeClock, rate: float, seconds: float) -> Load:
+async def placed(
+    prober: FakeProber, clock: FakeClock, rate: float, seconds: float, flows: Collection[Flow] = FLOWS
+) -> Load:
     """Place a load in virtual time."""
-    task = asyncio.create_task(Placing(prober, clock, PHONES, "sip:127.0.0.1:5060").run(rate, seconds))
+    task = asyncio.create_task(Placing(prober, clock, PHONES, "sip:127.0.0.1:5060").run(rate, seconds, flows))
     while not task.done():
         await clock.advance(1.0)
     return task.result()
@@ -77,6 +80,13 @@ async def test_the_probes_that_warm_the_engine_are_not_counted() -> None:
     assert len(prober.requests) == 6
     assert len(load.runs) == 4
     assert len({request.id for request in prober.requests}) == 6
+
+
+@pytest.mark.parametrize("flow", FLOWS)
+async def test_one_flow_can_be_placed_alone(flow: Flow) -> None:
+    clock = FakeClock()
+    load = await placed(FakeProber(clock, lasts=0.1), clock, 2.0, 2.0, [flow])
+    assert [run.result.flow for run in load.runs] == [flow] * 4
 
 
 async def test_no_callee_serves_two_calls_at_once_and_the_rate_tells_of_the_waiting() -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.soak.processes import Holding, alive, holding
+from benchmarks.processes import Holding, alive, holding
 from benchmarks.soak.verdict import Ended, judge, second_half_growth
 
 IN_ORDER = Ended(0, 0, 0)

@@ -126,6 +126,44 @@ def test_levels_and_parents_may_be_given_where_labels_do_not_tell(read: Reader) 
     assert tree.reseller("direct.clusterpbx.example") == top
 
 
+def a_platform(tenants: int, probes: str) -> str:
+    """Return a configuration with so many clients."""
+    listed = "\n".join(f"  - {{domain: t{n}.ntek.clusterpbx.example}}" for n in range(tenants))
+    return f"{HEAD}{listed}\nprobes:\n{probes}\n"
+
+
+def test_caps_that_would_hide_an_outage_are_noted_with_what_it_takes(read: Reader) -> None:
+    probe = "  - {name: ping, flow: options, target: 'sip:h', interval: 60s, timeout: 10s}"
+    told = read(a_platform(198, probe)).notes
+    assert len(told) == 1
+    assert "concurrent_calls is 50 and would have to be 80." in told[0]
+    assert "calls_per_second" not in told[0]
+    assert read(a_platform(198, probe) + "caps: {concurrent_calls: 80}\n").notes == ()
+    (slow,) = read(a_platform(198, probe) + "caps: {concurrent_calls: 80, calls_per_second: 5}\n").notes
+    assert "calls_per_second is 5 and would have to be 7." in slow
+
+
+@pytest.mark.parametrize(
+    ("interval", "timeout", "noted"),
+    [("60s", "27s", False), ("60s", "28s", True), ("10s", "2.5s", False), ("10s", "4s", True)],
+)
+def test_a_probe_that_would_miss_intervals_in_an_outage_is_noted(
+    read: Reader, interval: str, timeout: str, noted: bool
+) -> None:
+    probe = f"  - {{name: calls, flow: call, target: 'sip:h', interval: {interval}, timeout: {timeout}}}"
+    told = read(f"{HEAD}accounts: {{file: accounts.csv}}\nprobes:\n{probe}\n").notes
+    assert any("every second interval" in note for note in told) is noted
+
+
+@pytest.mark.parametrize(("interval", "timeout"), [("60s", 10.0), ("25s", 10.0), ("10s", 2.5), ("3s", 0.5)])
+def test_the_usual_timeout_leaves_room_for_the_confirmation_and_for_leaving(
+    read: Reader, interval: str, timeout: float
+) -> None:
+    probe = f"  - {{name: calls, flow: call, target: 'sip:h', interval: {interval}}}"
+    (found,) = read(f"{HEAD}accounts: {{file: accounts.csv}}\nprobes:\n{probe}\n").probes
+    assert found.timeout == timeout
+
+
 def test_both_engines_may_run_a_probe(read: Reader) -> None:
     probe = "{name: %s, flow: call, engine: %s, target: 'sip:h', tenants: [acme.ntek.clusterpbx.example]}"
     listed = "\n".join(f"  - {probe % (engine, engine)}" for engine in ("sippy", "sipp"))

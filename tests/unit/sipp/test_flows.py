@@ -4,7 +4,7 @@ import pytest
 
 from dialtone.model import Flow, Plan
 from sipp_flows.catalogue import FLOWS
-from synthetic.agents.registration import EXPIRES as EXPIRES_ON_SIPPY
+from synthetic.agents.line import EXPIRES as EXPIRES_ON_SIPPY
 from synthetic.probes.base import FlowError
 from synthetic.sipp.flows import JOURNEYS, journey
 from synthetic.sipp.ports import Ports

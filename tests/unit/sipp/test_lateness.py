@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from synthetic.sipp.lateness import LATE, Watch, stopped, waited
+from synthetic.sipp.lateness import LATE, LOOK, Watch, stopped, waited
 
 PID, PORT = 77, 40000
 
@@ -54,6 +54,27 @@ def test_one_that_is_stopped_is_late_since_the_last_look(kernel: Kernel) -> None
     kernel.says("T", 0.0)
     watch.look(10.25)
     assert watch.late == pytest.approx(0.25)
+
+
+def test_one_that_stays_stopped_is_late_for_as_long(kernel: Kernel) -> None:
+    watch = Watch(PID, PORT, 10.0, kernel.folder)
+    kernel.says("T", 0.0)
+    for number in range(1, 10):
+        watch.look(10 + number * LOOK)
+    kernel.says("S", 0.0)
+    watch.look(10 + 10 * LOOK)
+    assert watch.late == pytest.approx(9 * LOOK)
+
+
+def test_small_waits_between_two_looks_never_make_a_late_one_but_a_long_one_does(kernel: Kernel) -> None:
+    watch = Watch(PID, PORT, 10.0, kernel.folder)
+    for number in range(1, 100):  # it waits whenever it wants to run
+        kernel.says("S", number * LOOK)
+        watch.look(10 + number * LOOK)
+    assert watch.late < LATE
+    kernel.says("S", 99 * LOOK + 1.1 * LATE)
+    watch.look(10 + 102 * LOOK)
+    assert watch.late > LATE
 
 
 def test_one_that_has_ended_meanwhile_is_not(kernel: Kernel) -> None:

@@ -5,7 +5,17 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
-from dialtone.model import Account, Engine, Failure, FailureCode, Flow, ProbeRequest, ProbeRun, Secret
+from dialtone.model import (
+    CONFIRM_AFTER,
+    Account,
+    Engine,
+    Failure,
+    FailureCode,
+    Flow,
+    ProbeRequest,
+    ProbeRun,
+    Secret,
+)
 from synthetic.answerer import DOMAIN, Answerer
 from synthetic.canary import FRESH, TIMEOUT, Canary, canary_of
 from tests.fakes.clock import FakeClock
@@ -57,7 +67,7 @@ async def test_whatever_keeps_it_from_passing_is_our_own_trouble(clock: FakeCloc
     assert canary.successes == {Engine.SIPPY: False}
 
 
-async def test_what_it_found_holds_for_some_seconds_and_no_longer(clock: FakeClock) -> None:
+async def test_trouble_holds_for_some_seconds_and_no_longer(clock: FakeClock) -> None:
     canary, prober = a_canary(clock, FailureCode.TIMEOUT, None)
     assert await canary.trouble(Engine.SIPPY) is not None
     await clock.advance(FRESH)
@@ -65,6 +75,15 @@ async def test_what_it_found_holds_for_some_seconds_and_no_longer(clock: FakeClo
     await clock.advance(0.1)
     assert await canary.trouble(Engine.SIPPY) is None
     assert len(prober.requests) == 2
+
+
+async def test_a_pass_holds_for_no_failure_and_its_confirmation_both(clock: FakeClock) -> None:
+    canary, prober = a_canary(clock, None, FailureCode.TIMEOUT)
+    assert await canary.trouble(Engine.SIPPY) is None
+    assert await canary.trouble(Engine.SIPPY) is None
+    assert len(prober.requests) == 1
+    await clock.advance(CONFIRM_AFTER)
+    assert await canary.trouble(Engine.SIPPY) is not None
 
 
 async def test_of_one_engine_there_is_one_at_a_time_and_all_who_wait_share_it(clock: FakeClock) -> None:

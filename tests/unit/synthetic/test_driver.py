@@ -1,9 +1,10 @@
 """The driver: accounts, caps, confirmation, and results that survive what else breaks."""
 
 import asyncio
+import math
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from dialtone.model import (
     Origin,
     Outcome,
     Plan,
+    ProbeRequest,
     ProbeResult,
     ProbeRun,
     Scope,
@@ -29,6 +31,7 @@ from dialtone.store import MemoryStore
 from synthetic.driver import ProbeDriver
 from synthetic.evidence import EvidenceStore
 from synthetic.probes.runner import TIDY
+from synthetic.storing import PATIENCE, REST
 from tests.fakes.clock import FakeClock
 from tests.fakes.prober import FakeProber
 from tests.fakes.sip_probes import TENANT, an_account
@@ -81,37 +84,52 @@ class Notes:
 
 
 class FullDisk(MemoryStore):
-    """A store that, while `broken`, takes neither results nor leases."""
+    """A store that, while `broken`, takes neither results nor leases; while it `hangs`, it says nothing."""
 
     def __init__(self) -> None:
         super().__init__()
         self.broken = False
+        self.hangs = False
 
     async def add_results(self, results: Sequence[ProbeResult]) -> None:
         """Take results, or raise."""
-        self._check()
+        await self._check()
         await super().add_results(results)
 
     async def begin_result(self, result: ProbeResult) -> None:
         """Note a beginning, or raise."""
-        self._check()
+        await self._check()
         await super().begin_result(result)
 
     async def lease_accounts(
         self, accounts: Sequence[str], holder: str, *, now: datetime, until: datetime
     ) -> bool:
         """Lease, or raise."""
-        self._check()
+        await self._check()
         return await super().lease_accounts(accounts, holder, now=now, until=until)
 
     async def release_accounts(self, accounts: Sequence[str], holder: str) -> None:
         """Release, or raise."""
-        self._check()
+        await self._check()
         await super().release_accounts(accounts, holder)
 
-    def _check(self) -> None:
+    async def _check(self) -> None:
+        if self.hangs:
+            await asyncio.get_running_loop().create_future()
         if self.broken:
             raise StoreError("database or disk is full")
+
+
+class NoEvidence(EvidenceStore):
+    """Keeps none: no thread, whose time is not the clock's."""
+
+    async def keep(self, run: ProbeRun, plan: Plan) -> None:
+        """Keep nothing."""
+
+
+@pytest.fixture
+def no_evidence(tmp_path: Path) -> EvidenceStore:
+    return NoEvidence(tmp_path, EvidenceLimits())
 
 
 @pytest.fixture
@@ -127,7 +145,10 @@ def notes() -> Notes:
 @pytest.fixture
 def driver_of(clock: FakeClock, store: FullDisk, notes: Notes, tmp_path: Path) -> Callable[..., ProbeDriver]:
     def make(
-        prober: Prober | None, caps: tuple[float, int] = (1000.0, 50), canary: Judge | None = None
+        prober: Prober | None,
+        caps: tuple[float, int] = (1000.0, 50),
+        canary: Judge | None = None,
+        evidence: EvidenceStore | None = None,
     ) -> ProbeDriver:
         return ProbeDriver(
             probers={} if prober is None else {Engine.SIPPY: prober},
@@ -137,7 +158,7 @@ def driver_of(clock: FakeClock, store: FullDisk, notes: Notes, tmp_path: Path) -
             accounts=ACCOUNTS,
             location="mtl1",
             caps=caps,
-            evidence=EvidenceStore(tmp_path, EvidenceLimits()),
+            evidence=evidence or EvidenceStore(tmp_path, EvidenceLimits()),
             rng=random.Random(7),
             canary=canary,
         )
@@ -346,6 +367,25 @@ async def test_no_more_run_at_a_time_than_the_cap_and_who_waits_too_long_is_over
     assert codes == [None, None, FailureCode.OVERLOADED]
 
 
+async def test_a_confirmation_comes_before_who_waits_for_a_first_try(
+    driver_of: Make, clock: FakeClock, no_evidence: EvidenceStore
+) -> None:
+    prober = FakeProber(clock, [FailureCode.TIMEOUT], lasts=2.0)
+    driver = driver_of(prober, (1000.0, 1), evidence=no_evidence)
+    spec = Spec(flow=Flow.OPTIONS)
+    runs = []
+    for slot, wait in ((1, 1.5), (2, 1.0), (3, 20)):
+        runs.append(asyncio.create_task(driver.run(spec, TENANT, origin=Origin.SCHEDULE, slot=slot)))
+        await clock.advance(wait)
+    await asyncio.gather(*runs)
+    assert [(request.slot, request.attempt) for request in prober.requests] == [
+        (1, 1),
+        (2, 1),
+        (1, 2),
+        (3, 1),
+    ]
+
+
 async def test_probes_start_no_faster_than_the_cap(driver_of: Make, clock: FakeClock) -> None:
     prober = FakeProber(clock)
     driver = driver_of(prober, (2.0, 50))
@@ -371,6 +411,66 @@ async def test_a_full_disk_stops_neither_probes_nor_sinks_and_results_are_writte
     await run(driver, clock)
     assert driver.backlog == 0
     assert len(await store.results(EVERYTHING)) == 4
+
+
+async def test_a_store_that_hangs_costs_all_probes_one_wait_and_none_of_them_its_end(
+    driver_of: Make, clock: FakeClock, store: FullDisk, notes: Notes, no_evidence: EvidenceStore
+) -> None:
+    prober = FakeProber(clock, lasts=1.0)
+    driver = driver_of(prober, evidence=no_evidence)
+    store.hangs = True
+    spec, charlies = Spec(), Spec(flow=Flow.REGISTER)
+    first = [
+        asyncio.create_task(driver.run(spec, TENANT, origin=Origin.SCHEDULE, slot=0)),
+        asyncio.create_task(driver.run(charlies, CHARLIE, origin=Origin.SCHEDULE, slot=0)),
+    ]
+    await clock.advance(2 * PATIENCE)
+    assert [(await one).result.outcome for one in first] == [Outcome.PASS] * 2
+    later = asyncio.create_task(driver.run(spec, TENANT, origin=Origin.SCHEDULE, slot=1))
+    await clock.advance(1)
+    assert (await later).result.outcome is Outcome.PASS
+    assert len(notes.runs) == driver.backlog == 3
+    store.hangs = False
+    await clock.advance(REST)
+    await run(driver, clock, spec=charlies, tenant=CHARLIE)
+    assert driver.backlog == 0
+    assert len(await store.results(EVERYTHING)) == 4
+
+
+async def test_results_that_a_hanging_store_never_took_are_offered_at_the_stop(
+    driver_of: Make, clock: FakeClock, store: FullDisk, no_evidence: EvidenceStore
+) -> None:
+    driver = driver_of(FakeProber(clock), evidence=no_evidence)
+    store.hangs = True
+    running = asyncio.create_task(driver.run(Spec(), TENANT, origin=Origin.SCHEDULE, slot=0))
+    await clock.advance(2 * PATIENCE)
+    await running
+    assert driver.backlog == 1
+    store.hangs = False
+    await driver.aclose()
+    assert driver.backlog == 0
+
+
+async def test_a_result_that_no_store_can_take_takes_no_other_down_with_it(
+    driver_of: Make, clock: FakeClock, store: FullDisk, notes: Notes
+) -> None:
+    class Nonsense(FakeProber):
+        async def run(self, request: ProbeRequest) -> ProbeRun:
+            found = await super().run(request)
+            odd = {"rrd": math.nan} if len(self.requests) == 2 else found.result.timings
+            return replace(found, result=replace(found.result, timings=odd))
+
+    driver = driver_of(Nonsense(clock))
+    store.broken = True
+    for _ in range(3):
+        await run(driver, clock)
+    store.broken = False
+    with capture_logs() as logs:
+        await run(driver, clock)
+    assert (driver.backlog, driver.lost, len(notes.runs)) == (0, 1, 4)
+    assert len(await store.results(EVERYTHING)) == 3
+    errors = [entry for entry in logs if entry["log_level"] == "error"]
+    assert [entry["result"] for entry in errors] == [notes.runs[1].result.id]
 
 
 async def test_what_the_store_would_not_take_is_offered_at_the_stop_and_said_if_it_is_lost(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import anyio
 import pytest
 
 from dialtone.config import EvidenceLimits
@@ -32,10 +33,12 @@ def a_run(
     code: FailureCode | None = None,
     origin: Origin = Origin.SCHEDULE,
     evidence: Evidence = RECORD,
+    probe: str = "registrations",
 ) -> ProbeRun:
     result = a_result(
         result_id,
         tenant,
+        probe=probe,
         started=started,
         origin=origin,
         outcome=Outcome.PASS if code is None else code.outcome,
@@ -90,6 +93,39 @@ async def test_a_disk_that_takes_nothing_costs_the_record_alone(tmp_path: Path) 
     assert store.lost == 2
     blocked.unlink()
     assert await store.write(a_run("r3"), Plan()) is not None
+
+
+async def test_a_disk_that_hangs_costs_the_record_alone_and_is_waited_for_once(tmp_path: Path) -> None:
+    store = EvidenceStore(tmp_path / "data", EvidenceLimits(), patience=0.05)
+    place = tmp_path / "data" / "evidence" / "acme.example" / "2026-03-01" / ".unfinished-r1"
+    place.mkdir(parents=True)
+    pipe = place / "evidence.json"
+    os.mkfifo(pipe)  # which nobody reads: to open it for writing waits
+    assert await store.write(a_run("r1"), Plan()) is None
+    assert await store.write(a_run("r2"), Plan()) is None
+    assert store.lost == 2
+    assert not list((tmp_path / "data").rglob("*r2"))
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    for _ in range(500):
+        if kept := await store.write(a_run("r3"), Plan()):
+            break
+        await anyio.sleep(0.01)  # the thread that hung is on its way
+    os.close(reader)
+    assert kept
+
+
+async def test_that_it_is_too_much_shows_without_looking_at_the_disk_again(tmp_path: Path) -> None:
+    store = EvidenceStore(tmp_path / "data", EvidenceLimits(max_size=600_000))
+    unseen = store.is_too_much  # nobody has looked yet at what an earlier run left
+    await store.prune(DAY)
+    assert (unseen, store.is_too_much) == (True, False)
+    written = 0
+    while not store.is_too_much:
+        await store.write(a_run(f"r{written}", evidence=Evidence((BIG,))), Plan())
+        written += 1
+        assert written < 20
+    assert ((await store.prune(DAY)).for_size > 0, store.is_too_much) == (True, False)
+    assert len(left_in(tmp_path)) < written
 
 
 def left_in(tmp_path: Path) -> set[str]:
@@ -174,8 +210,12 @@ async def test_pruning_nothing_is_no_error(store: EvidenceStore) -> None:
         (lambda n: a_run(f"r{n}", code=FailureCode.OVERLOADED, evidence=Evidence()), 0),
         (lambda n: a_run(f"r{n}", origin=Origin.MANUAL), 25),
         (lambda n: a_run(f"r{n}", f"t{n}.example"), 25),
+        (lambda n: a_run(f"r{n}", probe=f"p{n % 2}"), 4),
     ],
-    ids=["passes", "failures", "without a message", "inconclusive", "nothing to tell", "by hand", "tenants"],
+    ids=[
+        *("passes", "failures", "without a message", "inconclusive", "nothing to tell", "by hand", "tenants"),
+        "two probes of a flow in turn",
+    ],
 )
 async def test_which_records_are_kept(
     store: EvidenceStore, tmp_path: Path, make: Callable[[int], ProbeRun], kept: int

@@ -226,6 +226,17 @@ async def test_a_failure_with_a_call_turned_away_is_inconclusive_and_keeps_what_
     assert "486 Busy Here" in failure_of(report).detail
 
 
+async def test_a_call_turned_away_that_the_platform_lets_ring_on_is_inconclusive_too(
+    clock: FakeClock, caller: FakePhone, callee: FakePhone
+) -> None:
+    caller.delays["INVITE"] = 60.0  # another phone of the group rings meanwhile
+    callee.turned_away = 1
+    report = await play(Flow.CALL, clock, caller, callee)
+    assert failure_of(report).code is FailureCode.ACCOUNT_BUSY
+    assert failure_of(report).detail.startswith("the callee turned away a call")
+    assert "; caller INVITE; not done" in failure_of(report).detail
+
+
 async def test_a_call_that_was_turned_away_excuses_nothing_once_ours_has_arrived(
     clock: FakeClock, caller: FakePhone, callee: FakePhone
 ) -> None:

@@ -1,6 +1,7 @@
 """The service's side of the worker: whatever happens to it is inconclusive, never an exception."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 import pytest
 
@@ -38,6 +39,12 @@ async def test_a_report_becomes_a_run(clock: FakeClock) -> None:
     assert run.result.started == clock.now()
     (_, patience), *_ = worker.asked
     assert patience > 8.0
+
+
+async def test_a_probe_started_when_the_worker_began_it_not_when_it_was_asked(clock: FakeClock) -> None:
+    worker = FakeWorker({**GOOD, "began": clock.monotonic() + 0.75})
+    run = await SippyProber(worker, clock).run(a_request())
+    assert run.result.started == clock.now() + timedelta(seconds=0.75)
 
 
 @pytest.mark.parametrize(

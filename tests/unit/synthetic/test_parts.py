@@ -1,13 +1,24 @@
-"""Session descriptions, lateness."""
+"""Session descriptions, certificates, lateness, what the wire knows."""
 
 import socket
+import ssl
+import time
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from dialtone.model import Failure, FailureCode
+from dialtone.runtime.clock import SystemClock
 from synthetic.agents import sdp
 from synthetic.agents.media import MediaPort
+from synthetic.agents.tls import client_context
 from synthetic.agents.wirelog import MAX_BYTES, MAX_MESSAGES, Packet, WireLog
+from synthetic.agents.worker import Worker
 from synthetic.lateness import LatenessMeter
+from synthetic.probes.base import FlowError
+from synthetic.probes.runner import Report
+from tests.fakes.certificates import Certificates
 
 
 def test_an_answer_takes_from_the_offer_what_we_speak() -> None:
@@ -24,6 +35,27 @@ def test_an_answer_takes_from_the_offer_what_we_speak() -> None:
         media.close()
 
 
+@pytest.mark.parametrize(
+    "offered",
+    [
+        "m=audio 4000 RTP/AVP " + " ".join(map(str, range(127, -1, -1))),
+        "m=audio 4000/2 RTP/AVP 96 8 0",
+        "m=x-data 9 RTP/AVP 0\r\nm=audio 4000 RTP/AVP 96 8 0",
+        "m=audio 4000 RTP/AVP 8 0\r\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel",
+    ],
+    ids=["every payload type", "a range of ports", "a type that is nobody's", "a stream that is no RTP"],
+)
+def test_an_offer_of_g711_among_anything_else_is_taken(offered: str) -> None:
+    media = MediaPort("127.0.0.1")
+    try:
+        answer = sdp.answer(media, f"v=0\r\nc=IN IP4 192.0.2.1\r\n{offered}\r\n")
+    finally:
+        media.close()
+    assert answer is not None
+    assert f"m=audio {media.port} RTP/AVP 8 0 101\r\n" in answer
+    assert answer.count("\r\nm=") == offered.count("m=")
+
+
 def test_a_description_names_a_port_that_is_really_bound() -> None:
     media = MediaPort("127.0.0.1")
     try:
@@ -36,6 +68,23 @@ def test_a_description_names_a_port_that_is_really_bound() -> None:
         media.close()
 
 
+def test_a_private_authority_may_leave_out_what_new_pythons_ask_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = ssl.create_default_context
+
+    def strict(**given: Any) -> ssl.SSLContext:
+        context = made(**given)
+        context.verify_flags |= ssl.VERIFY_X509_STRICT  # as Python 3.13 does
+        return context
+
+    monkeypatch.setattr(ssl, "create_default_context", strict)
+    context = client_context(Certificates(tmp_path).plan())
+    assert not context.verify_flags & ssl.VERIFY_X509_STRICT
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.check_hostname
+
+
 def test_the_worst_lateness_is_that_of_the_probe_and_not_of_the_time_before() -> None:
     meter = LatenessMeter()
     meter.note(10.0, 0.5)
@@ -44,6 +93,18 @@ def test_the_worst_lateness_is_that_of_the_probe_and_not_of_the_time_before() ->
     assert meter.worst_since(5.0) == 0.5
     assert meter.worst_since(15.0) == 0.15
     assert meter.worst_since(20.5) == 0.0
+
+
+def test_a_notify_that_did_not_come_is_told_with_what_the_wire_knows_of_it() -> None:
+    wire = WireLog()
+    wire.nonsense = 1
+    wire.troubles["watcher"] = FlowError(FailureCode.CONNECT, "the connection to [::1]:5061 was closed")
+    silent = Report(Failure(FailureCode.NO_NOTIFY, "no NOTIFY"), None, {}, (), 7.0)
+    judged = Worker(SystemClock(), LatenessMeter())._judge(silent, wire, time.monotonic())
+    assert judged.failure == Failure(
+        FailureCode.NO_NOTIFY,
+        "no NOTIFY; the connection to [::1]:5061 was closed; messages were received that are no valid SIP",
+    )
 
 
 def test_evidence_is_bounded_in_messages_and_in_bytes() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dialtone.model import Secret
-from synthetic.redaction import MASK, redact
+from synthetic.redaction import MASK, redact, redactor
 
 AUTHORIZATION = (
     'Authorization: Digest username="100",realm="acme.example",nonce="n0nce",uri="sip:acme.example",'
@@ -57,6 +57,20 @@ def test_a_short_password_is_masked_where_it_stands_alone() -> None:
     assert redact("Subject: 42\r\nCSeq: 1424 REGISTER\r\n", [Secret("42")]) == (
         f"Subject: {MASK}\r\nCSeq: 1424 REGISTER\r\n"
     )
+
+
+@pytest.mark.parametrize(
+    "line", ["A=CRYPTO:1 AES_CM_128 INLINE:c2VjcmV0", "a=crypto:1 x inline:c2VjcmV0", "K=clear:c2VjcmV0"]
+)
+def test_media_keys_are_masked_in_any_case(line: str) -> None:
+    assert "c2VjcmV0" not in redact(f"v=0\r\n{line}\r\n", [])
+
+
+def test_many_texts_are_redacted_alike() -> None:
+    redact_one = redactor(iter([Secret("hunter22"), Secret("")]))
+    for text in ('AUTHORIZATION: Digest nonce="hunter22"\r\n', "X: hunter22\r\n", "X: nothing to hide\r\n"):
+        assert redact_one(text) == redact(text, [Secret("hunter22")])
+        assert "hunter22" not in redact_one(text)
 
 
 def test_a_percent_encoded_password_is_masked() -> None:

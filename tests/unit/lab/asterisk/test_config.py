@@ -77,6 +77,22 @@ def test_each_client_has_its_own_account_code_and_identity(files: dict[str, str]
     assert identities == [(ACME, ACME), (BD, BD)]
 
 
+def test_a_call_with_media_on_ipv6_has_an_endpoint_of_the_same_tenant(files: dict[str, str]) -> None:
+    for domain in (ACME, BD):
+        endpoint, _, identity = files["pjsip.conf"].split(f"\n[{domain}-six]")[1:4]
+        assert endpoint.startswith(f"({domain})\n")
+        assert "media_address = ::1\n" in endpoint
+        assert "rtp_ipv6 = yes\n" in endpoint
+        assert f"endpoint = {domain}-six\nmatch_header = X-Tenant6: {domain}\n" in identity
+
+
+def test_a_phone_is_rung_with_media_of_the_family_of_the_call_that_comes_in(files: dict[str, str]) -> None:
+    mine = files["extensions.conf"].split(f"\n[{ACME}]\n")[1].split("\n[", 1)[0]
+    reached = f'PJSIP/${{IF($["${{SIX}}" = ""]?{ACME}-101:101@{ACME}-six)}}'
+    assert f"exten => 101,1,Dial({reached},30," in mine
+    assert "Set(__SIX=${PJSIP_HEADER(read,X-Tenant6)})" in files["extensions.conf"]
+
+
 def test_a_reseller_has_no_endpoint(files: dict[str, str]) -> None:
     assert "[ntek." not in files["pjsip.conf"] + files["extensions.conf"] + files["queues.conf"]
 
@@ -84,7 +100,7 @@ def test_a_reseller_has_no_endpoint(files: dict[str, str]) -> None:
 def test_no_tenants_queue_or_dialplan_knows_anothers_phones(files: dict[str, str]) -> None:
     for name in ("queues.conf", "extensions.conf"):
         mine = files[name].split(f"\n[{ACME}]\n")[1].split("\n[", 1)[0]
-        assert f"PJSIP/{ACME}-101" in mine
+        assert f"{ACME}-101" in mine
         assert BD not in mine
 
 

@@ -1,0 +1,230 @@
+"""Measures what a probe costs in CPU: in the workers, on the service's side, and SIPp for the same calls.
+
+    python -m benchmarks.probes cpu [--rate 20] [--seconds 20] [--format text|json] [--profile FILE]
+
+Exit 0: a call probe's signalling is under the limit; 1: not; 2: a wrong option; 3: it could not be measured.
+With --profile the workers run under cProfile, which writes FILE (pstats) and spoils the figures: exit 1.
+Needs SIPp, and what the lab's SIP front needs.
+"""
+
+import argparse
+import functools
+import json
+import os
+import pstats
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+import anyio
+
+from benchmarks.probes import peer, report
+from benchmarks.probes.front import MOST_CALLS, Front, free_port, front
+from benchmarks.probes.load import Placing
+from benchmarks.probes.profiled_worker import STATS
+from benchmarks.processes import cpu
+from dialtone.cli.signals import SignalledError, until_signal
+from dialtone.model import Flow
+from dialtone.runtime import logs
+from dialtone.runtime.clock import SystemClock
+from lab.base import LabError
+from synthetic.agents.link import GRACE, WORKER, SippyProber
+from synthetic.agents.pool import worker_pool
+
+LIMIT: Final = 6.0
+"""Milliseconds of CPU that the workers may take for a call probe."""
+
+_PROFILED: Final = "benchmarks.probes.profiled_worker"
+_MOST_SECONDS: Final = 600.0
+_WARM: Final = 4.0
+_IDLE: Final = 5.0
+_ENDS: Final = 10.0
+"""Seconds: of load before what counts, for as many workers as it takes; of idling; to write a profile."""
+
+
+class CpuError(Exception):
+    """It could not be measured. The message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one flow took: milliseconds of CPU a probe, in the workers and on the service's side.
+
+    Of the workers' that is less what they take when idle; the service's side is this process: the pool, the
+    pipes, JSON, and the placing of the load.
+    """
+
+    flow: str
+    outcomes: Mapping[str, int]
+    workers: float
+    service: float
+
+    @property
+    def faults(self) -> list[str]:
+        """Why it fails; empty where it is sound and within the limit."""
+        placed, passed = sum(self.outcomes.values()), self.outcomes.get("pass", 0)
+        said = []
+        if passed < report.PASSES * placed or not placed:
+            said.append(f"only {passed} of {placed} passed")
+        if self.flow == Flow.CALL and not self.workers < LIMIT:
+            said.append(f"not under {LIMIT:g} ms")
+        return said
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A whole run; `peer` is SIPp's milliseconds for a call, both sides, with (un)registration."""
+
+    rate: float
+    seconds: float
+    workers: int
+    costs: Sequence[Cost]
+    peer: float
+    machine: Mapping[str, str]
+    load: Sequence[float]
+    profiled: bool
+
+    @property
+    def passes(self) -> bool:
+        """The verdict."""
+        return bool(self.costs) and not self.profiled and not any(cost.faults for cost in self.costs)
+
+
+async def measure(folder: Path, rate: float, seconds: float, profile: Path | None) -> Result:
+    """Run it all. Raises LabError, PeerError, CpuError."""
+    sipp, before = peer.version(), os.getloadavg()[0]
+    os.environ["TMPDIR"] = str(folder)  # where a worker under the profiler leaves its figures
+    async with front(folder, rate) as platform:
+        workers, costs = await _engine(platform, rate, seconds, WORKER if profile is None else _PROFILED)
+        spent = _children()
+        phones = peer.Peer(folder, platform.port, platform.phones)
+        await phones.place(free_port, rate=rate, seconds=seconds, leaving=True)
+        spent = _children() - spent
+    if profile is not None:
+        _keep_profile(folder, profile)
+    return Result(
+        rate=rate,
+        seconds=seconds,
+        workers=workers,
+        costs=costs,
+        peer=1e3 * spent / round(rate * seconds),
+        machine=report.machine(sipp=sipp, front=platform.version),
+        load=(before, os.getloadavg()[0]),
+        profiled=profile is not None,
+    )
+
+
+async def _engine(platform: Front, rate: float, seconds: float, module: str) -> tuple[int, list[Cost]]:
+    """Return how many workers there were, and what each flow took."""
+    clock = SystemClock()
+    costs = []
+    async with worker_pool(module, clock, grace=GRACE + _ENDS) as pool:
+        prober = SippyProber(pool, clock)
+
+        def placing(name: str) -> Placing:
+            return Placing(prober, clock, platform.phones, platform.target, name=name)
+
+        await placing("warm").run(rate, _WARM)
+        pids = list(_workers(module))
+        idle = cpu(pids)
+        await anyio.sleep(_IDLE)
+        idle = (cpu(pids) - idle) / _IDLE
+        for flow in (Flow.CALL, Flow.REGISTER):
+            began, workers, service = time.monotonic(), cpu(pids), time.process_time()
+            load = await placing(flow).run(rate, seconds, [flow])
+            service = time.process_time() - service
+            workers = cpu(pids) - workers - idle * (time.monotonic() - began)
+            if pids != list(_workers(module)):
+                raise CpuError(
+                    "a worker was started or ended meanwhile; the machine is too busy for this rate"
+                )
+            placed = len(load.runs)
+            costs.append(Cost(flow, load.outcomes(), 1e3 * workers / placed, 1e3 * service / placed))
+    return len(pids), costs
+
+
+def _workers(module: str) -> Iterator[int]:
+    """Give this process's children that run a module."""
+    for task in Path("/proc/self/task").iterdir():
+        for child in sorted(map(int, (task / "children").read_text().split())):
+            with suppress(OSError):
+                if module.encode() in Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0"):
+                    yield child
+
+
+def _children() -> float:
+    """Return the CPU seconds of all children that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _keep_profile(folder: Path, file: Path) -> None:
+    first, *others = map(str, folder.glob(STATS.format("*")))
+    pstats.Stats(first).add(*others).dump_stats(file)
+
+
+def as_text(result: Result) -> str:
+    """Return the table and the verdict."""
+    lines = [f"{name}: {value}" for name, value in result.machine.items()]
+    lines += [
+        f"load average before and after: {', '.join(f'{value:.1f}' for value in result.load)}",
+        f"{result.rate:g} probes/s of each flow for {result.seconds:g} s; workers: {result.workers}",
+        "",
+        f"{'CPU, ms a probe':18}{'n':>6}{'workers':>10}{'service':>10}",
+    ]
+    for cost in result.costs:
+        count = sum(cost.outcomes.values())
+        verdict = "; ".join(cost.faults) or "sound"
+        lines.append(f"{cost.flow:18}{count:6}{cost.workers:10.2f}{cost.service:10.2f}  {verdict}")
+    lines += [
+        f"{'SIPp, same calls':18}{round(result.rate * result.seconds):6}{result.peer:10.2f}",
+        "",
+        *(["PROFILED: the figures say nothing."] if result.profiled else []),
+        f"Limit: {LIMIT:g} ms in the workers for a call: register, INVITE, both legs, BYE, unregister.",
+        f"verdict: {'pass' if result.passes else 'FAIL'}",
+    ]
+    return "\n".join(lines)
+
+
+def as_json(result: Result) -> str:
+    """Return all of it as one JSON object."""
+    document = asdict(result) | {"limit": LIMIT, "passes": result.passes}
+    document["costs"] = [asdict(cost) | {"faults": cost.faults} for cost in result.costs]
+    return json.dumps(document, indent=1, allow_nan=False)
+
+
+def _arguments(words: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("benchmarks.probes cpu", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rate", type=float, default=20.0, help="probes a second (default: 20)")
+    parser.add_argument("--seconds", type=float, default=20.0, help="for how long (default: 20)")
+    parser.add_argument("--format", choices=("text", "json"), default="text")
+    parser.add_argument("--profile", type=Path, metavar="FILE", help="profile the workers into this file")
+    arguments = parser.parse_args(words)
+    if not 1 <= arguments.rate <= MOST_CALLS:
+        parser.error(f"--rate: from 1 to {MOST_CALLS:g} probes a second")
+    if not 5 <= arguments.seconds <= _MOST_SECONDS:
+        parser.error(f"--seconds: from 5 to {_MOST_SECONDS:g}")
+    return arguments
+
+
+def main(words: Sequence[str]) -> int:
+    """Measure and print; return the exit code. A signal takes down what had come up."""
+    arguments = _arguments(words)
+    logs.configure("warning", "text", sys.stderr)
+    with tempfile.TemporaryDirectory(prefix="dialtone-probes-") as folder:
+        work = functools.partial(measure, Path(folder), arguments.rate, arguments.seconds, arguments.profile)
+        try:
+            result = anyio.run(until_signal, work)
+        except SignalledError as ended:
+            return ended.code
+        except (LabError, CpuError, peer.PeerError) as error:
+            print(f"benchmarks.probes: {error}", file=sys.stderr)  # noqa: T201
+            return 3
+    print(as_json(result) if arguments.format == "json" else as_text(result))  # noqa: T201
+    return 0 if result.passes else 1
