@@ -14,6 +14,7 @@ DIALOG_INFO: Final = "application/dialog-info+xml"
 
 OPEN: Final = "open"
 CLOSED: Final = "closed"
+_STATES: Final = (OPEN, CLOSED)
 
 MAX_SIZE: Final = 32 * 1024
 MAX_DEPTH: Final = 32
@@ -33,25 +34,37 @@ class DocumentError(ValueError):
     """A document that can't be understood; the text says why, in words for a person."""
 
 
-def pidf(entity: str, state: str) -> str:
-    """Return a PIDF document that says open or closed of a SIP URI. Raises ValueError for other states."""
-    if state not in (OPEN, CLOSED):
+def own_tuple(probe: str) -> str:
+    """Return the id of the tuple that a probe's phone publishes: a presence server merges several phones'."""
+    return f"dialtone-{probe}"
+
+
+def pidf(entity: str, state: str, own: str = "dialtone") -> str:
+    """Return a PIDF document that says open or closed of a SIP URI, in a tuple with the id `own`.
+
+    Raises ValueError for other states.
+    """
+    if state not in _STATES:
         raise ValueError(f"{state!r} is no presence state: open or closed")
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\r\n'
         f'<presence xmlns="{_PIDF_SPACE}" entity={quoteattr(entity)}>'
-        f'<tuple id="dialtone"><status><basic>{state}</basic></status>'
+        f"<tuple id={quoteattr(own)}><status><basic>{state}</basic></status>"
         f"<contact>{escape(entity)}</contact></tuple></presence>\r\n"
     )
 
 
-def read_pidf(document: bytes) -> str:
+def read_pidf(document: bytes, own: str = "") -> str:
     """Return open where any tuple is open (a user is there if one device is), else closed.
+
+    Where a tuple has the id `own`, that alone counts: what other phones publish, or one that died, says
+    nothing about it. A server that makes one tuple of all tells of all.
 
     Raises DocumentError for what is no PIDF, and where no tuple has a basic status.
     """
     found = _read(document, _PIDF_SPACE, _BASIC)
-    values = {value for value in found.values if value in (OPEN, CLOSED)}
+    said = [(name, value) for name, value in zip(found.names, found.values, strict=True) if value in _STATES]
+    values = {value for name, value in said if own and name == own} or {value for _, value in said}
     if not values:
         raise DocumentError("the PIDF has no tuple with a basic status of open or closed")
     return OPEN if OPEN in values else CLOSED
@@ -71,16 +84,21 @@ def read_dialog_info(document: bytes) -> str:
 
 @dataclass(slots=True)
 class _Found:
-    """What a walk over a document has seen: the path to where it is, the values at the path wanted."""
+    """What a walk over a document has seen: the path to where it is, the values at the path wanted.
+
+    `names` has, for each value, the id of the tuple or dialog that it is in, nothing where that has none.
+    """
 
     space: str
     wanted: tuple[str, ...]
     path: list[str] = field(default_factory=list)
     values: list[str] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    name: str = ""
     elements: int = 0
     text: str | None = None
 
-    def start(self, name: str, _attributes: dict[str, str]) -> None:
+    def start(self, name: str, attributes: dict[str, str]) -> None:
         """Go down into an element."""
         self.elements += 1
         if self.elements > MAX_ELEMENTS or len(self.path) >= MAX_DEPTH:
@@ -89,6 +107,8 @@ class _Found:
         if not self.path and (space, local) != (self.space, self.wanted[0]):
             raise DocumentError(f"the document is no {self.wanted[0]} of {self.space}")
         self.path.append(local if space == self.space else "")
+        if len(self.path) == 2:
+            self.name = attributes.get("id", "")
         if tuple(self.path) == self.wanted:
             self.text = ""
 
@@ -101,6 +121,7 @@ class _Found:
         """Come up again."""
         if self.text is not None and tuple(self.path) == self.wanted:
             self.values.append(self.text.strip())
+            self.names.append(self.name)
             self.text = None
         self.path.pop()
 

@@ -28,6 +28,7 @@ class Chores:
         task = asyncio.get_running_loop().create_task(_harmless(work))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
+        task.add_done_callback(lambda _: work.close())  # of one that is cancelled before it began
         return True
 
     async def finish(self) -> None:

@@ -148,10 +148,10 @@ class Dialog:
         )
 
     def _address_of(self, uri: Any) -> Any:
-        """Return where a URI's requests go. Raises ValueError for a port that nothing can be sent to."""
+        """Return where a URI's requests go. Raises ValueError for one that nothing can be sent to."""
         host, port = uri.getAddr()
         if uri.port is None and self._transport == "tls":
             port = PORTS["tls"]
-        if not 0 < int(port) < 65536:
-            raise ValueError("a Contact or Record-Route has an impossible port")
+        if not host or not 0 < int(port) < 65536:
+            raise ValueError("a Contact or Record-Route leads nowhere")
         return host, int(port)

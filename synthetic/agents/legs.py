@@ -118,7 +118,7 @@ class SipLeg:
 
     def _renegotiate(self, request: Any, transaction: Any) -> Any:
         """Answer a re-INVITE (RFC 3261 14.2): Asterisk sends one to take itself out of the media path."""
-        if not self.confirmed:
+        if not self.confirmed or self.media is None:  # another branch of a fork, which is being hung up
             return request.genResponse(491, "Request Pending"), None, None
         media, offered = self._port(), request.getBody()
         described = sdp.answer(media, None if offered is None else str(offered))

@@ -156,18 +156,22 @@ class Line:
         return await self.converse(request, sequence=dialog.next_sequence)
 
     async def put_up(
-        self, make: Callable[[int], Any], *, sequence: Callable[[], int] | None = None
+        self,
+        make: Callable[[int], Any],
+        *,
+        watch: Watch | None = None,
+        sequence: Callable[[], int] | None = None,
     ) -> Answered:
         """Send what asks for something that expires, and once more where that is too brief (423).
 
         That is EXPIRES, or as long as the probe may last, if that is longer: nothing is refreshed meanwhile.
         Returns the final response, whatever else it says; `sent` is of the first request. Raises FlowError.
         """
-        done = await self.converse(make(self._expires), sequence=sequence)
+        done = await self.converse(make(self._expires), watch=watch, sequence=sequence)
         minimum = number_of(text_of(done.response, "min-expires")) if done.status == _TOO_BRIEF else None
         if minimum is None or not self._expires < minimum <= MAX_EXPIRES:
             return done
-        again = await self.converse(make(minimum), sequence=sequence)
+        again = await self.converse(make(minimum), watch=watch, sequence=sequence)
         return Answered(done.sent, again.received, again.response, again.authenticated)
 
 

@@ -56,8 +56,8 @@ class SipPhone:
             self._line = Line(account, hop, plan, self.manager, domain=domain, target=target, lasts=lasts)
             self._registration = Registration(self._line)
             self._calls = Calls(party, self._line, ours)
-            self._publication = Publication(self._line)
-            self._watching = Watching(self._line)
+            self._publication = Publication(self._line, ours.probe)
+            self._watching = Watching(self._line, ours.probe)
         except BaseException:
             self.manager.shutdown()
             raise

@@ -56,7 +56,7 @@ class _Place:
 
 
 class WorkerPool:
-    """Asks the worker with the fewest probes under way; one that rests after its death is asked last.
+    """Asks the worker with the fewest probes under way; before one that rests after its death, a new one.
 
     `hire` makes one more worker, whose process starts with its first request. A worker that dies takes its
     own probes with it and no others.
@@ -85,7 +85,8 @@ class WorkerPool:
 
     def _choose(self, now: float) -> _Place:
         found = min(self._places, key=lambda one: one.rank(now), default=None)
-        if found is None or (len(self._places) < self._size and found.is_busy(now)):
+        needed = found is None or found.worker.rests > 0 or found.is_busy(now)
+        if found is None or (needed and len(self._places) < self._size):
             found = _Place(self._hire())
             self._places.append(found)
             if len(self._places) > 1:

@@ -15,6 +15,9 @@ from synthetic.agents.adapter import LoopDispatcher, OneSocket
 
 _PLAIN: Final = re.compile(r"[!#-;=?-~]+")
 """Printable, and without what would end a URI in a header: space, quotation mark, angle brackets."""
+_VISUAL: Final = re.compile(r"[-.()]")
+"""What a number is written with for people (RFC 3966 5.1.1)."""
+_BARE: Final = re.compile(r"(?:sips|tel):[^<]*$", re.IGNORECASE)
 
 if "sippy.Time.Timeout" in sys.modules:
     raise ImportError("sippy was imported before synthetic.agents.siplib: its timers would run on no loop")
@@ -151,8 +154,37 @@ def _transport_address(self: SipURL) -> tuple[tuple[str, int], str]:
     return (self.host, port), transport
 
 
+def _read_tel(self: SipURL, url: str, _relaxed: bool) -> None:
+    """Read a tel URI (RFC 3966), which trunks and PBXs write in From and To: its number, and no host.
+
+    sippy makes a sip URI of it, or refuses it; but an answer repeats From and To as they were (RFC 3261
+    8.2.6.2).
+    """
+    self.other = [url]
+    self.username = _VISUAL.sub("", unquote(url.partition(";")[0]))
+    self.host = ""
+
+
+def _write_url(self: SipURL, local_addr: object = None) -> str:
+    """Write a URI; one without a host as it was read."""
+    return f"tel:{self.other[0]}" if self.scheme == "tel" else str(_write_sip_url(self, local_addr))
+
+
+def _read_address(self: SipAddress, address: str | None = None, *given: object, **named: object) -> None:
+    """Read a header's address; sippy knows a URI without angle brackets only where it is a sip URI."""
+    if address is not None and _BARE.match(address):
+        uri, semicolon, parameters = address.partition(";")  # those are of the header (RFC 3261 20)
+        address = f"<{uri}>{semicolon}{parameters}"
+    _read_bracketed(self, address, *given, **named)
+
+
+_write_sip_url, _read_bracketed = SipURL.localStr, SipAddress.__init__
 SipURL.getCopy = _whole_copy
 SipURL.getTAddr = _transport_address
+SipURL.convertTelURL = _read_tel
+SipURL.localStr = _write_url
+SipAddress.__init__ = _read_address
+SipConf.autoconvert_tel_url = True
 
 __all__ = [
     "COMPLAINTS",

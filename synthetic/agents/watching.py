@@ -20,10 +20,14 @@ MAX_SUBSCRIPTIONS: Final = 8
 MAX_WAITING: Final = 64
 """Notifications that nobody has asked for yet; of more, the oldest are forgotten."""
 
-_PACKAGES: Final[Mapping[EventPackage, tuple[str, Callable[[bytes], str]]]] = {
+_PACKAGES: Final[Mapping[EventPackage, tuple[str, Callable[[bytes, str], str]]]] = {
     EventPackage.PRESENCE: (presence_documents.PIDF, presence_documents.read_pidf),
-    EventPackage.DIALOG: (presence_documents.DIALOG_INFO, presence_documents.read_dialog_info),
+    EventPackage.DIALOG: (
+        presence_documents.DIALOG_INFO,
+        lambda document, _: presence_documents.read_dialog_info(document),
+    ),
 }
+"""The type of an event package's documents, and what reads them, given the tuple of this run."""
 _GONE: Final = (404, 408, 410, 480, 481)
 """Answers to a SUBSCRIBE in its dialog that say there is none any more (RFC 6665 4.1.2.2)."""
 
@@ -33,12 +37,15 @@ class SipSubscription:
 
     Its first NOTIFY may come before its 200 (RFC 6665 4.1.4) and makes the dialog then. Where the request was
     forked, the first branch that notifies is the one; the others are told that they are not known.
+
+    `own` is the id of the tuple that this run publishes: see read_pidf.
     """
 
-    def __init__(self, line: Line, user: str, event: EventPackage) -> None:
+    def __init__(self, line: Line, user: str, event: EventPackage, own: str) -> None:
         self._line = line
         self._event = event
         self._user = user
+        self._own = own
         self._call_id = SipCallId()
         self._from = line.own_address(tagged=True)
         self._their_tag: str | None = None
@@ -67,6 +74,12 @@ class SipSubscription:
 
         done = (await self._line.put_up(make, sequence=self._next)).accepted()
         with understood("the 2xx to SUBSCRIBE"):
+            if done.response.getHFBody("to").getTag() is None:
+                raise FlowError(
+                    FailureCode.UNEXPECTED_MESSAGE,
+                    "a 2xx to SUBSCRIBE without a To tag (RFC 3261 8.2.6.2)",
+                    done.status,
+                )
             self._dialog = Dialog.of_caller(sent[-1], done.response, self._line.manager.transport)
         self._their_tag = self._their_tag or self._dialog.identity[2]
         self._accepted = done.times
@@ -135,7 +148,7 @@ class SipSubscription:
         if given.partition(";")[0].strip().lower() != kind:
             return None, f"the NOTIFY has a document of the type {given[:60]!r}, not {kind}"
         try:
-            return read(document_of(request)), ""
+            return read(document_of(request), self._own), ""
         except DocumentError as error:
             return None, str(error)
 
@@ -166,17 +179,18 @@ class SipSubscription:
 
 
 class Watching:
-    """The subscriptions of one phone."""
+    """The subscriptions of one phone in the run of that probe."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Line, probe: str) -> None:
         self._line = line
+        self._own = presence_documents.own_tuple(probe)
         self._subscriptions: list[SipSubscription] = []
 
     async def subscribe(self, user: str, event: EventPackage) -> SipSubscription:
         """Watch a user of the tenant. Raises FlowError."""
         if len(self._subscriptions) >= MAX_SUBSCRIPTIONS:
             raise FlowError(FailureCode.MISCONFIGURED, f"a phone watches {MAX_SUBSCRIPTIONS} users at most")
-        subscription = SipSubscription(self._line, user, event)
+        subscription = SipSubscription(self._line, user, event, self._own)
         self._subscriptions.append(subscription)  # before the 200: a NOTIFY may overtake it
         await subscription.subscribe()
         return subscription

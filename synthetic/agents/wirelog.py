@@ -71,9 +71,10 @@ class WireLog:
         if len(self._errors) < 16 or (number, where) in self._errors:
             self._errors[number, where] = self._errors.get((number, where), 0) + 1
 
-    def connection_trouble(self) -> FlowError | None:
-        """Return what is wrong with the first connection that is not, or no longer, up."""
-        return next(iter([*self.troubles.values(), *self.unfinished.values()]), None)
+    def connection_trouble(self, party: str = "") -> FlowError | None:
+        """Return what is wrong with a connection that is not, or no longer, up; that party's before any."""
+        own = self.troubles.get(party) or self.unfinished.get(party)
+        return own or next(iter([*self.troubles.values(), *self.unfinished.values()]), None)
 
     def remarks(self) -> list[str]:
         """Return what a person should know about a failure, a phrase each."""

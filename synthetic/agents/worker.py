@@ -8,6 +8,7 @@ import asyncio
 import gc
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import count
 from typing import Any, Final
 
 import anyio
@@ -41,8 +42,14 @@ from synthetic.target import Hop, hops
 
 LATE: Final = 0.1
 """A loop later than this during a probe, in seconds, makes it inconclusive."""
-_COLLECTED: Final = 5000
-"""New objects between two collections of garbage; a probe makes some hundreds that are garbage in cycles."""
+_SWEPT: Final = 8
+"""Probes between two collections of garbage: each leaves some hundreds of objects in cycles.
+
+Left to itself Python lets those of hundreds of probes pile up, since calls outlive its young generations, and
+then holds the loop for half a second.
+"""
+_PILED_UP: Final = 50_000
+"""New objects at which Python collects by itself, whatever a probe does."""
 
 
 class Worker:
@@ -137,7 +144,8 @@ class Worker:
             )
         elif failure is not None and failure.code is FailureCode.TIMEOUT:
             code = FailureCode.TIMEOUT
-            trouble = wire.connection_trouble()
+            party = failure.detail.partition(" ")[0]  # of the step, "caller BYE", that was not done
+            trouble = wire.connection_trouble(party)
             if trouble is not None:
                 code, failure = trouble.code, Failure(trouble.code, f"{failure.detail}; {trouble.detail}")
             elif wire.packets and not wire.left:
@@ -225,11 +233,20 @@ async def main() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_COLLECTED)
-    meter = LatenessMeter()
+    gc.set_threshold(_PILED_UP)
+    meter, ended = LatenessMeter(), count(1)
+    worker = Worker(SystemClock(), meter)
+
+    async def handle(payload: Mapping[str, Any]) -> dict[str, object]:
+        try:
+            return await worker.handle(payload)
+        finally:
+            if not next(ended) % _SWEPT:
+                gc.collect()
+
     async with anyio.create_task_group() as group:
         group.start_soon(meter.run)
-        await serve_requests(Worker(SystemClock(), meter).handle)
+        await serve_requests(handle)
         group.cancel_scope.cancel()
 
 

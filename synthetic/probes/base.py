@@ -73,11 +73,12 @@ class Bindings:
 class Notification:
     """A NOTIFY of a subscription, in the order in which they came.
 
-    `state` is what its document says: open or closed (PIDF), or of dialog-info the furthest state of any
-    dialog in it (trying, proceeding, early, confirmed, terminated). A dialog-info that lists none is
-    terminated, and so is a NOTIFY of dialogs without a document: servers that know of none leave it out. None
-    is presence without a document, or a document that can't be read, which `problem` says. `active` is False
-    once the subscription is over (Subscription-State: terminated), with its `reason`.
+    `state` is what its document says. Of PIDF that is open or closed: of what this run has published, where
+    the document tells that apart, else open where any tuple is. Of dialog-info it is the furthest state of
+    any dialog in it (trying, proceeding, early, confirmed, terminated); one that lists none is terminated,
+    and so is a NOTIFY of dialogs without a document: servers that know of none leave it out. None is presence
+    without a document, or a document that can't be read, which `problem` says. `active` is False once the
+    subscription is over (Subscription-State: terminated), with its `reason`.
     """
 
     at: float

@@ -7,8 +7,9 @@ confirm that and send the last NOTIFY (RFC 6665 4.4.1).
 
 What changes the state is the plan's (`changed_by`):
 
-- `publish`: the presentity publishes closed, then open (RFC 3903, PIDF). Dialogs can't be published: that
-  is `misconfigured`;
+- `publish`: the presentity publishes closed, then open (RFC 3903, PIDF), in a tuple of this run's own: what
+  else is published of the user, by his phones or a run that died, is passed over where the platform tells
+  tuples apart. Dialogs can't be published: that is `misconfigured`;
 - `call`: the presentity calls `number`, or the watcher's own phone, which answers. Of dialogs (RFC 4235) the
   state is terminated before, early or confirmed during the call, and terminated again after it. Of presence
   it is whichever of open and closed it was not before the call, and again what it was after it.

@@ -10,18 +10,24 @@ from synthetic.presence_documents import DocumentError
 from synthetic.probes.base import Notification
 from synthetic.sipp.record import Said
 
-PACKAGES: Final[Mapping[EventPackage, tuple[str, Callable[[bytes], str]]]] = {
+PACKAGES: Final[Mapping[EventPackage, tuple[str, Callable[[bytes, str], str]]]] = {
     EventPackage.PRESENCE: (presence_documents.PIDF, presence_documents.read_pidf),
-    EventPackage.DIALOG: (presence_documents.DIALOG_INFO, presence_documents.read_dialog_info),
+    EventPackage.DIALOG: (
+        presence_documents.DIALOG_INFO,
+        lambda document, _: presence_documents.read_dialog_info(document),
+    ),
 }
-"""The type of an event package's documents, and what reads them."""
+"""The type of an event package's documents, and what reads them, given the tuple of this run."""
 _MAX_REASON: Final = 64
 _REASON: Final = re.compile(r";[ \t]*reason[ \t]*=[ \t]*([^;,\s]{1,64})", re.IGNORECASE)
 
 
-def notifications(heard: Iterable[Said], event: EventPackage) -> list[Notification]:
-    """Return the NOTIFYs of that event in the order of time; one that comes again, or too late, is none."""
-    found, last = [], -1
+def notifications(heard: Iterable[Said], event: EventPackage, probe: str = "") -> list[Notification]:
+    """Return the NOTIFYs of that event in the order of time; one that comes again, or too late, is none.
+
+    `probe` is the id of the probe whose publication counts, where documents tell it apart.
+    """
+    found, last, own = [], -1, presence_documents.own_tuple(probe)
     for message in heard:
         if (message.direction, message.method, message.status) != ("received", "NOTIFY", None):
             continue
@@ -33,12 +39,12 @@ def notifications(heard: Iterable[Said], event: EventPackage) -> list[Notificati
         last = message.number
         reason = _REASON.search(state)
         active = state.partition(";")[0].strip().lower() != "terminated"
-        document, problem = _read(message.text, event)
+        document, problem = _read(message.text, event, own)
         found.append(Notification(message.at, document, active, reason[1] if reason else "", problem))
     return found
 
 
-def _read(text: str, event: EventPackage) -> tuple[str | None, str]:
+def _read(text: str, event: EventPackage, own: str) -> tuple[str | None, str]:
     """Return what the document says, or None and why not; a NOTIFY without one is no problem."""
     body = text.partition("\r\n\r\n")[2]
     if not body:  # servers that know of no dialog leave the document out
@@ -48,7 +54,7 @@ def _read(text: str, event: EventPackage) -> tuple[str | None, str]:
     if given.partition(";")[0].strip().lower() != kind:
         return None, f"the NOTIFY has a document of the type {given[:60]!r}, not {kind}"
     try:
-        return read(body.encode("utf-8", "replace")), ""
+        return read(body.encode("utf-8", "replace"), own), ""
     except DocumentError as error:
         return None, str(error)
 

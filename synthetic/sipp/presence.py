@@ -15,7 +15,7 @@ import anyio.to_thread
 from dialtone.model import ChangedBy, EventPackage, FailureCode, Side
 from sipp_flows.catalogue import PRESENTITY, WATCHER
 from sipp_flows.roles import Cue, Note, Role
-from synthetic.presence_documents import CLOSED, OPEN, pidf
+from synthetic.presence_documents import CLOSED, OPEN, own_tuple, pidf
 from synthetic.probes.base import FlowError, Notification
 from synthetic.probes.presence import BUSY, IDLE
 from synthetic.probes.runner import TIDY
@@ -59,13 +59,16 @@ async def travel(errand: Errand) -> Trip:
     else:
         over = await _by_publish(errand, runs, remarks)
     duration = over - errand.started
-    return Trip(runs, plan, errand.request.timeout, duration, leaving, remarks=tuple(remarks))
+    return Trip(
+        runs, plan, errand.request.timeout, duration, leaving, remarks=tuple(remarks), probe=errand.request.id
+    )
 
 
 async def _by_publish(errand: Errand, runs: dict[str, Leg], remarks: list[str]) -> float:
     account = errand.account(WATCHED)
     entity = f"sip:{uri_user(account)}@{account.tenant}"
-    documents = {name: pidf(entity, state) for name, state in (("first", CLOSED), ("second", OPEN))}
+    own = own_tuple(errand.request.id)
+    documents = {name: pidf(entity, state, own) for name, state in (("first", CLOSED), ("second", OPEN))}
     keys = {name: document.replace("\r\n", "") for name, document in documents.items()}
     over = errand.clock.monotonic
     async with _staying(errand, WATCHED, PRESENTITY, keys, runs, remarks) as presentity:
@@ -173,7 +176,7 @@ async def _staying(
 async def _taken_down(errand: Errand, act: Act, remarks: list[str]) -> Leg:
     up = await act.noted(Note.PUBLISHED, Note.SUBSCRIBED)
     down = act.run.over or await act.noted(Note.LEFT, Note.REFUSED, Note.DENIED)
-    heard = notifications(said(await act.messages()), errand.request.plan.event)
+    heard = await _heard(errand, act)
     if up and not down and all(notified.active for notified in heard):
         await act.cue(Cue.LEAVE)
         if not await act.notes(TIDY / 2, Note.LEFT):
@@ -188,7 +191,7 @@ async def _told(
     """Wait for a NOTIFY with one of these states, not before an instant of UTC; None without one."""
 
     async def look() -> tuple[Notification | None] | None:
-        for notified in notifications(said(await watcher.messages()), errand.request.plan.event):
+        for notified in await _heard(errand, watcher):
             if not notified.active:
                 return (None,)
             if notified.at >= since and notified.state in states:
@@ -199,11 +202,16 @@ async def _told(
     return None if found is None else found[0]
 
 
+async def _heard(errand: Errand, act: Act) -> list[Notification]:
+    request = errand.request
+    return notifications(said(await act.messages()), request.plan.event, request.id)
+
+
 async def _end(errand: Errand, watcher: Act) -> None:
     """Unsubscribe and wait for the last NOTIFY."""
 
     async def look() -> bool | None:
-        heard = notifications(said(await watcher.messages()), errand.request.plan.event)
+        heard = await _heard(errand, watcher)
         return None if all(notified.active for notified in heard) else True
 
     await watcher.cue(Cue.LEAVE)

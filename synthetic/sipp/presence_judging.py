@@ -142,7 +142,7 @@ def _tagged(presentity: Leg, which: int) -> None:
 def _notified(trip: Trip, watcher: Leg | None) -> list[Notification]:
     if watcher is None:
         return []
-    return notifications(said(watcher.finished.messages), trip.plan.event)
+    return notifications(said(watcher.finished.messages), trip.plan.event, trip.probe)
 
 
 def _heard(trip: Trip) -> Heard:

@@ -19,7 +19,8 @@ class Trip:
 
     A flow that ended early lacks the later ones. `duration` and `timeout` are the probe's, in seconds;
     `leaving` are the runs that took bindings back; `refusing` are addresses that nothing listens on, where
-    that is known: a remark for timeouts. `remarks` are for the evidence.
+    that is known: a remark for timeouts. `remarks` are for the evidence. `probe` is its id, where the flow
+    asks for that.
     """
 
     runs: Mapping[str, Leg]
@@ -29,6 +30,7 @@ class Trip:
     leaving: tuple[Leg, ...] = ()
     refusing: frozenset[Address] = field(default_factory=frozenset)
     remarks: tuple[str, ...] = ()
+    probe: str = ""
 
     @property
     def legs(self) -> tuple[Leg, ...]:

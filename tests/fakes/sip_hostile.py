@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-import os
+import re
 import time
 import traceback
 from collections import Counter, deque
@@ -29,8 +29,10 @@ from tests.fakes.sip_server import Address
 Throw = Callable[[Sequence[SipText], int], Sequence[bytes]]
 """What is thrown at a phone, given what has come from it of late and the server's port."""
 
+_PARSER: Final = re.compile(r"[/\\](?:sippy[/\\]|siplib\.py$)")
 _THROUGH: Final = {"handle", "handleIncoming", "incomingRequest", "incomingResponse"}
-"""What lies between a socket and what a phone makes of a message: an exception here is of sippy's parser."""
+"""sippy with our corrections, and what else lies between a socket and what a phone makes of a message: an
+exception that has passed nothing else is of the parser."""
 _REMEMBERED: Final = 8
 _AT_ONCE: Final = 8
 """Messages for each phone in one turn of the loop: its socket has room for them, and it reads 16 a turn."""
@@ -207,6 +209,11 @@ class Watched:
         self._collecting = 0.0
         self._began = 0.0
 
+    @property
+    def told(self) -> str:
+        """What has escaped, in full."""
+        return "\n\n".join(self.escapes)
+
     def __enter__(self) -> Self:
         self._failures = DISPATCHER.failures
         self._loop = asyncio.get_running_loop()
@@ -263,7 +270,7 @@ class Watched:
                 stock(manager, *arguments)
             except Exception as error:
                 stack = traceback.extract_tb(error.__traceback__)
-                if any(f"{os.sep}sippy{os.sep}" not in f.filename and f.name not in _THROUGH for f in stack):
+                if any(not _PARSER.search(frame.filename) and frame.name not in _THROUGH for frame in stack):
                     self.escapes.append(f"{''.join(traceback.format_exception(error))}{arguments[0]!r}")
                 else:
                     self.odd[type(error).__name__] += 1

@@ -98,22 +98,30 @@ class SipPeer(asyncio.DatagramProtocol):
         self._phone = phone.manager.endpoint.local
 
     def begin(
-        self, method: str, *headers: tuple[str, str], call_id: str = "", body: str = SDP, mark: bool = True
+        self,
+        method: str,
+        *headers: tuple[str, str],
+        call_id: str = "",
+        body: str = SDP,
+        mark: bool = True,
+        sender: str = "",
+        contact: str = "",
     ) -> SipText:
-        """Send a request outside any dialog, and return it."""
+        """Send a request outside any dialog, and return it. `sender` is its From."""
         number = next(self._numbers)
         named = [("X-Dialtone-Probe", PROBE)] if mark else []
         request = self._made(
             method,
             number,
             [
-                ("From", f"<sip:peer@127.0.0.1>;tag=p{number}"),
+                ("From", sender or f"<sip:peer@127.0.0.1>;tag=p{number}"),
                 ("To", "<sip:100@acme.example>"),
                 ("Call-ID", call_id or f"peer-{number}"),
                 *named,
                 *headers,
             ],
             body,
+            contact,
         )
         self.send(request)
         return request
@@ -144,7 +152,9 @@ class SipPeer(asyncio.DatagramProtocol):
         number = int(answer.get("cseq").split()[0])
         self.inside(answer, "ACK", number=number)
 
-    def _made(self, method: str, number: int, headers: list[tuple[str, str]], body: str) -> SipText:
+    def _made(
+        self, method: str, number: int, headers: list[tuple[str, str]], body: str, contact: str = ""
+    ) -> SipText:
         assert self._phone is not None
         host, port = self._phone
         branch = f"z9hG4bK-{self.port}-{next(self._numbers)}"
@@ -153,7 +163,7 @@ class SipPeer(asyncio.DatagramProtocol):
             ("Max-Forwards", "70"),
             *headers,
             ("CSeq", f"{number} {method}"),
-            self.contact,
+            ("Contact", contact) if contact else self.contact,
         ]
         if body and not any(name == "Content-Type" for name, _ in headers):
             lines.append(("Content-Type", "application/sdp"))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from enum import StrEnum, auto
 
 from lab.faults.message import SipText
-from synthetic.presence_documents import pidf
+from synthetic.presence_documents import PIDF, pidf
 from tests.fakes.sip_server import Address, Manner, SipServer
 
 
@@ -33,6 +33,7 @@ class Habit(StrEnum):
     WANTS_LONGER_LIVES_FOREVER = auto()
     IS_UNAVAILABLE = auto()
     ASKS_EVERYBODY_FOR_A_PASSWORD = auto()
+    KNOWS_ANOTHER_PHONE = auto()
 
 
 _REFUSED: Mapping[Habit, tuple[str, int, str]] = {
@@ -52,6 +53,7 @@ class PresenceServer(SipServer):
         super().__init__(passwords, manner)
         self.habit = habit
         self.published: dict[str, str] = {}
+        self._documents: dict[str, str] = {}
         self.subscribers: dict[str, tuple[SipText, Address]] = {}
         self._dialogs: dict[str, str] = {}
         self._notified = 0
@@ -106,6 +108,7 @@ class PresenceServer(SipServer):
         state = "open" if "<basic>open" in message.body else "closed"
         first = user not in self.published
         self.published[user] = state
+        self._documents[user] = message.body
         if not first and self.habit is not Habit.LOSES_THE_CHANGE:
             told = "closed" if self.habit is Habit.TELLS_THE_OLD_STATE else state
             for call_id in list(self.subscribers):
@@ -148,7 +151,7 @@ class PresenceServer(SipServer):
     def _document(self, call_id: str, state: str) -> tuple[str, str] | None:
         entity = f"sip:{_user(self.subscribers[call_id][0].get('to'))}@acme.example"
         if self.habit is Habit.TELLS_GARBAGE:
-            return "application/pidf+xml", "<presence"
+            return PIDF, "<presence"
         if self.habit is Habit.TELLS_ANOTHER_TYPE:
             return "application/xpidf+xml", "<presence/>"
         if self.habit is Habit.TELLS_NOTHING:
@@ -158,7 +161,10 @@ class PresenceServer(SipServer):
                 f'<dialog-info xmlns="urn:ietf:params:xml:ns:dialog-info" version="0" state="full"'
                 f' entity="{entity}"><dialog id="1"><state>{state}</state></dialog></dialog-info>'
             )
-        return "application/pidf+xml", pidf(entity, state)
+        if self.habit is Habit.KNOWS_ANOTHER_PHONE:
+            other = '<tuple id="a1"><status><basic>open</basic></status></tuple></presence>'
+            return PIDF, self._documents[_user(entity)].replace("</presence>", other)
+        return PIDF, pidf(entity, state)
 
     def _notify(
         self, call_id: str, document: tuple[str, str] | None, state: str = "active;expires=60"

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from dialtone.model import ChangedBy, EventPackage, Evidence, Flow, Plan
+from synthetic.lateness import LatenessMeter
 from synthetic.probes.runner import TIDY, Report
 from tests.fakes.sip_hostile import HostileServer, Throw, Watched
 from tests.fakes.sip_mutations import Mutator
@@ -50,7 +51,8 @@ SCENES: Final[Mapping[str, Scene]] = {
 class Played:
     """How a probe ended; `overdue` is how many seconds it took past its timeout and the time to tidy up.
 
-    The time that this thread waited for a processor is none of it: other tests keep them busy.
+    How long the loop was held meanwhile is none of it: other tests keep the processors busy, and what one
+    message may take of them is asked elsewhere (Watched.slowest).
     """
 
     report: Report
@@ -80,12 +82,15 @@ async def play(
             plan=scene.plan,
             timeout=timeout,
         )
-        started = loop.time() - _kept_waiting()
+        meter = LatenessMeter()
+        measuring = asyncio.create_task(meter.run())
+        started = loop.time()
         try:
             report, evidence = await run_here(request)
         finally:
+            measuring.cancel()
             watched.servers.remove(server)
-        took = loop.time() - _kept_waiting() - started
+        took = loop.time() - started - meter.held_since(started)
     return Played(report, evidence, server.thrown, took - timeout - TIDY)
 
 
@@ -131,11 +136,6 @@ async def storm(
             before = resident()
     seen.grown = resident() - before
     return seen
-
-
-def _kept_waiting() -> float:
-    """Return how long this thread has waited for a processor so far, in seconds (proc(5), schedstat)."""
-    return int(Path("/proc/thread-self/schedstat").read_text().split()[1]) / 1e9
 
 
 def resident() -> float:

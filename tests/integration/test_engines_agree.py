@@ -186,6 +186,7 @@ FAULTS = {
         Habit.WANTS_LONGER_LIVES_FOREVER, REGISTER, FailureCode.SIP_4XX, "phone REGISTER: 423", 423
     ),
     "presence is well": served(Habit.PROPER, PRESENCE, status=200),
+    "another phone of the user's is open": served(Habit.KNOWS_ANOTHER_PHONE, PRESENCE, status=200),
     "dialogs are well": served(Habit.PROPER, PRESENCE, status=200, plan=BY_CALL),
     "dialogs can't be published": served(
         Habit.PROPER,

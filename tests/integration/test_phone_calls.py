@@ -102,6 +102,44 @@ async def test_several_calls_arrive_in_order_and_one_too_many_finds_it_busy() ->
         assert len(ports) == 4
 
 
+@pytest.mark.parametrize(
+    "written", ["<tel:+1-514-555-0100;phone-context=acme.example>", '"A, B" <tel:101>', "tel:+15145550100"]
+)
+async def test_a_call_from_a_number_is_taken_and_its_bye_goes_to_that(written: str) -> None:
+    async with peer_and_phone() as (peer, phone):
+        invite = peer.begin("INVITE", sender=f"{written};tag=far")
+        call = await phone.next_call()
+        call.answer()
+        answer = await peer.response(invite)
+        uri = written.partition("<")[2] or f"{written}>"
+        assert (answer.status, tag_of(answer.get("from"))) == (200, "far")
+        assert f"<{uri};tag=" in answer.get("from")
+        peer.acknowledge(answer)
+        await call.acknowledged()
+        ending = asyncio.create_task(call.hang_up())
+        bye = await peer.request("BYE")
+        assert f"<{uri};tag=far" in bye.get("to")
+        peer.answer(bye, 200)
+        assert (await ending).status == 200
+
+
+@pytest.mark.parametrize(("number", "ours"), [("101", True), ("1-0-1", True), ("102", False)])
+async def test_a_call_without_mark_is_known_by_the_number_that_it_comes_from(number: str, ours: bool) -> None:
+    async with peer_and_phone() as (peer, phone):
+        invite = peer.begin("INVITE", mark=False, sender=f"<tel:{number}>;tag=far")
+        if ours:
+            await phone.next_call()
+        else:
+            assert (await peer.response(invite)).status == 486
+        assert phone.turned_away == (not ours)
+
+
+async def test_a_contact_that_is_a_number_leads_nowhere() -> None:
+    async with peer_and_phone() as (peer, _):
+        invite = peer.begin("INVITE", contact="<tel:101>")
+        assert (await peer.response(invite)).status == 400
+
+
 async def test_one_invite_on_two_ways_is_one_call() -> None:
     async with peer_and_phone() as (peer, phone):
         invite = peer.begin("INVITE")

@@ -1,16 +1,18 @@
 """What a phone publishes and watches, against a peer that says what presence servers say, or should not."""
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
 
 from dialtone.model import EventPackage, FailureCode
 from lab.faults.message import SipText
+from synthetic.agents.intake import MAX_LINES, MAX_SEPARATORS
 from synthetic.agents.watching import MAX_WAITING, SipSubscription
-from synthetic.presence_documents import DIALOG_INFO, PIDF, pidf
+from synthetic.presence_documents import DIALOG_INFO, PIDF, own_tuple, pidf
 from synthetic.probes.base import FlowError
-from tests.fakes.sip_peer import SipPeer, peer_and_phone
+from tests.fakes.sip_peer import PROBE, SipPeer, peer_and_phone
 
 pytestmark = pytest.mark.integration
 
@@ -57,6 +59,31 @@ async def test_a_dialog_subscription_reads_dialog_info() -> None:
     async with peer_and_phone() as (peer, phone):
         subscription, request = await subscribed(peer, phone, EventPackage.DIALOG)
         notify(peer, request, CONFIRMED, event="dialog", kind=DIALOG_INFO)
+        assert (await subscription.notified()).state == "confirmed"
+
+
+async def test_what_this_run_has_published_counts_before_what_another_left_behind() -> None:
+    stale = '<tuple id="dialtone-dead"><status><basic>open</basic></status></tuple></presence>'
+    async with peer_and_phone() as (peer, phone):
+        subscription, request = await subscribed(peer, phone)
+        ours = pidf("sip:101@acme.example", "closed", own_tuple(PROBE))
+        notify(peer, request, ours.replace("</presence>", stale))
+        assert (await subscription.notified()).state == "closed"
+        notify(peer, request, CLOSED.replace("</presence>", stale))
+        assert (await subscription.notified()).state == "open"
+
+
+async def test_a_dialog_info_with_many_attributes_is_no_nonsense() -> None:
+    dialogs = "".join(
+        f'<dialog id="{n}" call-id="c" local-tag="a">\n<state>terminated</state>\n</dialog>\n'
+        for n in range(140)
+    )
+    async with peer_and_phone() as (peer, phone):
+        subscription, request = await subscribed(peer, phone, EventPackage.DIALOG)
+        body = CONFIRMED.replace("</dialog-info>", f"{dialogs}</dialog-info>")
+        assert body.count('"') > MAX_SEPARATORS
+        assert body.count("\n") > MAX_LINES
+        notify(peer, request, body, event="dialog", kind=DIALOG_INFO)
         assert (await subscription.notified()).state == "confirmed"
 
 
@@ -166,7 +193,8 @@ async def test_a_publication_is_changed_by_its_tag_and_begun_anew_where_that_is_
         first = await peer.request("PUBLISH")
         assert first.first == "PUBLISH sip:100@acme.example SIP/2.0"
         assert not first.all("sip-if-match")
-        assert (first.get("content-type"), first.body) == (PIDF, pidf("sip:100@acme.example", "open"))
+        document = pidf("sip:100@acme.example", "open", own_tuple(PROBE))
+        assert (first.get("content-type"), first.body) == (PIDF, document)
         peer.answer(first, 200, ("SIP-ETag", "one"))
         await publishing
         publishing = asyncio.create_task(phone.publish("closed"))
@@ -177,6 +205,86 @@ async def test_a_publication_is_changed_by_its_tag_and_begun_anew_where_that_is_
         assert not third.all("sip-if-match")
         peer.answer(third, 200, ("SIP-ETag", "two"))
         assert (await publishing).status == 200
+
+
+async def interrupted(peer: SipPeer, phone: Any) -> tuple[SipText, asyncio.Task[None]]:
+    """Publish closed, then open, and give that up; return its request, and the phone's leaving."""
+    publishing = asyncio.create_task(phone.publish("closed"))
+    peer.answer(await peer.request("PUBLISH"), 200, ("SIP-ETag", "one"))
+    await publishing
+    publishing = asyncio.create_task(phone.publish("open"))
+    change = await peer.request("PUBLISH")
+    publishing.cancel()
+    await asyncio.wait([publishing])
+    return change, asyncio.create_task(phone.leave())
+
+
+@pytest.mark.parametrize("answered_first", [True, False])
+async def test_a_change_whose_answer_came_too_late_is_taken_back_all_the_same(answered_first: bool) -> None:
+    async with peer_and_phone() as (peer, phone):
+        change, leaving = await interrupted(peer, phone)
+        if answered_first:
+            peer.answer(change, 200, ("SIP-ETag", "two"))
+        removal = await peer.request("PUBLISH")
+        assert (removal.get("expires"), removal.get("sip-if-match")) == ("0", "one")
+        peer.answer(removal, 412)
+        if not answered_first:
+            peer.answer(change, 200, ("SIP-ETag", "two"))
+        removal = await peer.request("PUBLISH")
+        assert (removal.get("expires"), removal.get("sip-if-match")) == ("0", "two")
+        peer.answer(removal, 200, ("SIP-ETag", "three"))
+        await leaving
+
+
+async def test_a_change_that_was_overtaken_by_its_removal_is_not_waited_for() -> None:
+    async with peer_and_phone() as (peer, phone):
+        _, leaving = await interrupted(peer, phone)
+        peer.answer(await peer.request("PUBLISH"), 200, ("SIP-ETag", "two"))
+        async with asyncio.timeout(4):
+            await leaving
+        await peer.silence("BYE")
+        assert len([m for m in peer.all if m.method == "PUBLISH"]) == 3
+
+
+async def test_a_first_publication_whose_answer_came_too_late_is_taken_back() -> None:
+    async with peer_and_phone() as (peer, phone):
+        publishing = asyncio.create_task(phone.publish("closed"))
+        first = await peer.request("PUBLISH")
+        publishing.cancel()
+        await asyncio.wait([publishing])
+        leaving = asyncio.create_task(phone.leave())
+        peer.answer(first, 200, ("SIP-ETag", "one"))
+        removal = await peer.request("PUBLISH")
+        assert (removal.get("expires"), removal.get("sip-if-match")) == ("0", "one")
+        peer.answer(removal, 200)
+        await leaving
+
+
+@pytest.mark.parametrize("status", [403, 412])
+async def test_a_publication_that_was_refused_is_not_taken_back(status: int) -> None:
+    async with peer_and_phone() as (peer, phone):
+        publishing = asyncio.create_task(phone.publish("open"))
+        peer.answer(await peer.request("PUBLISH"), status)
+        with pytest.raises(FlowError):
+            await publishing
+        await phone.leave()
+        assert [m.method for m in peer.all] == ["PUBLISH"]
+
+
+async def test_a_2xx_to_subscribe_without_a_tag_is_unexpected() -> None:
+    async with peer_and_phone() as (peer, phone):
+        asking = asyncio.create_task(phone.subscribe("101", EventPackage.PRESENCE))
+        request = await peer.request("SUBSCRIBE")
+        untagged = request.reply(200, "OK", peer.contact, ("Expires", "60"))
+        untagged.headers[:] = [
+            (name, re.sub(";tag=.*", "", value) if name.lower() == "to" else value)
+            for name, value in untagged.headers
+        ]
+        peer.send(untagged)
+        with pytest.raises(FlowError, match="without a To tag") as failed:
+            await asking
+        assert failed.value.code is FailureCode.UNEXPECTED_MESSAGE
+        await phone.leave()
 
 
 @pytest.mark.parametrize("tag", [(), (("SIP-ETag", ""),), (("SIP-ETag", "a b"),), (("SIP-ETag", "x" * 300),)])

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from dialtone.runtime.clock import SystemClock
+from lab.faults.message import SipText
 from sipp_flows.catalogue import CALLEE
 from synthetic.sipp.process import running
 from synthetic.sipp.program import find_sipp
 from synthetic.sipp.run import Invocation
-from lab.faults.message import SipText
 
 pytestmark = pytest.mark.integration
 

@@ -1,5 +1,6 @@
 """Messages that no sane peer sends, at phones in every state: RFC 4475's, and 2,000 mutated ones."""
 
+import asyncio
 from typing import Any
 from unittest import mock
 
@@ -77,7 +78,7 @@ async def test_a_platform_that_is_right_passes_whatever_else_comes(state: str, t
     timers = DISPATCHER.live
     with Watched() as watched:
         played = await play(SCENES[state], everything, watched, transport=transport)
-    assert watched.escapes == []
+    assert not watched.escapes, watched.told
     assert played.report.failure is None
     assert played.thrown >= len(MESSAGES)
     assert watched.taken > played.thrown
@@ -89,7 +90,7 @@ async def test_a_platform_that_is_right_passes_whatever_else_comes(state: str, t
 async def test_messages_that_lie_about_their_length_end_a_stream_with_a_code_and_in_time(state: str) -> None:
     with Watched() as watched:
         played = await play(SCENES[state], everything, watched, transport="tcp", raw=True, timeout=FAST)
-    assert watched.escapes == []
+    assert not watched.escapes, watched.told
     assert played.report.failure is not None
     assert played.report.failure.code in (FailureCode.UNEXPECTED_MESSAGE, FailureCode.TIMEOUT)
     assert played.overdue < 1
@@ -103,7 +104,7 @@ async def test_a_request_is_answered_sanely_or_not_at_all(name: str) -> None:
             after = await peer.response(peer.begin("OPTIONS", body=""))
             statuses = [m.status for m in peer.all if m.is_response and m is not after]
             turned_away = phone.turned_away
-    assert watched.escapes == []
+    assert not watched.escapes, watched.told
     assert after.status == 200
     assert [status for status in statuses if status != 100] == ([ANSWERS[name]] if name in ANSWERS else [])
     assert turned_away == (ANSWERS.get(name) == 486)
@@ -140,7 +141,7 @@ async def test_a_request_whose_headers_can_not_be_read_is_a_bad_request_or_unans
             after = await peer.response(peer.begin("OPTIONS", body=""))
             answered = [m.status for m in peer.all if m.is_response and m is not after and m.status > 100]
             assert phone.turned_away == 0
-    assert watched.escapes == []
+    assert not watched.escapes, watched.told
     assert answered == ([] if status is None else [status])
 
 
@@ -156,13 +157,27 @@ async def test_a_contact_that_nothing_can_be_sent_to_is_a_bad_request_in_and_out
             peer.acknowledge(answer)
             assert (await peer.response(peer.inside(answer, "INVITE", nowhere, body=SDP))).status == 400
             assert call.up
-    assert watched.escapes == []
+    assert not watched.escapes, watched.told
+
+
+async def test_a_session_described_anew_on_a_branch_that_is_being_hung_up_has_to_wait() -> None:
+    with Watched() as watched:
+        async with peer_and_phone() as (peer, phone):
+            calling = asyncio.create_task(phone.invite("101"))
+            invite = await peer.request("INVITE")
+            await peer.accept(invite, "one")
+            await calling
+            peer.answer(invite, 200, body=SDP, tag="two")
+            await peer.request("BYE")
+            again = peer.inside(invite, "INVITE", body=SDP, tag="two")
+            assert (await peer.response(again)).status == 491
+    assert not watched.escapes, watched.told
 
 
 async def test_two_thousand_mutated_messages_at_phones_in_every_state() -> None:
     with Watched() as watched:
         seen = await storm(watched, Mutator(4475), total=2000, each=50, timeout=FAST, at_once=len(SCENES))
-    assert watched.escapes == []
+    assert not watched.escapes, watched.told
     assert watched.slowest < 0.1
     assert seen.overdue < 1
     assert seen.probes >= len(SCENES)

@@ -16,7 +16,7 @@ GROWN = 10.0
 async def test_a_hundred_thousand_mutated_messages_break_nothing_hold_nothing_and_leave_nothing() -> None:
     with Watched() as watched:
         seen = await storm(watched, Mutator(3261), total=MESSAGES, each=800, timeout=1.5, at_once=3)
-    assert watched.escapes == []
+    assert not watched.escapes, watched.told
     assert watched.taken >= MESSAGES
     assert watched.slowest < 0.1, watched.slowest_message[:2000]
     assert seen.overdue < 1

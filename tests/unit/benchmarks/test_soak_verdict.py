@@ -55,8 +55,8 @@ def test_a_process_that_stays_is_red() -> None:
     ("outcomes", "ended", "name"),
     [
         ({"pass": 900.0}, IN_ORDER, "probes placed"),
-        ({"pass": 990.0, "fail": 10.0}, IN_ORDER, "probes that did not pass"),
-        ({"pass": 990.0, "inconclusive": 10.0}, IN_ORDER, "probes that did not pass"),
+        ({"pass": 990.0, "fail": 10.0}, IN_ORDER, "probes that failed"),
+        ({"pass": 970.0, "inconclusive": 30.0}, IN_ORDER, "probes inconclusive"),
         (ALL_WELL, Ended(1, 0, 0), "exit code of the service"),
         (ALL_WELL, Ended(None, 0, 0), "exit code of the service"),
         (ALL_WELL, Ended(0, 1, 0), "processes left"),

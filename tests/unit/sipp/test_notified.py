@@ -5,7 +5,7 @@ import math
 import pytest
 
 from dialtone.model import EventPackage
-from synthetic.presence_documents import pidf
+from synthetic.presence_documents import own_tuple, pidf
 from synthetic.sipp.notified import notifications
 from synthetic.sipp.presence_judging import changed_at
 from synthetic.sipp.record import said
@@ -36,6 +36,14 @@ def test_the_state_is_what_the_document_says() -> None:
         (1.0, "closed", True),
         (2.0, "open", True),
     ]
+
+
+def test_what_the_probe_itself_has_published_counts_alone() -> None:
+    stale = '<tuple id="dialtone-dead"><status><basic>open</basic></status></tuple></presence>'
+    body = pidf("sip:a@b", "closed", own_tuple("r1")).replace("</presence>", stale)
+    heard = said([a_notify(1, body)])
+    assert [n.state for n in notifications(heard, PRESENCE, "r1")] == ["closed"]
+    assert [n.state for n in notifications(heard, PRESENCE, "r2")] == ["open"]
 
 
 def test_one_that_comes_again_or_behind_a_later_one_is_none() -> None:

@@ -107,6 +107,22 @@ def test_a_notify_that_did_not_come_is_told_with_what_the_wire_knows_of_it() -> 
     )
 
 
+@pytest.mark.parametrize(
+    ("step", "lost"), [("caller INVITE", "caller"), ("callee BYE", "callee"), ("hold", "callee")]
+)
+def test_a_deadline_is_put_down_to_the_connection_of_the_phone_whose_step_it_was(
+    step: str, lost: str
+) -> None:
+    wire = WireLog()
+    wire.troubles["callee"] = FlowError(FailureCode.CONNECT, "the callee's connection was closed")
+    wire.unfinished["caller"] = FlowError(FailureCode.TLS, "the caller's handshake was not finished")
+    late = Report(Failure(FailureCode.TIMEOUT, f"{step}: not done 5 s after the start"), None, {}, (), 5.0)
+    failure = Worker(SystemClock(), LatenessMeter())._judge(late, wire, time.monotonic()).failure
+    assert failure is not None
+    assert failure.code is {"caller": FailureCode.TLS, "callee": FailureCode.CONNECT}[lost]
+    assert f"the {lost}'s" in failure.detail
+
+
 def test_evidence_is_bounded_in_messages_and_in_bytes() -> None:
     def packet(size: int) -> Packet:
         return Packet(0.0, "phone", "received", ("127.0.0.1", 1), ("127.0.0.1", 2), b"x" * size, size)

@@ -126,6 +126,16 @@ async def test_one_that_rests_after_its_death_draws_no_probes_while_another_work
     await crew.end()
 
 
+async def test_another_is_hired_rather_than_that_probes_wait_for_one_that_rests(clock: FakeClock) -> None:
+    crew = Crew(clock, size=2)
+    await crew.ask()
+    crew.workers[0].die()
+    crew.workers[0].rests = 4.0
+    await crew.ask(2)
+    assert crew.loads == [1, 2]
+    await crew.end()
+
+
 async def test_where_all_rest_the_one_that_rests_shortest_is_asked(clock: FakeClock) -> None:
     crew = Crew(clock, size=2)
     await crew.ask(BUSY_AT_ONCE + 1)

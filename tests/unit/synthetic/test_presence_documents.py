@@ -9,6 +9,7 @@ from synthetic.presence_documents import (
     MAX_ELEMENTS,
     MAX_SIZE,
     DocumentError,
+    own_tuple,
     pidf,
     read_dialog_info,
     read_pidf,
@@ -52,6 +53,23 @@ def test_only_open_and_closed_are_written() -> None:
 )
 def test_one_open_tuple_is_enough(states: list[str], read: str) -> None:
     assert read_pidf(a_pidf(*states)) == read
+
+
+@pytest.mark.parametrize(("ours", "other"), [("open", "closed"), ("closed", "open")])
+def test_the_own_tuple_counts_alone_and_without_it_all_do(ours: str, other: str) -> None:
+    own = own_tuple("f00d")
+    document = pidf("sip:a@b", ours, own).replace(
+        "</presence>", f'<tuple id="t1"><status><basic>{other}</basic></status></tuple></presence>'
+    )
+    assert read_pidf(document.encode(), own) == ours
+    assert read_pidf(document.encode(), own_tuple("beef")) == read_pidf(document.encode()) == "open"
+
+
+def test_an_own_tuple_that_says_nothing_and_the_tuples_without_id_leave_it_to_all() -> None:
+    nameless = a_pidf("closed").replace(b' id="t0"', b"")
+    assert read_pidf(nameless) == read_pidf(nameless, "x") == "closed"
+    silent = a_pidf("closed", "open").replace(b"<basic>closed", b"<basic>busy")
+    assert read_pidf(silent, "t0") == "open"
 
 
 @pytest.mark.parametrize(
