@@ -175,7 +175,10 @@ def _read_address(self: SipAddress, address: str | None = None, *given: object, 
     if address is not None and _BARE.match(address):
         uri, semicolon, parameters = address.partition(";")  # those are of the header (RFC 3261 20)
         address = f"<{uri}>{semicolon}{parameters}"
-    _read_bracketed(self, address, *given, **named)
+    try:
+        _read_bracketed(self, address, *given, **named)
+    except UnboundLocalError:  # sippy's, of a single quote
+        raise ValueError("a quotation that does not end") from None
 
 
 _write_sip_url, _read_bracketed = SipURL.localStr, SipAddress.__init__

@@ -8,8 +8,6 @@ its scenario what the other has seen; so they are cued from here.
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-import anyio.to_thread
-
 from dialtone.model import Account, Secret, Side
 from sipp_flows.catalogue import CALLEE, CALLER
 from sipp_flows.roles import Cue, Note
@@ -28,6 +26,7 @@ from synthetic.sipp.stage import (
     on_stage,
     server,
 )
+from synthetic.sipp.threads import in_thread
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +74,7 @@ async def _place(errand: Errand, call: Call, callee: Act | None) -> Leg:
     calling = errand.account(call.caller)
     called = Account(errand.request.tenant, call.number, "", Secret(""))
     folder = await folder_of(errand, f"{call.caller}-calls")
-    await anyio.to_thread.run_sync(lambda: write_injection(folder, calling, calls=called))
+    await in_thread(lambda: write_injection(folder, calling, calls=called))
     keys = {
         "probe": errand.request.id,
         "hold": milliseconds(errand.remaining + SLACK),  # it is cued before

@@ -1,5 +1,6 @@
 """What the runs of one probe have in common, and where each party's packets go."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -13,6 +14,8 @@ from synthetic.sipp.program import Sipp
 
 ANONYMOUS: Final = "anonymous"
 """The user of who has no account and no caller_id (RFC 3261 8.1.1.3)."""
+EXPIRES: Final = 60
+"""The usual life of what we put up, in seconds: short, for what a crash leaves behind. As on sippy."""
 MIN_WAIT: Final = 0.05
 """The shortest time that SIPp is given for a step, in seconds."""
 
@@ -45,6 +48,11 @@ class Errand:
     def remaining(self) -> float:
         """Seconds until the deadline, never less than what SIPp takes for a time."""
         return max(self.deadline - self.clock.monotonic(), MIN_WAIT)
+
+    @property
+    def life(self) -> int:
+        """How long what the probe puts up lives, in seconds: never less than the probe may take."""
+        return max(EXPIRES, math.ceil(self.request.timeout))
 
     @property
     def started(self) -> float:

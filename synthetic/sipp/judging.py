@@ -102,6 +102,8 @@ def done_or_refused(leg: Leg, done: Note, method: str, trip: Trip | None = None)
             raise FlowError(code, detail)
     unexpected = _failures(leg, "FailedUnexpectedMessage") > 0
     if leg.noted(Note.GAVE_UP) is None and (unexpected or leg.noted(Note.REFUSED) is not None):
+        if (mistaken := misread(leg, method)) is not None:
+            raise mistaken
         last = _last_final(leg, method)
         if last is not None:
             authenticated = leg.noted(Note.CHALLENGED) is not None
@@ -111,6 +113,8 @@ def done_or_refused(leg: Leg, done: Note, method: str, trip: Trip | None = None)
     if leg.finished.ending is Ending.PASSED:
         what = "SIPp says that all passed, but its log does not: was the disk full?"
         raise FlowError(FailureCode.ENGINE_CRASHED, what)
+    if (mistaken := misread(leg, method)) is not None and _sent_once(leg, method):
+        raise mistaken  # it ended the retransmissions
     raise _silent(leg, trip)
 
 
@@ -121,6 +125,8 @@ def _denied(leg: Leg, method: str) -> FlowError:
     challenge says nothing about the password.
     """
     status = challenge(leg)
+    if (mistaken := misread(leg, method)) is not None:
+        return mistaken
     if status is not None:
         answered = realms(leg, method, status, asked=False)
         asked = realms(leg, method, status, asked=True)
@@ -132,6 +138,35 @@ def _denied(leg: Leg, method: str) -> FlowError:
                 status,
             )
     return refused_again(status)
+
+
+def misread(leg: Leg, method: str) -> FlowError | None:
+    """Return what it is where the last answer is a challenge to an older request than the last; else None.
+
+    A first request that went out twice may be challenged twice, each time with a nonce of its own, and the
+    second challenge come when the first is answered already. It says nothing about that answer; where the
+    scenario passes it over, the answer itself is not sent again.
+    """
+    about = [message for message in said(leg.finished.messages) if message.method == method]
+    asked = [message.direction == "sent" and message.status is None for message in about]
+    if not any(asked):
+        return None
+    number = about[len(asked) - 1 - asked[::-1].index(True)].number
+    since = next(at for at, message in enumerate(about) if asked[at] and message.number == number)
+    answers = [message for message in about[since:] if message.direction == "received" and message.final]
+    if not answers or answers[-1].status not in (401, 407) or answers[-1].number >= number:
+        return None
+    return FlowError(
+        FailureCode.MISCONFIGURED,
+        f"a late {answers[-1].status} to an older {method} came between, which SIPp can't set apart:"
+        " use the engine sippy",
+    )
+
+
+def _sent_once(leg: Leg, method: str) -> bool:
+    """Whether the last such request went out a single time."""
+    about = [m for m in said(leg.finished.messages) if (m.direction, m.method) == ("sent", method)]
+    return [m.number for m in about if m.status is None].count(about[-1].number) == 1
 
 
 def _unexpected(leg: Leg) -> FlowError:

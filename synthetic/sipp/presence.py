@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import Final
 
 import anyio
-import anyio.to_thread
 
 from dialtone.model import ChangedBy, EventPackage, FailureCode, Side
 from sipp_flows.catalogue import PRESENTITY, WATCHER
@@ -37,8 +36,9 @@ from synthetic.sipp.presence_judging import (
     timings,
 )
 from synthetic.sipp.record import Leg, said
-from synthetic.sipp.registration import EXPIRES, bound
+from synthetic.sipp.registration import bound
 from synthetic.sipp.stage import Act, client, folder_of, on_stage
+from synthetic.sipp.threads import in_thread
 from synthetic.sipp.trip import Journey, Trip
 
 _SOON: Final = 0.3
@@ -159,11 +159,11 @@ async def _staying(
     account, watched = errand.account(party), errand.account(WATCHED)
     folder = await folder_of(errand, f"{party}-{role.path.stem}")
     calls = watched if party == WATCHING else None
-    await anyio.to_thread.run_sync(lambda: write_injection(folder, account, calls=calls))
+    await in_thread(lambda: write_injection(folder, account, calls=calls))
     uri = f"{uri_user(watched)}@{watched.tenant}"
     within = errand.remaining + TIDY
     with errand.ports.free(errand.towards(party).host) as port:
-        all_keys = {**keys, "expires": str(EXPIRES)}
+        all_keys = {**keys, "expires": str(errand.life)}
         invocation = client(errand, party, role, port, all_keys, within, uri)
         async with on_stage(errand, party, invocation, folder) as act:
             try:

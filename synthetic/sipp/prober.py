@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Final
 
 import anyio
-import anyio.to_thread
 import structlog
 
 from dialtone.model import Evidence, Failure, FailureCode, Mark, ProbeRequest, ProbeRun
@@ -30,11 +29,12 @@ from synthetic.sipp.ports import Ports
 from synthetic.sipp.program import Sipp, SippLocator, SippMissingError
 from synthetic.sipp.record import ACCURACY, agreed, messages
 from synthetic.sipp.spool import Spool
+from synthetic.sipp.threads import in_thread
 from synthetic.sipp.trip import Journey, Trip, asked_why
 from synthetic.target import local_address_towards, parse_target, resolve
 
 HELD: Final = 0.5
-"""Seconds of a probe that our own loop may be held by other work; it starts and ends the runs, and SIPp has
+"""Seconds that our own loop may be held at a time by other work; it starts and ends the runs, and SIPp has
 the time of the messages. Beyond it a failure may be ours."""
 
 _log = structlog.get_logger(__name__)
@@ -87,7 +87,7 @@ class SippProber:
         deadline = self._clock.monotonic() + request.timeout  # to find the program is not the platform's time
         way = await _way(request.target)
         callers_way = await _way(request.plan.caller_target) if request.plan.caller_target else way
-        berth = await anyio.to_thread.run_sync(self._spool.berth)
+        berth = await in_thread(self._spool.berth)
         errand = Errand(sipp, request, way, callers_way, berth.path, self._clock, deadline, self._ports)
         try:
             lost = _receive_buffer_errors()
@@ -95,7 +95,7 @@ class SippProber:
             lost = _receive_buffer_errors() - lost
         finally:
             with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(berth.leave)
+                await in_thread(berth.leave)
         return _result(flow, errand, trip, lost, held, started, self._late)
 
 
@@ -106,12 +106,12 @@ async def _way(target: str) -> Way:
 
 
 async def _measured(flow: Journey, errand: Errand) -> tuple[Trip, float]:
-    """Make the runs of a probe; return how long our own loop was held by other work meanwhile, too."""
+    """Make the runs of a probe; return how long our own loop was held at a time meanwhile, too."""
     meter, start = LatenessMeter(), asyncio.get_running_loop().time()
     metering = asyncio.create_task(meter.run())
     try:
         trip = await flow.travel(errand)
-        return await asked_why(trip), meter.held_since(start)
+        return await asked_why(trip), meter.worst_since(start)
     finally:
         metering.cancel()
 
@@ -122,8 +122,9 @@ def _result(
     request = errand.request
     verdict = judged(flow, trip)
     late = max((leg.late for leg in trip.legs), default=0.0)
-    failure = overloaded(verdict.failure, sum(leg.lost for leg in trip.all), late, tolerated=tolerated)
-    failure = excused(failure, held, tolerated=max(HELD, tolerated))
+    failure, status = verdict.failure, verdict.status
+    failure = overloaded(failure, status, sum(leg.lost for leg in trip.all), late, tolerated=tolerated)
+    failure = excused(failure, status, held, tolerated=max(HELD, tolerated))
     measured, clock_set = agreed(flow.timings(trip))
     begun = started.timestamp()
     named = [Mark(mark.name, mark.at - begun) for mark in flow.marks(trip)]

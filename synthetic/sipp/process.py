@@ -11,7 +11,6 @@ from subprocess import DEVNULL
 from typing import BinaryIO, Final
 
 import anyio
-import anyio.to_thread
 from anyio.abc import Process
 
 from dialtone.ports import Clock
@@ -22,6 +21,7 @@ from synthetic.sipp.exits import classify
 from synthetic.sipp.kernel import coarse_clock_step, holds_udp_port, receive_buffer_limit
 from synthetic.sipp.program import LAUNCHER, Sipp, SippMissingError
 from synthetic.sipp.run import Finished, Invocation
+from synthetic.sipp.threads import in_thread
 
 _POLL: Final = 0.01
 _ENVIRONMENT: Final = {"LC_ALL": "C", "TZ": "UTC0"}
@@ -48,7 +48,7 @@ async def running(sipp: Sipp, invocation: Invocation, folder: Path, clock: Clock
     ValueError for an invocation that no command line says.
     """
     command = command_line(sipp, invocation, buffer=receive_buffer_limit())
-    with await anyio.to_thread.run_sync(files.prepare, folder, invocation.scenario) as stderr:
+    with await in_thread(files.prepare, folder, invocation.scenario) as stderr:
         process = await _start(command, folder, stderr)
     run = SippRun(process, invocation, folder, clock)
     try:
@@ -122,7 +122,7 @@ class SippRun:
     async def _bound(self) -> bool:
         _, port = self._invocation.local
         while not self.over:
-            if await anyio.to_thread.run_sync(holds_udp_port, self.pid, port):
+            if await in_thread(holds_udp_port, self.pid, port):
                 return True
             await self._clock.sleep(_POLL)
         return False
@@ -135,7 +135,7 @@ class SippRun:
     async def _collect(self) -> Finished:
         async with self._collecting:
             if self._finished is None:
-                self._finished = await anyio.to_thread.run_sync(self._read)
+                self._finished = await in_thread(self._read)
             return self._finished
 
     def _read(self) -> Finished:

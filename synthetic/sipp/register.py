@@ -11,7 +11,6 @@ from itertools import count
 from typing import Final
 
 import anyio
-import anyio.to_thread
 
 from dialtone.model import FailureCode, Mark
 from sipp_flows.catalogue import BINDING
@@ -25,8 +24,9 @@ from synthetic.sipp.credentials import write_injection
 from synthetic.sipp.errand import MIN_WAIT, Errand
 from synthetic.sipp.judging import done_or_refused, late, sound, step
 from synthetic.sipp.record import Leg, Measured, Said, named, of_register, registered, said
-from synthetic.sipp.registration import EXPIRES, maybe_bound, register
+from synthetic.sipp.registration import maybe_bound, register
 from synthetic.sipp.stage import Act, client, folder_of, on_stage
+from synthetic.sipp.threads import in_thread
 from synthetic.sipp.trip import Journey, Trip
 
 PHONE: Final = "phone"
@@ -56,8 +56,8 @@ async def travel(errand: Errand) -> Trip:
 async def _bind(errand: Errand, port: int, runs: dict[str, Leg]) -> None:
     account = errand.account(PHONE)
     folder = await folder_of(errand, "binding")
-    await anyio.to_thread.run_sync(lambda: write_injection(folder, account))
-    keys = {"expires": str(EXPIRES)}
+    await in_thread(lambda: write_injection(folder, account))
+    keys = {"expires": str(errand.life)}
     invocation = client(errand, PHONE, BINDING, port, keys, errand.remaining, account.tenant)
     async with on_stage(errand, PHONE, invocation, folder) as act:
         try:

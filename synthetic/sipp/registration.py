@@ -3,10 +3,8 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
 
 import anyio
-import anyio.to_thread
 
 from sipp_flows.catalogue import REGISTER
 from sipp_flows.roles import Note
@@ -15,9 +13,7 @@ from synthetic.sipp.credentials import write_injection
 from synthetic.sipp.errand import MIN_WAIT, Errand
 from synthetic.sipp.record import Leg
 from synthetic.sipp.stage import client, folder_of, on_stage
-
-EXPIRES: Final = 60
-"""The binding's life in seconds: short, so that one left behind by a crash soon goes. As on sippy."""
+from synthetic.sipp.threads import in_thread
 
 
 @dataclass(slots=True)
@@ -41,7 +37,7 @@ async def bound(errand: Errand, party: str) -> AsyncIterator[Bound]:
     A registration that failed is no exception: the judge sees it. Raises FlowError for trouble of ours.
     """
     with errand.ports.free(errand.towards(party).host) as port:
-        phone = Bound(await register(errand, party, port, EXPIRES, errand.remaining), port)
+        phone = Bound(await register(errand, party, port, errand.life, errand.remaining), port)
         try:
             yield phone
         finally:
@@ -54,7 +50,7 @@ async def register(errand: Errand, party: str, port: int, expires: int, within: 
     """Bind a party's account to a port for so many seconds, 0 to take the binding back."""
     account = errand.account(party)
     folder = await folder_of(errand, f"{party}-register-{expires}")
-    await anyio.to_thread.run_sync(lambda: write_injection(folder, account))
+    await in_thread(lambda: write_injection(folder, account))
     keys = {"expires": str(expires)}
     invocation = client(errand, party, REGISTER, port, keys, within, account.tenant)
     async with on_stage(errand, party, invocation, folder) as act:

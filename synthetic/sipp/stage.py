@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 import anyio
-import anyio.to_thread
 
 from dialtone.model import FailureCode
 from sipp_flows.roles import INJECTION, Cue, Note, Role
@@ -24,6 +23,7 @@ from synthetic.sipp.messages import parse_messages
 from synthetic.sipp.process import SippRun, running
 from synthetic.sipp.record import Leg, said
 from synthetic.sipp.run import Finished, Invocation, Traced
+from synthetic.sipp.threads import in_thread
 
 START: Final = 5.0
 """How long SIPp may take to open its port, in seconds."""
@@ -78,7 +78,7 @@ class Act:
     async def look(self) -> None:
         """Look at its process once: whether it could run, and what its socket has lost."""
         self.watch.look(self._errand.clock.monotonic())
-        await anyio.to_thread.run_sync(self.watch.count)
+        await in_thread(self.watch.count)
 
     async def watched(self) -> None:
         """Look at its process until it has ended. Each SIPp has this beside it, whoever else waits for it."""
@@ -88,7 +88,7 @@ class Act:
             self.watch.look(clock.monotonic())
             if clock.monotonic() - counted >= _COUNT:
                 counted = clock.monotonic()
-                await anyio.to_thread.run_sync(self.watch.count)
+                await in_thread(self.watch.count)
             await clock.sleep(LOOK)
 
     async def noted(self, *notes: Note) -> bool:
@@ -102,7 +102,7 @@ class Act:
     async def _log(self) -> list[tuple[str, str]]:
         """Return its log lines so far, the first word of each and what is behind it."""
         try:
-            text = await anyio.Path(self.folder / files.LOG).read_text("utf-8", "replace")
+            text = await in_thread((self.folder / files.LOG).read_text, "utf-8", "replace")
         except OSError:  # nothing is noted yet
             return []
         return [line.partition(" ")[::2] for line in text.splitlines()]
@@ -128,10 +128,10 @@ class Act:
     async def messages(self) -> tuple[Traced, ...]:
         """Return what it has sent and received so far."""
         try:
-            async with await anyio.open_file(self.folder / files.MESSAGES, "rb") as file:
-                return _without_cues(parse_messages(await file.read(_MAX_TRACE))[0])
+            data = await in_thread(_beginning, self.folder / files.MESSAGES)
         except OSError:  # nothing yet
             return ()
+        return _without_cues(parse_messages(data)[0])
 
     async def call_id(self) -> str | None:
         """Return the Call-ID of the first call that it made."""
@@ -181,7 +181,7 @@ async def on_stage(errand: Errand, party: str, invocation: Invocation, folder: P
             raise FlowError(
                 FailureCode.ENGINE_CRASHED, f"SIPp did not open its port within {START:g} s"
             ) from None
-        await anyio.Path(folder / INJECTION).unlink(missing_ok=True)
+        await in_thread((folder / INJECTION).unlink, True)
         act = Act(errand, party, errand.towards(party), run, folder, invocation.local[1])
         act.watch.late = max(0.0, errand.clock.monotonic() - asked - PROMPT)
         with first_cause():
@@ -236,8 +236,14 @@ def headers_of(errand: Errand) -> str:
 async def folder_of(errand: Errand, name: str) -> Path:
     """Make the folder of a run."""
     folder = errand.folder / name
-    await anyio.Path(folder).mkdir(mode=0o700)
+    await in_thread(folder.mkdir, 0o700)
     return folder
+
+
+def _beginning(path: Path) -> bytes:
+    """Return the beginning of a file. Raises OSError."""
+    with path.open("rb") as file:
+        return file.read(_MAX_TRACE)
 
 
 def _without_cues(messages: tuple[Traced, ...]) -> tuple[Traced, ...]:

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 import anyio
-import anyio.to_thread
 
 from dialtone.model import Account, Flow, Secret
 from sipp_flows.roles import INJECTION, Cue, Note, Role
@@ -31,6 +30,7 @@ from synthetic.sipp.record import Leg
 from synthetic.sipp.registration import Bound, bound
 from synthetic.sipp.run import Finished, Invocation
 from synthetic.sipp.stage import SLACK, Act, client, folder_of, headers_of, milliseconds, on_stage, server
+from synthetic.sipp.threads import in_thread
 from synthetic.sipp.transfers_notified import concluded
 from synthetic.sipp.trip import Trip
 
@@ -136,7 +136,7 @@ async def _waiting(errand: Errand, party: str, role: Role, port: int, rtp: int) 
     waiting = server(errand, party, role, port, {name: keys[name] for name in role.keys})
     if not role.injected:
         return waiting
-    await anyio.to_thread.run_sync(lambda: write_injection(folder, account))
+    await in_thread(lambda: write_injection(folder, account))
     uri = f"{_dialled(errand, plan.dial)}@{account.tenant}"
     return replace(waiting, inject=INJECTION, digest_uri=uri, answer_within=errand.remaining)
 
@@ -155,7 +155,7 @@ async def _call(errand: Errand, port: int, acts: Mapping[str, Act], voices: _Voi
     """Call the transferor, hold the line until the transfer is through or the time is, and hang up."""
     number = _number(errand, TRANSFEROR, errand.request.plan.dial)
     folder = await folder_of(errand, CALLING)
-    await anyio.to_thread.run_sync(lambda: write_injection(folder, errand.account(CALLING), calls=number))
+    await in_thread(lambda: write_injection(folder, errand.account(CALLING), calls=number))
     keys = {
         "probe": errand.request.id,
         "rtp": str(voices.ports[CALLING].port),

@@ -14,7 +14,7 @@ from synthetic.probes.base import FlowError
 from synthetic.probes.refusals import refused_again
 from synthetic.probes.transfers import ACCEPTED, FINAL, PROVEN
 from synthetic.probes.waiting import PROOF
-from synthetic.sipp.judging import done_or_refused, late, sound, step
+from synthetic.sipp.judging import done_or_refused, late, misread, sound, step
 from synthetic.sipp.record import Leg, Said, first, said
 from synthetic.sipp.transfers import CALLED, CALLING, PHONES, TRANSFEROR, Transfer, registration_of
 from synthetic.sipp.transfers_notified import concluded
@@ -109,6 +109,8 @@ def _referred(transfer: Transfer) -> int:
             status, reason = (refused.status, refused.reason) if refused is not None else (None, "")
             detail = f"{status} {_printable(reason)}{_followed(transfer)}"
             raise FlowError(FailureCode.TRANSFER_REFUSED, detail, status)
+        if (mistaken := misread(leg, "REFER")) is not None:
+            raise mistaken
         if leg.noted(Note.DENIED) is not None:
             raise refused_again(int(leg.noted(Note.CHALLENGED) or 401))
         if leg.noted(Note.UNANSWERED) is not None:

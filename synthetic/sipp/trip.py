@@ -5,12 +5,11 @@ import socket
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-import anyio.to_thread
-
 from dialtone.model import Mark, Plan
 from synthetic.address import Address, hostport
 from synthetic.sipp.errand import Errand
 from synthetic.sipp.record import Leg, Measured
+from synthetic.sipp.threads import in_thread
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,7 @@ async def asked_why(trip: Trip) -> Trip:
         for leg in trip.legs
         if leg.finished.messages and all(m.direction == "sent" for m in leg.finished.messages)
     }
-    closed = [address for address in silent if await anyio.to_thread.run_sync(_is_closed, address)]
+    closed = [address for address in silent if await in_thread(_is_closed, address)]
     return replace(trip, refusing=frozenset(closed))
 
 

@@ -333,3 +333,18 @@ def test_the_answer_that_never_came_is_asked_for_its_status_alone() -> None:
     )
     uses = inspect.getsource(sippy_module("SipTransactionManager")).count("r408")
     assert uses == 5  # forgotten, made, given its time, and handed on in two ways
+
+
+def test_a_tel_uri_is_read_only_where_our_reader_stands_in_and_then_written_as_it_came() -> None:
+    assert list(inspect.signature(siplib.SipURL.convertTelURL).parameters) == ["self", "url", "_relaxed"]
+    for text, shown in [
+        ("<tel:+1-514-555;phone-context=x.example>;tag=a", "<tel:+1-514-555;phone-context=x.example>;tag=a"),
+        ("tel:911;tag=a", "<tel:911>;tag=a"),
+        ("sips:a@b.example;tag=a", "<sips:a@b.example>;tag=a"),
+        ("sip:a@b.example;tag=a", "sip:a@b.example;tag=a"),
+    ]:
+        sender = siplib.SipFrom(text)
+        sender.parse()
+        assert sender.getTag() == "a"
+        assert str(sender) == str(sender.getCopy()) == shown
+        assert sender.getUrl().getCopy().scheme == text.strip("<").partition(":")[0]

@@ -13,6 +13,8 @@ NONCE = "c0ffee"
 SDP = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\n"
 
 Address = tuple[str, int]
+_SECOND_CHALLENGE = 0.03
+"""Seconds after the first, with CHALLENGES_TWICE."""
 
 
 class Manner(StrEnum):
@@ -50,6 +52,7 @@ class Manner(StrEnum):
     STRANGER_CALLS = auto()
     DISGUISES_CALLERS = auto()
     REINVITES = auto()
+    CHALLENGES_TWICE = auto()
 
 
 REFUSALS = {
@@ -123,8 +126,14 @@ class SipServer(asyncio.DatagramProtocol):
         elif self.manner in GARBAGE:
             self._send(GARBAGE[self.manner], addr)
         elif self.manner is not Manner.SILENT:
-            delay = 0.15 if self.manner is Manner.IS_LATE else 0.0
-            self._loop.call_later(delay, self._serve, message, addr)
+            self._loop.call_later(self._delay(message), self._serve, message, addr)
+
+    def _delay(self, message: SipText) -> float:
+        """Return how long a request waits; one with credentials for a second challenge."""
+        answered = message.all("authorization") or message.all("proxy-authorization")
+        if self.manner is Manner.CHALLENGES_TWICE and answered:
+            return 3 * _SECOND_CHALLENGE
+        return 0.15 if self.manner is Manner.IS_LATE else 0.0
 
     def _loses(self, message: SipText) -> bool:
         key = message.get("via")
@@ -208,6 +217,10 @@ class SipServer(asyncio.DatagramProtocol):
     ) -> None:
         challenge = f'Digest realm="{self._domain}", nonce="{nonce}", algorithm=MD5, qop="auth"{stale}'
         self._send(message.reply(status, "Unauthorized", (name, challenge)).encode(), addr)
+        if self.manner is Manner.CHALLENGES_TWICE:  # as one is that went out twice, by a stateless server
+            again = challenge.replace(nonce, f"{nonce}-again")
+            second = message.reply(status, "Unauthorized", (name, again)).encode()
+            self._loop.call_later(_SECOND_CHALLENGE, self._send, second, addr)
 
     def _route(self, message: SipText, addr: Address) -> None:
         initial = message.method == "INVITE" and ";tag=" not in message.get("to")
@@ -338,6 +351,7 @@ def _disguised(message: SipText) -> SipText:
 
 def digest(given: Mapping[str, str], password: str, method: str) -> str:
     """Return the MD5 answer to a challenge with qop=auth (RFC 2617 3.2.2.1)."""
+
     def md5(text: str) -> str:
         return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 

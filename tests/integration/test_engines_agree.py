@@ -116,6 +116,7 @@ FAULTS = {
     "the first of every datagram is lost": Fault(Manner.LOSES_FIRST, CALL, status=200),
     "a 200 that overtakes its 180": Fault(Manner.SWAPS_RINGING, CALL, status=200),
     "a stale nonce": Fault(Manner.STALE_NONCE, CALL, status=200),
+    "a first request that is challenged twice": Fault(Manner.CHALLENGES_TWICE, CALL, status=200),
     "a stranger calls too": Fault(Manner.STRANGER_CALLS, CALL, status=200),
     "a call that nobody can know for ours": Fault(
         Manner.DISGUISES_CALLERS, CALL, FailureCode.ACCOUNT_BUSY, "the callee turned away", 486

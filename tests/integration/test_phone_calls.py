@@ -108,7 +108,8 @@ async def test_several_calls_arrive_in_order_and_one_too_many_finds_it_busy() ->
 async def test_a_call_from_a_number_is_taken_and_its_bye_goes_to_that(written: str) -> None:
     async with peer_and_phone() as (peer, phone):
         invite = peer.begin("INVITE", sender=f"{written};tag=far")
-        call = await phone.next_call()
+        async with asyncio.timeout(4):
+            call = await phone.next_call()
         call.answer()
         answer = await peer.response(invite)
         uri = written.partition("<")[2] or f"{written}>"
@@ -128,7 +129,8 @@ async def test_a_call_without_mark_is_known_by_the_number_that_it_comes_from(num
     async with peer_and_phone() as (peer, phone):
         invite = peer.begin("INVITE", mark=False, sender=f"<tel:{number}>;tag=far")
         if ours:
-            await phone.next_call()
+            async with asyncio.timeout(4):
+                await phone.next_call()
         else:
             assert (await peer.response(invite)).status == 486
         assert phone.turned_away == (not ours)

@@ -83,7 +83,8 @@ async def test_a_dialog_info_with_many_attributes_is_no_nonsense() -> None:
         body = CONFIRMED.replace("</dialog-info>", f"{dialogs}</dialog-info>")
         assert body.count('"') > MAX_SEPARATORS
         assert body.count("\n") > MAX_LINES
-        notify(peer, request, body, event="dialog", kind=DIALOG_INFO)
+        told = notify(peer, request, body, event="dialog", kind=DIALOG_INFO)
+        assert (await peer.response(told)).status == 200
         assert (await subscription.notified()).state == "confirmed"
 
 
@@ -242,7 +243,6 @@ async def test_a_change_that_was_overtaken_by_its_removal_is_not_waited_for() ->
         peer.answer(await peer.request("PUBLISH"), 200, ("SIP-ETag", "two"))
         async with asyncio.timeout(4):
             await leaving
-        await peer.silence("BYE")
         assert len([m for m in peer.all if m.method == "PUBLISH"]) == 3
 
 
@@ -258,6 +258,28 @@ async def test_a_first_publication_whose_answer_came_too_late_is_taken_back() ->
         assert (removal.get("expires"), removal.get("sip-if-match")) == ("0", "one")
         peer.answer(removal, 200)
         await leaving
+
+
+async def test_a_publication_that_the_server_has_forgotten_is_taken_back_once() -> None:
+    async with peer_and_phone() as (peer, phone):
+        publishing = asyncio.create_task(phone.publish("closed"))
+        peer.answer(await peer.request("PUBLISH"), 200, ("SIP-ETag", "one"))
+        await publishing
+        leaving = asyncio.create_task(phone.leave())
+        peer.answer(await peer.request("PUBLISH"), 412)
+        async with asyncio.timeout(4):
+            await leaving
+        assert [m.method for m in peer.all] == ["PUBLISH", "PUBLISH"]
+
+
+async def test_a_publication_that_failed_by_itself_is_not_waited_for() -> None:
+    async with peer_and_phone() as (peer, phone):
+        publishing = asyncio.create_task(phone.publish("closed"))
+        await peer.request("PUBLISH")
+        phone.manager.give_up(FlowError(FailureCode.CONNECT, "the connection was closed"))
+        with pytest.raises(FlowError, match="was closed"):
+            await publishing
+        await phone.leave()
 
 
 @pytest.mark.parametrize("status", [403, 412])

@@ -219,7 +219,7 @@ async def test_a_followed_refer_that_fails_tells_why() -> None:
         ((("Refer-To", "<sip:102@acme.example;method=BYE>"),), 603),
         ((("Refer-To", "<sip:acme.example>"),), 603),
         ((("Refer-To", "<sip:1%0d%0aX@acme.example>"),), 603),
-        ((("Refer-To", "<tel:+15145550100>"),), 400),
+        ((("Refer-To", "<tel:+15145550100>"),), 603),
         (
             (("Refer-To", "<sip:102@acme.example?Replaces=x%0d%0aEvil%3Ayes%3Bto-tag%3Da%3Bfrom-tag%3Db>"),),
             400,

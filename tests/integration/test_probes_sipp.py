@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import stat
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -142,6 +143,77 @@ async def test_the_ladder_shows_both_phones_around_the_platform(prober: SippProb
     assert lines[0].split() == ["ms", "caller", "platform", "callee"]
     assert any("INVITE 2 --------->|" in line for line in lines)
     assert any("timings in steps of 0.1 ms by SIPp" in line for line in lines)
+
+
+CHALLENGED = {
+    Flow.REGISTER: {"REGISTER": 6},
+    Flow.CALL: {"REGISTER": 4, "INVITE": 2, "BYE": 1},
+    Flow.PRESENCE: {"PUBLISH": 6, "SUBSCRIBE": 4},
+}
+"""How often each is asked where each is challenged once: a second challenge changes nothing."""
+
+
+@pytest.mark.parametrize(("flow", "asked"), CHALLENGED.items())
+async def test_a_late_second_challenge_to_the_first_request_is_no_refused_password(
+    prober: SippProber, flow: Flow, asked: dict[str, int]
+) -> None:
+    async with PresenceServer(PASSWORDS, manner=Manner.CHALLENGES_TWICE) as server:
+        run = await prober.run(a_request(flow, server.target, engine=Engine.SIPP))
+    assert run.result.failure is None
+    assert {method: server.methods().count(method) for method in asked} == asked
+    assert not [mark.name for mark in run.evidence.marks if "could not leave" in mark.name]
+    assert not server.bindings
+    assert not server.published
+    assert not server.subscribers
+
+
+async def test_a_wrong_password_is_auth_where_the_first_request_is_challenged_twice(
+    prober: SippProber,
+) -> None:
+    accounts = (an_account(password="wrong"),)
+    run, server = await probe(prober, Manner.CHALLENGES_TWICE, Flow.REGISTER, accounts=accounts)
+    assert run.result.failure is not None
+    assert run.result.failure.code is FailureCode.AUTH
+    assert server.methods() == ["REGISTER"] * 2
+
+
+async def test_a_transferees_call_is_challenged_twice_too(prober: SippProber) -> None:
+    passwords = {**PASSWORDS, "102": PASSWORDS["101"]}
+    accounts = tuple(an_account(user, password=password) for user, password in passwords.items())
+    async with SipServer(passwords, Manner.CHALLENGES_TWICE) as server:
+        asked = a_request(Flow.BLIND_TRANSFER, server.target, accounts=accounts, timeout=4.0)
+        run = await prober.run(asked)
+    assert server.methods().count("REFER") == 1  # so far it came, and this server knows no more of transfers
+    assert server.methods().count("INVITE") == 2
+    assert run.result.failure is not None
+    assert run.result.failure.detail.startswith("transferor REFER")
+
+
+@pytest.mark.parametrize("flow", [Flow.REGISTER, Flow.CALL, Flow.PRESENCE])
+async def test_what_a_probe_puts_up_lives_as_long_as_the_probe_may_take(
+    prober: SippProber, flow: Flow
+) -> None:
+    async with PresenceServer(PASSWORDS) as server:
+        await prober.run(a_request(flow, server.target, engine=Engine.SIPP, timeout=90.5))
+    assert {r.get("expires") for r in server.requests if r.all("expires")} == {"91", "0"}
+
+
+async def test_threads_that_wait_for_a_disk_elsewhere_take_no_time_of_a_probe(prober: SippProber) -> None:
+    release = threading.Event()
+
+    async def waiting() -> None:
+        await anyio.to_thread.run_sync(release.wait)
+
+    others = int(anyio.to_thread.current_default_thread_limiter().total_tokens)
+    async with anyio.create_task_group() as group:
+        for _ in range(others):
+            group.start_soon(waiting)
+        try:
+            await anyio.wait_all_tasks_blocked()
+            run, _ = await probe(prober, Manner.PROPER, Flow.CALL)
+        finally:
+            release.set()
+    assert run.result.failure is None
 
 
 async def test_a_call_that_rings_for_ever_is_cancelled_at_the_deadline(prober: SippProber) -> None:

@@ -1,6 +1,7 @@
 """Peers that are wrong, late or without end: a clear code, bounded memory, no hang past the deadline."""
 
 import asyncio
+import inspect
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -9,9 +10,11 @@ import pytest
 
 from dialtone.model import FailureCode, Flow, TlsPlan
 from lab.faults.message import SipText
+from synthetic.agents.chores import Chores
 from synthetic.agents.intake import MAX_RECEIVED
 from synthetic.agents.siplib import DISPATCHER
 from synthetic.presence_documents import pidf
+from synthetic.probes.base import FlowError
 from synthetic.probes.runner import TIDY
 from tests.fakes.sip_hostile import HostileServer, Watched
 from tests.fakes.sip_peer import peer_and_phone
@@ -124,6 +127,29 @@ async def test_a_final_answer_ends_retransmission_though_something_came_before_i
         peer.answer(request, 200)
         assert (await asking).status == 200
         assert DISPATCHER.live == timers
+
+
+async def test_a_2xx_whose_to_can_not_be_read_is_unexpected_and_no_timeout() -> None:
+    with Watched() as watched:
+        async with peer_and_phone() as (peer, phone):
+            calling = asyncio.create_task(phone.invite("101"))
+            reply = (await peer.request("INVITE")).reply(200, "OK", peer.contact)
+            reply.headers = [(name, '"' if name == "To" else value) for name, value in reply.headers]
+            peer.send(reply)
+            with pytest.raises(FlowError, match="can't be understood") as refused:
+                async with asyncio.timeout(FAST):
+                    await calling
+    assert refused.value.code is FailureCode.UNEXPECTED_MESSAGE
+    assert not watched.escapes, watched.told
+
+
+async def test_a_chore_that_is_cancelled_before_it_began_is_over() -> None:
+    chores, work = Chores(), asyncio.sleep(0)
+    assert chores.start(work)
+    chores.cancel()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert inspect.getcoroutinestate(work) == inspect.CORO_CLOSED
 
 
 # What comes too late.

@@ -70,8 +70,8 @@ async def test_two_hundred_mutated_messages_to_sipp_leave_no_process_and_no_file
         thrown += server.thrown
         ends["passed" if failure is None else failure.code.value] += 1
         assert failure is None or isinstance(failure.code, FailureCode)
-        assert run.result.duration < FAST + 1
-        assert took < FAST + TIDY + 2  # SIPp's own start and end are no part of the probe
+        assert run.result.duration < FAST + 1, (flow, failure)
+        assert took < FAST + TIDY + 2, (flow, failure)  # SIPp's own start and end are no part of the probe
 
     while thrown < TOTAL:
         await asyncio.gather(*(one(flow) for flow in FLOWS))

@@ -1,14 +1,18 @@
 """The runs of a probe: ports and times."""
 
+from pathlib import Path
+
 import pytest
 
 from dialtone.model import Flow, Plan
 from sipp_flows.catalogue import FLOWS
 from synthetic.agents.line import EXPIRES as EXPIRES_ON_SIPPY
 from synthetic.probes.base import FlowError
+from synthetic.sipp.errand import EXPIRES, Errand, Way
 from synthetic.sipp.flows import JOURNEYS, journey
 from synthetic.sipp.ports import Ports
-from synthetic.sipp.registration import EXPIRES
+from synthetic.sipp.program import Sipp
+from tests.fakes.clock import FakeClock
 from tests.fakes.sip_probes import a_request
 
 
@@ -34,6 +38,14 @@ def test_no_port_is_no_fault_of_the_platform() -> None:
 
 def test_both_engines_bind_for_as_long() -> None:
     assert EXPIRES == EXPIRES_ON_SIPPY
+
+
+@pytest.mark.parametrize(("timeout", "life"), [(10.0, 60), (60.0, 60), (90.2, 91)])
+def test_what_is_put_up_lives_as_long_as_the_probe(timeout: float, life: int, tmp_path: Path) -> None:
+    way = Way(("127.0.0.1", 5060), "127.0.0.1")
+    request = a_request(Flow.CALL, timeout=timeout)
+    errand = Errand(Sipp("sipp", (3, 6, 1)), request, way, way, tmp_path, FakeClock(), 0.0, Ports())
+    assert errand.life == life
 
 
 def test_every_flow_that_has_sip_has_scenarios_and_runs() -> None:

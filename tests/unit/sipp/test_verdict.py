@@ -318,7 +318,7 @@ def test_a_deadline_before_the_caller_could_begin_is_its_timeout() -> None:
 
 
 def test_lost_datagrams_of_ours_excuse_the_platform_and_say_what_it_would_have_been() -> None:
-    excused = overloaded(Failure(FailureCode.TIMEOUT, "caller INVITE: silence"), 3, 0.0)
+    excused = overloaded(Failure(FailureCode.TIMEOUT, "caller INVITE: silence"), None, 3, 0.0)
     assert excused is not None
     assert excused.code is FailureCode.OVERLOADED
     assert excused.detail.startswith("3 datagrams to SIPp were lost")
@@ -327,17 +327,19 @@ def test_lost_datagrams_of_ours_excuse_the_platform_and_say_what_it_would_have_b
 
 @pytest.mark.parametrize("failure", [None, Failure(FailureCode.NO_PORT, "taken")])
 def test_what_is_no_failure_of_the_platform_stays_as_it_is(failure: Failure | None) -> None:
-    assert overloaded(failure, 3, 0.0) == failure
+    assert overloaded(failure, None, 3, 0.0) == failure
 
 
 def test_a_failure_without_lost_datagrams_stays_one() -> None:
     failure = Failure(FailureCode.TIMEOUT, "silence")
-    assert overloaded(failure, 0, LATE) is failure
+    assert overloaded(failure, None, 0, LATE) is failure
 
 
 def test_a_sipp_that_could_not_run_says_nothing_about_the_platform_even_where_it_passed() -> None:
-    assert overloaded(None, 0, 0.25) == Failure(FailureCode.OVERLOADED, "SIPp could not run for 250 ms")
-    failed = overloaded(Failure(FailureCode.TIMEOUT, "silence"), 0, 0.25)
+    late = Failure(FailureCode.OVERLOADED, "SIPp could not run for 250 ms")
+    assert overloaded(None, None, 0, 0.25) == late
+    assert overloaded(None, 200, 0, 0.25) == late
+    failed = overloaded(Failure(FailureCode.TIMEOUT, "silence"), None, 0, 0.25)
     assert failed == Failure(
         FailureCode.OVERLOADED, "SIPp could not run for 250 ms; without that: timeout: silence"
     )
@@ -412,7 +414,7 @@ def test_leaving_says_why_it_did_not_work() -> None:
 
 def test_a_failure_while_our_own_loop_was_held_is_ours_and_says_what_it_was_without() -> None:
     failed = Failure(FailureCode.TIMEOUT, "caller INVITE: not done 4 s after the start")
-    found = excused(failed, 1.9, tolerated=0.5)
+    found = excused(failed, None, 1.9, tolerated=0.5)
     assert found is not None
     assert found.code is FailureCode.OVERLOADED
     assert "1900 ms" in found.detail
@@ -422,6 +424,77 @@ def test_a_failure_while_our_own_loop_was_held_is_ours_and_says_what_it_was_with
 def test_a_loop_that_was_held_a_little_excuses_nothing_and_no_pass_is_taken_back() -> None:
     failed = Failure(FailureCode.TIMEOUT, "no answer")
     ours = Failure(FailureCode.NO_PORT, "no port")
-    assert excused(failed, 0.5, tolerated=0.5) is failed
-    assert excused(None, 9.0, tolerated=0.5) is None
-    assert excused(ours, 9.0, tolerated=0.5) is ours
+    assert excused(failed, None, 0.5, tolerated=0.5) is failed
+    assert excused(None, 200, 9.0, tolerated=0.5) is None
+    assert excused(ours, None, 9.0, tolerated=0.5) is ours
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        (FailureCode.SIP_4XX, 400),
+        (FailureCode.SIP_4XX, 404),
+        (FailureCode.SIP_5XX, 503),
+        (FailureCode.AUTH, 401),
+        (FailureCode.TRANSFER_REFUSED, 603),
+    ],
+)
+def test_nothing_of_ours_excuses_what_the_platform_refused(code: FailureCode, status: int) -> None:
+    failed = Failure(code, str(status))
+    assert overloaded(failed, status, 3, 9.0) is failed
+    assert excused(failed, status, 9.0, tolerated=0.5) is failed
+
+
+@pytest.mark.parametrize("status", [408, 480, 487, 504])
+def test_a_phone_of_ours_that_could_not_run_explains_that_the_platform_did_not_reach_it(status: int) -> None:
+    failed = Failure(FailureCode.SIP_4XX, str(status))
+    for found in (overloaded(failed, status, 0, 0.25), overloaded(failed, status, 3, 0.0)):
+        assert found is not None
+        assert found.code is FailureCode.OVERLOADED
+    assert excused(failed, status, 9.0, tolerated=0.5) is failed  # it starts and ends the runs alone
+
+
+def test_a_proof_that_is_missing_after_a_2xx_may_be_ours() -> None:
+    found = excused(Failure(FailureCode.UNEXPECTED_MESSAGE, "not reached"), 200, 0.6, tolerated=0.5)
+    assert found is not None
+    assert found.code is FailureCode.OVERLOADED
+
+
+AGAIN = (*SENT, a_response(401, "REGISTER"), a_request_sent("REGISTER", number=2))
+LATE_CHALLENGE = a_response(401, "REGISTER", reason="again")
+
+
+@pytest.mark.parametrize(
+    ("log", "failed"),
+    [
+        (("challenged 401", "challenged 401", "denied"), "FailedTestDoesntMatch"),
+        (("challenged 401",), "FailedUnexpectedMessage"),
+        (("challenged 401", "challenged 401"), "FailedTimeoutOnRecv"),
+    ],
+)
+def test_a_late_challenge_to_the_first_request_is_no_answer_to_the_second(
+    log: tuple[str, ...], failed: str
+) -> None:
+    verdict = registered(a_leg("phone", *log, messages=(*AGAIN, LATE_CHALLENGE), failed=failed))
+    assert verdict.failure is not None
+    assert verdict.failure.code is FailureCode.MISCONFIGURED
+    assert "a late 401 to an older REGISTER" in verdict.failure.detail
+    assert verdict.status is None
+
+
+def test_a_challenge_to_the_second_request_is_a_refused_password_after_a_late_one_too() -> None:
+    messages = (*AGAIN, LATE_CHALLENGE, a_response(401, "REGISTER", number=2))
+    log = ("challenged 401", "challenged 401", "challenged 401", "denied")
+    verdict = registered(a_leg("phone", *log, messages=messages, failed="FailedTestDoesntMatch"))
+    assert verdict.failure is not None
+    assert (verdict.failure.code, verdict.status) == (FailureCode.AUTH, 401)
+
+
+@pytest.mark.parametrize(
+    "after", [(), (LATE_CHALLENGE, a_request_sent("REGISTER", number=2))], ids=["alone", "sent again"]
+)
+def test_a_second_request_without_an_answer_is_a_timeout(after: tuple[Traced, ...]) -> None:
+    leg = a_leg("phone", "challenged 401", messages=(*AGAIN, *after), failed="FailedTimeoutOnRecv")
+    failure = registered(leg).failure
+    assert failure is not None
+    assert failure.code is FailureCode.TIMEOUT

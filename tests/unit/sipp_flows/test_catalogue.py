@@ -11,6 +11,7 @@ import sipp_flows
 from dialtone.model import Flow
 from sipp_flows.catalogue import CALLER, FLOWS, REGISTER
 from sipp_flows.roles import COLUMNS, INJECTION, Cue, Note, Role
+from sipp_flows.transfers import ATTENDED
 
 FOLDER = Path(sipp_flows.__file__).parent
 ROLES = {role.scenario: role for roles in FLOWS.values() for role in roles.values()}
@@ -173,3 +174,11 @@ def test_who_waits_for_calls_begins_by_waiting_and_others_by_sending(role: Role)
 def test_cues_are_those_of_the_catalogue(role: Role) -> None:
     waited_for = {e.attrib["request"] for e in parsed(role).iter("recv") if "request" in e.attrib}
     assert waited_for & set(Cue) == set(role.cues)
+
+
+@EVERY_ROLE
+def test_a_challenge_is_told_from_one_to_an_older_request(role: Role) -> None:
+    """By transaction, or by its CSeq; but for the consultation, for which SIPp reads too short a file."""
+    for element in parsed(role).iter("recv"):
+        if element.get("auth") and not element.get("response_txn") and role is not ATTENDED:
+            assert "old" in {test.get("assign_to") for test in element.iter("test")}
