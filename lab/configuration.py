@@ -16,7 +16,7 @@ ACCOUNTS: Final = "accounts.csv"
 
 _PLACE: Final = re.compile(r"\{([a-z0-9-]+)\}")
 _TIMEZONE: Final = "America/Montreal"
-_PROBE: Final = {"tenants": "all", "interval": "10s", "timeout": "4s"}
+_PROBE: Final = {"tenants": "all", "interval": "10s"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ _PROBES: Final = (
         {"flow": "http", "contains": "account.1.enable = 1", "tls": {"ca": "{ca}"}},
     ),
 )
-_CAPS: Final = {"series": 200_000, "calls_per_second": 10, "concurrent_calls": 50}
+_CAPS: Final = {"series": 200_000, "calls_per_second": 20, "concurrent_calls": 100}
 
 
 def write(lab: LabContext, infos: Sequence[PartInfo]) -> Path:
@@ -119,8 +119,8 @@ def _probes(infos: Sequence[PartInfo]) -> list[dict[str, object]]:
         {
             "name": probe.name,
             "target": _named(probe.target, addresses),
-            **_told(probe.keys, addresses),
             **_PROBE,
+            **_told(probe.keys, addresses),
         }
         for probe in _PROBES
         if addresses.keys() >= {*probe.needs}

@@ -208,7 +208,8 @@ class Plan:
     - `consult` (attended-transfer): how the target is dialled for the consultation, "" for as in `dial`.
     - `answered_by`, `called_from`, `caller_id` (user of From, trunk only; "" for anonymous): call.
     - `hangs_up` (call): which side sends BYE. A platform that answers is the callee.
-    - `ring`, `hold` (call): seconds that our callee rings, and that the answered call is held.
+    - `ring`, `hold` (call): seconds that our callee rings, and that the answered call is held; other flows hold
+      their calls for as long as the defaults say.
     - `headers`: name and value, put into every INVITE (billing marks, gateway selection).
     - `caller_target`: where the caller sends its requests, "" for the probe's target (failover as felt:
       registered at one front, calling through another; a DID: the trunk's side).

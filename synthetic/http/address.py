@@ -17,11 +17,9 @@ _WRITTEN: Final = re.compile(r"[!#$%&'()*+,./0-9:;=?@A-Z\[\]_a-z~-]*")
 
 @dataclass(frozen=True, slots=True)
 class WebAddress:
-    """A URL without credentials, and the credentials that it had."""
+    """A URL of the web, without credentials."""
 
     url: URL
-    user: str | None = None
-    password: str | None = None
 
     @property
     def secure(self) -> bool:
@@ -35,7 +33,10 @@ class WebAddress:
 
 
 def web_address(target: str, tenant: str) -> WebAddress:
-    """Return what a target means for a tenant. Raises ValueError, in words that repeat no secret."""
+    """Return what a target means for a tenant. Raises ValueError, in words that repeat no secret.
+
+    Credentials are refused: whoever reads a configuration would read them.
+    """
     try:
         url = _as_written(target.replace(TENANT, quote(tenant, safe="")))
         host, port = url.host, url.port
@@ -43,7 +44,9 @@ def web_address(target: str, tenant: str) -> WebAddress:
         raise ValueError("the target is no URL; write https://HOST/PATH") from None
     if url.scheme not in _SCHEMES or not host or not port:
         raise ValueError("the target is no URL of the web; write https://HOST/PATH")
-    return WebAddress(url.with_user(None).with_fragment(None), url.user, url.password)
+    if url.user is not None or url.password is not None:
+        raise ValueError("the target names a user; write https://HOST/PATH")
+    return WebAddress(url.with_fragment(None))
 
 
 def redirect(url: URL, location: str) -> URL | None:

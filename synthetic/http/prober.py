@@ -1,7 +1,6 @@
 """The flow `http` as a Prober: one GET, as the tenant's browser or phone would send it."""
 
 import asyncio
-import base64
 import ssl
 import traceback
 from collections.abc import Mapping
@@ -141,7 +140,7 @@ class _Attempt:
     async def _ask(
         self, session: aiohttp.ClientSession, address: WebAddress, context: ssl.SSLContext | None, plan: Plan
     ) -> None:
-        headers = _headers(self._request.id, address)
+        headers = _headers(self._request.id)
         url: URL | None = address.url
         for _ in range(MAX_REDIRECTS + 1):
             assert url is not None  # noqa: S101 - _judge raises where there is nowhere to go
@@ -215,18 +214,14 @@ async def _trusted(plan: TlsPlan) -> ssl.SSLContext:
     return await anyio.to_thread.run_sync(client_context, plan, abandon_on_cancel=True)
 
 
-def _headers(probe_id: str, address: WebAddress) -> dict[str, str]:
+def _headers(probe_id: str) -> dict[str, str]:
     """Return what is sent beside Host: our name, and the probe's id for whoever reads the server's log."""
-    headers = {
+    return {
         "User-Agent": "Dialtone",
         "Accept": "*/*",
         "Accept-Encoding": "identity",
         "X-Dialtone-Probe": probe_id,
     }
-    if address.user is not None or address.password is not None:
-        pair = f"{address.user or ''}:{address.password or ''}".encode()
-        headers["Authorization"] = f"Basic {base64.b64encode(pair).decode()}"
-    return headers
 
 
 def _wrong(response: aiohttp.ClientResponse, plan: Plan) -> str:

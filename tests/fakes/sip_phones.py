@@ -497,3 +497,16 @@ def failure_of(report: Report) -> Failure:
 def refused(status: int, code: FailureCode = FailureCode.SIP_4XX, reason: str = "Not Found") -> FlowError:
     """Return what a phone raises for a final response that refuses."""
     return FlowError(code, f"{status} {reason}", status)
+
+
+Three = tuple[FakePhone, FakePhone, FakePhone]
+"""The phones of a transfer: transferor, transferee, target."""
+
+
+def phones_of_a_transfer(clock: FakeClock) -> Three:
+    """Return them: the transferee's call reaches the transferor, and the transferor's the target."""
+    transferor = FakePhone(clock, "transferor", "100")
+    transferee = FakePhone(clock, "transferee", "101")
+    target = FakePhone(clock, "target", "102")
+    transferee.reaches, transferor.reaches = transferor, target
+    return transferor, transferee, target

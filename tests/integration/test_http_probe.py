@@ -543,14 +543,15 @@ async def test_a_gzip_bomb_takes_no_more_than_its_bound() -> None:
 async def test_nothing_secret_of_a_url_or_an_answer_is_kept_or_logged() -> None:
     body = b'{"sip_password": "hunter2", "line": 7}\naccount.1.password = sesame\n<P34>opensaysme</P34>'
     said = answer(body, "Set-Cookie: sid=c00kie", "X-Api-Key: k3y", "Server: nginx")
-    secrets = ("s3cret", "t0ken", "hunter2", "sesame", "opensaysme", "c00kie", "k3y", "bXk6czNjcmV0")
+    secrets = ("s3cret", "t0ken", "hunter2", "sesame", "opensaysme", "c00kie", "k3y")
     async with WebServer(said) as server:
-        url = server.url.replace("//", "//my:s3cret@") + "a?key=t0ken"
+        url = server.url + "a?key=t0ken"
         with capture_logs() as logs:
             runs = [await probe(url), await probe(url, contains="absent"), await probe(url, statuses=(204,))]
             runs.append(await probe("http://my:s3cret@[::1/?key=t0ken"))
             runs.append(await probe("http://my:s3cret@127.0.0.1:1/?key=t0ken"))
-    assert b"Authorization: Basic bXk6czNjcmV0" in server.heads[0]
+            runs.append(await probe(server.url.replace("//", "//my:s3cret@")))
+    assert all(b"Authorization" not in head for head in server.heads)
     assert b"/a?key=t0ken " in server.heads[0]
     for run in runs:
         told = f"{run.result} {record(run)} {logs}"

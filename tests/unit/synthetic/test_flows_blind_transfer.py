@@ -5,19 +5,14 @@ import pytest
 from dialtone.model import FailureCode, Flow, Plan
 from synthetic.probes.base import FlowError
 from tests.fakes.clock import FakeClock
-from tests.fakes.sip_phones import FakePhone, failure_of, play, refused
+from tests.fakes.sip_phones import Three, failure_of, phones_of_a_transfer, play, refused
 
-Three = tuple[FakePhone, FakePhone, FakePhone]
 FAILED = FailureCode.TRANSFER_FAILED
 
 
 @pytest.fixture
 def phones(clock: FakeClock) -> Three:
-    transferor = FakePhone(clock, "transferor", "100")
-    transferee = FakePhone(clock, "transferee", "101")
-    target = FakePhone(clock, "target", "102")
-    transferee.reaches, transferor.reaches = transferor, target
-    return transferor, transferee, target
+    return phones_of_a_transfer(clock)
 
 
 async def test_a_transfer_is_measured_to_its_proof_and_to_its_notify(clock: FakeClock, phones: Three) -> None:
