@@ -10,6 +10,7 @@ import yaml
 
 from lab.base import LabContext, LabError, PartInfo
 from lab.files import write_private
+from lab.sample import PLATFORM
 
 CONFIG: Final = "dialtone.yaml"
 ACCOUNTS: Final = "accounts.csv"
@@ -47,6 +48,7 @@ _PROBES: Final = (
         _FRONT,
         {"flow": "call", "number": "600", "answered_by": "platform", **_SELDOM},
     ),
+    _Probe("options", ("sip", _NEW, _OLD), _FRONT, {"flow": "options", "tenants": [PLATFORM], **_SELDOM}),
     _Probe("presence", ("sip", _NEW, _OLD), _FRONT, {"flow": "presence", **_SELDOM}),
     _Probe(
         "blind-transfer",

@@ -3,7 +3,8 @@
 import random
 import uuid
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from typing import Final, Literal, Protocol
 
@@ -190,6 +191,14 @@ class ProbeDriver:
             failure = Failure(FailureCode.ENGINE_MISSING, f"there is no engine {request.engine} here")
             return broken_run(request, failure, self._clock.now())
         accounts, needed = self._accounts.get(request.tenant, ()), request.plan.accounts(request.flow)
+        callee = request.plan.callee
+        if callee and all(account.user != callee for account in accounts):
+            failure = Failure(
+                FailureCode.MISCONFIGURED,
+                f"the phone {callee} of {request.tenant} is to be called, and is no account of it here:"
+                " add it to the accounts file, or take the tenant out of the probe",
+            )
+            return broken_run(request, failure, self._clock.now())
         if len(accounts) < needed:
             failure = Failure(
                 FailureCode.MISCONFIGURED,
@@ -199,10 +208,27 @@ class ProbeDriver:
             return broken_run(request, failure, self._clock.now())
         async with self._line.turn(confirms=request.attempt == 2):
             await self._begin(request)
-            async with self._leases.lease(
-                request.tenant, accounts, needed, request.id, seconds=request.timeout + LEASE_BEYOND
-            ) as leased:
+            async with self._leased(request, accounts, needed) as leased:
                 return await prober.run(replace(request, accounts=leased))
+
+    @asynccontextmanager
+    async def _leased(
+        self, request: ProbeRequest, accounts: Sequence[Account], needed: int
+    ) -> AsyncIterator[tuple[Account, ...]]:
+        """Lease the accounts of a probe; the callee that its plan names is the last of them."""
+
+        def lease(some: Sequence[Account], count: int) -> AbstractAsyncContextManager[tuple[Account, ...]]:
+            seconds = request.timeout + LEASE_BEYOND
+            return self._leases.lease(request.tenant, some, count, request.id, seconds=seconds)
+
+        named = [account for account in accounts if account.user == request.plan.callee]
+        if not request.plan.callee:
+            async with lease(accounts, needed) as leased:
+                yield leased
+            return
+        others = [account for account in accounts if account not in named]
+        async with lease(named, 1) as callee, lease(others, needed - 1) as leased:
+            yield (*leased, *callee)
 
     async def _begin(self, request: ProbeRequest) -> None:
         """Note a scheduled probe before it runs: one that a dying service cut short is then inconclusive.

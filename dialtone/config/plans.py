@@ -28,6 +28,7 @@ KNOWN_BY: Final[Mapping[str, tuple[Flow, ...]]] = {
     "number": (Flow.CALL, Flow.PRESENCE),
     "dial": (Flow.CALL, *_TRANSFERS),
     "consult": (Flow.ATTENDED_TRANSFER,),
+    "callee": (Flow.CALL,),
     "answered_by": (Flow.CALL,),
     "called_from": (Flow.CALL,),
     "caller_id": (Flow.CALL,),
@@ -63,6 +64,7 @@ def read_plan(
         number=entry.number,
         dial=entry.dial,
         consult=entry.consult,
+        callee=entry.callee,
         answered_by=AnsweredBy(entry.answered_by),
         called_from=CalledFrom(entry.called_from),
         caller_id=entry.caller_id,
@@ -130,6 +132,8 @@ def _of_calls(entry: ProbeEntry, plan: Plan, timeout: float) -> Iterator[tuple[s
     by_platform = plan.answered_by is AnsweredBy.PLATFORM
     if by_platform and not plan.number:
         yield "answered_by", "a call that the platform answers needs the `number` that is dialled"
+    if by_platform and "callee" in given:
+        yield "callee", "is which phone of ours is called, and the platform answers this call; take it out"
     if by_platform and "ring" in given:
         yield "ring", "is how long our own callee rings, and the platform answers this call; take it out"
     if plan.number and "dial" in given:

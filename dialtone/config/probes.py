@@ -51,10 +51,10 @@ def read_probes(
             continue
         flow = Flow(entry.flow)
         need = plan.accounts(flow)
-        able = tuple(d for d in wanted if len(accounts.get(d, ())) >= need)
-        skipped = tuple(d for d in wanted if len(accounts.get(d, ())) < need)
+        able = tuple(d for d in wanted if _enough(accounts.get(d, ()), need, plan.callee))
+        skipped = tuple(d for d in wanted if d not in able)
         if skipped:
-            report.note(_left_out(entry.name, flow, need, skipped, accounts))
+            report.note(_left_out(entry.name, flow, need, skipped, accounts, plan.callee))
         if able and need and timeout > longest - _LEAVING:
             report.note(_no_time_to_leave(entry.name, timeout, entry.interval, longest - _LEAVING))
         found[entry.name] = ProbeSpec(
@@ -129,12 +129,21 @@ def _no_time_to_leave(name: str, timeout: float, interval: float, most: float) -
     )
 
 
+def _enough(accounts: Sequence[Account], need: int, callee: str) -> bool:
+    return len(accounts) >= need and (not callee or any(one.user == callee for one in accounts))
+
+
 def _left_out(
-    name: str, flow: Flow, need: int, skipped: Sequence[str], accounts: Mapping[str, Sequence[Account]]
+    name: str,
+    flow: Flow,
+    need: int,
+    skipped: Sequence[str],
+    accounts: Mapping[str, Sequence[Account]],
+    callee: str,
 ) -> str:
     have = [f"{domain} ({len(accounts.get(domain, ()))})" for domain in skipped[:11]]
     shown = listing([*have, *skipped[11:]])
     return (
         f"probe {name} leaves out {len(skipped):,} tenant{'s'[: len(skipped) != 1]} with too few accounts "
-        f"({flow} needs {need}): {shown}"
+        f"({flow} needs {need}{f', one of them {callee}' if callee else ''}): {shown}"
     )

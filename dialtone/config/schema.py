@@ -152,6 +152,7 @@ class ProbeEntry(Entry):
     answered_by: Annotated[str, _word(AnsweredBy)] = AnsweredBy.CALLEE
     called_from: Annotated[str, _word(CalledFrom)] = CalledFrom.PHONE
     caller_id: Annotated[str, PlainValidator(dialling.number)] = ""
+    callee: Annotated[str, PlainValidator(dialling.number)] = ""
     hangs_up: Annotated[str, _word(Side)] = Side.CALLER
     ring: Annotated[float, PlainValidator(values.pause)] = 0.2
     hold: Annotated[float, PlainValidator(values.pause)] = 0.3

@@ -206,10 +206,11 @@ class Plan:
     - `number` (call, presence changed by a call): what is dialled instead of a phone of ours; "" for none.
     - `dial` (call, transfers): how a phone of ours is dialled; `{user}` stands for its user.
     - `consult` (attended-transfer): how the target is dialled for the consultation, "" for as in `dial`.
+    - `callee` (call): the user of the phone of ours that is called, "" for any: behind a DID there is one.
     - `answered_by`, `called_from`, `caller_id` (user of From, trunk only; "" for anonymous): call.
     - `hangs_up` (call): which side sends BYE. A platform that answers is the callee.
-    - `ring`, `hold` (call): seconds that our callee rings, and that the answered call is held; other flows hold
-      their calls for as long as the defaults say.
+    - `ring`, `hold` (call): seconds that our callee rings, and that the answered call is held; other flows
+      hold their calls for as long as the defaults say.
     - `headers`: name and value, put into every INVITE (billing marks, gateway selection).
     - `caller_target`: where the caller sends its requests, "" for the probe's target (failover as felt:
       registered at one front, calling through another; a DID: the trunk's side).
@@ -222,6 +223,7 @@ class Plan:
     number: str = ""
     dial: str = "{user}"
     consult: str = ""
+    callee: str = ""
     answered_by: AnsweredBy = AnsweredBy.CALLEE
     called_from: CalledFrom = CalledFrom.PHONE
     caller_id: str = ""

@@ -210,7 +210,8 @@ async def test_threads_that_wait_for_a_disk_elsewhere_take_no_time_of_a_probe(pr
             group.start_soon(waiting)
         try:
             await anyio.wait_all_tasks_blocked()
-            run, _ = await probe(prober, Manner.PROPER, Flow.CALL)
+            with anyio.fail_after(PATIENCE):
+                run, _ = await probe(prober, Manner.PROPER, Flow.CALL)
         finally:
             release.set()
     assert run.result.failure is None

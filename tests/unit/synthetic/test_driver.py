@@ -236,6 +236,33 @@ async def test_accounts_are_the_tenants_own_and_rotate(driver_of: Make, clock: F
     assert prober.requests[-1].accounts == ACCOUNTS[CHARLIE]
 
 
+async def test_the_callee_that_a_plan_names_is_called_whatever_the_rotation(
+    driver_of: Make, clock: FakeClock
+) -> None:
+    """A DID leads to one phone: with any other, a healthy platform would seem to fail."""
+    prober = FakeProber(clock)
+    driver = driver_of(prober)
+    for _ in range(4):
+        await run(driver, clock, spec=Spec(plan=Plan(number="5145550100", callee="101")))
+    assert [request.accounts[-1].user for request in prober.requests] == ["101"] * 4
+    assert all(request.accounts[0].user != "101" for request in prober.requests)
+
+
+@pytest.mark.parametrize(
+    ("callee", "code"), [("101", FailureCode.ACCOUNT_BUSY), ("999", FailureCode.MISCONFIGURED)]
+)
+async def test_a_named_callee_that_is_busy_or_unknown_is_inconclusive(
+    driver_of: Make, clock: FakeClock, store: FullDisk, callee: str, code: FailureCode
+) -> None:
+    prober = FakeProber(clock)
+    until = clock.now() + timedelta(hours=1)
+    await store.lease_accounts([f"101@{TENANT}"], "somebody", now=clock.now(), until=until)
+    ended = await run(driver_of(prober), clock, spec=Spec(plan=Plan(callee=callee)))
+    assert ended.result.failure is not None
+    assert ended.result.failure.code is code
+    assert prober.requests == []
+
+
 async def test_an_account_that_another_process_holds_is_passed_over(
     driver_of: Make, clock: FakeClock, store: FullDisk
 ) -> None:
