@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 _PROC: Final = Path("/proc")
-_PSS: Final = re.compile(r"^Pss:\s+([0-9]+) kB", re.MULTILINE)
+_ANONYMOUS: Final = re.compile(r"^Anonymous:\s+([0-9]+) kB", re.MULTILINE)
 _THREADS: Final = re.compile(r"^Threads:\s+([0-9]+)", re.MULTILINE)
 
 _TICK: Final = 1 / os.sysconf("SC_CLK_TCK")
@@ -19,7 +19,8 @@ _TIMES: Final = slice(11, 15)
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """What a tree of processes held at one moment; `memory` is its proportional set size, in bytes.
+    """What a tree of processes held at one moment; `memory` is what is its own, in bytes: anonymous
+    pages. Programs and libraries are left out, whose share changes with what else runs on the machine.
 
     `pids` are the processes: the first is the root.
     """
@@ -38,7 +39,9 @@ def holding(root: int, at: float) -> Holding:
     memory = descriptors = sockets = threads = 0
     for pid in pids:
         with suppress(OSError):
-            memory += 1024 * sum(map(int, _PSS.findall((_PROC / str(pid) / "smaps_rollup").read_text())))
+            memory += 1024 * sum(
+                map(int, _ANONYMOUS.findall((_PROC / str(pid) / "smaps_rollup").read_text()))
+            )
             threads += sum(map(int, _THREADS.findall((_PROC / str(pid) / "status").read_text())))
             held = list(_descriptors(pid))
             descriptors += len(held)

@@ -21,9 +21,13 @@ _PARAMETER: Final = re.compile(
 )
 """Begins at a word only and has an end, so that one long word in a hostile header costs no quadratic time."""
 _DIGEST: Final = re.compile(r"digest\s", re.IGNORECASE)
+_ANSWERS: Final = frozenset({"response", "cnonce"})
+"""What we make of a password; all else in our credentials the server has told us, or knows."""
 _MEDIA_KEYS: Final = re.compile(r"^(a=crypto:[^\r\n]*?inline:|k=)[^\r\n]*", re.IGNORECASE | re.MULTILINE)
 _ANYWHERE: Final = 6
 """From this length on a password is masked inside longer words too, a shorter one where it stands alone."""
+_CUT: Final = 8
+"""So much of the beginning of an answer is known again where a text was cut in the midst of it."""
 
 
 def redact(text: str, secrets: Iterable[Secret]) -> str:
@@ -31,11 +35,33 @@ def redact(text: str, secrets: Iterable[Secret]) -> str:
     return redactor(secrets)(text)
 
 
-def redactor(secrets: Iterable[Secret]) -> Callable[[str], str]:
-    """Return what redacts many texts: looking for a word is quick, and most texts have nothing to hide."""
+def answers(sent: Iterable[str]) -> frozenset[str]:
+    """Return the digest answers and client nonces in the credentials of messages that we sent.
+
+    A server may repeat them where no header tells what they are: in a reason phrase, a body.
+    """
+    return frozenset(
+        value
+        for text in sent
+        if "uthorization" in text.lower()
+        for header in _CREDENTIALS.finditer(text)
+        if header["name"].lower().endswith("authorization")
+        for parameter in _PARAMETER.finditer(header["value"])
+        if parameter["name"].lower() in _ANSWERS
+        and (value := parameter[0].partition("=")[2].strip(' \t"').lower())
+    )
+
+
+def redactor(secrets: Iterable[Secret], answers: Iterable[str] = ()) -> Callable[[str], str]:
+    """Return what redacts many texts: looking for a word is quick, and most texts have nothing to hide.
+
+    `answers` are masked wherever they stand, in either case (see the function of that name).
+    """
     words = {secret.reveal() for secret in secrets}
     spellings = {spelling for word in words for spelling in (word, quote(word, safe=""))} - {""}
     patterns = {spelling: _pattern(spelling) for spelling in spellings}
+    beginnings = {answer[:_CUT].lower() for answer in answers} - {""}
+    answered = _answered(beginnings) if beginnings else None
 
     def redact_one(text: str) -> str:
         lower = text.lower()
@@ -46,6 +72,8 @@ def redactor(secrets: Iterable[Secret]) -> Callable[[str], str]:
         for spelling, pattern in patterns.items():
             if spelling in text:
                 text = pattern.sub(MASK, text)
+        if answered is not None and any(beginning in lower for beginning in beginnings):
+            text = answered.sub(MASK, text)
         return text
 
     return redact_one
@@ -64,6 +92,15 @@ def _redact_header(found: re.Match[str]) -> str:
         for parameter in _PARAMETER.finditer(rest)
     ]
     return f"{found['name']}{found['colon']}{scheme}{', '.join(kept)}"
+
+
+def _answered(beginnings: Iterable[str]) -> re.Pattern[str]:
+    """Return the words that begin like one of these, wherever in a longer word that is."""
+    ways = (
+        rf"{re.escape(begins)}[\w+/=.~-]*" if len(begins) >= _ANYWHERE else _pattern(begins).pattern
+        for begins in sorted(beginnings, key=len, reverse=True)
+    )
+    return re.compile("|".join(ways), re.IGNORECASE)
 
 
 def _pattern(word: str) -> re.Pattern[str]:

@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 from synthetic.address import Address
 from synthetic.probes.base import FlowError
+from synthetic.redaction import answers
 from synthetic.target import Transport
 
 Direction = Literal["sent", "received"]
@@ -34,6 +35,7 @@ class Packet:
 class WireLog:
     """The record of one probe, shared by its phones.
 
+    `answers` are what we answered to challenges, in messages that are not kept too; nobody else may read it.
     `left` counts messages that this machine let out; `understood` messages that made sense, `nonsense`
     those that did not; `dropped` those not kept; `flooded` says that not all were even read.
 
@@ -43,6 +45,7 @@ class WireLog:
 
     def __init__(self) -> None:
         self.packets: list[Packet] = []
+        self.answers: set[str] = set()
         self.dropped = 0
         self.left = 0
         self.understood = 0
@@ -60,6 +63,8 @@ class WireLog:
 
     def add(self, packet: Packet) -> None:
         """Keep a message while there is room, else count it."""
+        if packet.direction == "sent":
+            self.answers |= answers([packet.data.decode("utf-8", "backslashreplace")])
         if len(self.packets) >= MAX_MESSAGES or self._bytes + len(packet.data) > MAX_BYTES:
             self.dropped += 1
             return

@@ -6,7 +6,7 @@ can reach another. Where a target has several hops, it is a set for each hop tha
 
 import asyncio
 import gc
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import count
 from typing import Any, Final
@@ -70,7 +70,10 @@ class Worker:
         started = self._clock.monotonic()
         report = await self._run(request, wire)
         report = self._judge(report, wire, started)
-        return {**encode_report(report, _evidence(request, report, wire, started)), "began": started}
+        redact = redactor((account.password for account in request.accounts), wire.answers)
+        if (failure := report.failure) is not None:  # it may repeat what a server says
+            report = replace(report, failure=Failure(failure.code, redact(failure.detail)))
+        return {**encode_report(report, _evidence(report, wire, started, redact)), "began": started}
 
     async def _run(self, request: ProbeRequest, wire: WireLog) -> Report:
         """Run the flow on the first hop that serves."""
@@ -199,9 +202,7 @@ def _no_start(failure: Failure, clock: Clock, started: float) -> Report:
     return Report(failure, None, {}, (), clock.monotonic() - started)
 
 
-def _evidence(request: ProbeRequest, report: Report, wire: WireLog, started: float) -> Evidence:
-    redact = redactor(account.password for account in request.accounts)
-
+def _evidence(report: Report, wire: WireLog, started: float, redact: Callable[[str], str]) -> Evidence:
     def message(packet: Packet) -> Message:
         text = packet.data.decode("utf-8", "backslashreplace")
         if packet.size > len(packet.data):
@@ -216,7 +217,7 @@ def _evidence(request: ProbeRequest, report: Report, wire: WireLog, started: flo
             redact(text),
         )
 
-    marks = [Mark(mark.name, mark.at - started) for mark in report.marks]
+    marks = [Mark(redact(mark.name), mark.at - started) for mark in report.marks]
     if wire.dropped:
         marks.append(Mark(f"{wire.dropped} more messages are not kept", report.duration))
     return Evidence(

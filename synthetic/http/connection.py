@@ -13,6 +13,8 @@ from typing import Final
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.http_parser import RawResponseMessage
+from aiohttp.streams import StreamReader
 
 from dialtone.model import FailureCode
 from dialtone.ports import Clock
@@ -23,6 +25,11 @@ from synthetic.probes.base import FlowError
 
 MAX_RECEIVED: Final = 4 << 20
 """Bytes that one request may bring in before it is cut off: four times the longest body that is read."""
+MAX_HEAD: Final = 64 << 10
+"""The same until the head of the final response is there: thousands of 1xx cost our loop much more."""
+_SWITCHING: Final = 101
+"""The one 1xx that is final: what follows is no HTTP."""
+_FINAL: Final = 200
 
 
 class Progress:
@@ -32,10 +39,12 @@ class Progress:
         self._clock = clock
         self._transport: asyncio.Transport | None = None
         self._received = 0
+        self._answered = False
         self.step = "connecting"
         self.connected: float | None = None
         self.first_byte: float | None = None
-        self.flooded = False
+        self.flooded = ""
+        """What came that was too much, in words; empty where nothing was."""
         self.local = self.remote = ""
         self.certificate_expires: datetime | None = None
 
@@ -54,6 +63,9 @@ class Progress:
     def opened(self, transport: asyncio.Transport) -> None:
         """The connection is there, with TLS where that was asked for."""
         self._transport = transport
+        if self.flooded:  # aiohttp asks once more after a connection that was cut
+            self.cut()
+            return
         self.step = "waiting for the answer"
         self.connected = self._clock.monotonic()
         self.local = _place(transport.get_extra_info("sockname"))
@@ -69,12 +81,26 @@ class Progress:
             self.step = "reading the answer"
         self._received += size
         if self._received > MAX_RECEIVED:
-            self.flooded = True
+            self.flooded = f"over {MAX_RECEIVED >> 20} MiB came and no whole answer"
+        elif not self._answered and self._received > MAX_HEAD:
+            self.flooded = f"over {MAX_HEAD >> 10} KiB came and no final answer's head"
+        if self.flooded:
             self.cut()
+
+    def answered(self) -> None:
+        """The head of the final response is there."""
+        self._answered = True
+
+    @property
+    def step_size(self) -> int:
+        """How many bytes may be looked at before it must be said again what they were, at least one."""
+        bound = MAX_RECEIVED if self._answered else MAX_HEAD
+        return max(bound - self._received, 1)
 
     def begin_again(self) -> None:
         """Another request follows a redirect; its answer is the one that counts."""
         self.step, self.connected, self.first_byte, self._received = "connecting", None, None, 0
+        self._answered = False
 
     def cut(self) -> None:
         """Close at once, whatever the other side is doing."""
@@ -148,9 +174,18 @@ class _Watched(ResponseHandler):
         self._progress.opened(transport)
 
     def data_received(self, data: bytes) -> None:
-        """See asyncio.Protocol."""
-        self._progress.received(len(data))
-        super().data_received(data)
+        """See asyncio.Protocol. One read may bring a quarter of a MiB: it is taken up to each bound."""
+        while data and not self._progress.flooded:
+            piece, data = data[: self._progress.step_size], data[self._progress.step_size :]
+            self._progress.received(len(piece))
+            if not self._progress.flooded:
+                super().data_received(piece)
+
+    def feed_data(self, data: tuple[RawResponseMessage, StreamReader], size: int = 0) -> None:
+        """Take a head and its body from aiohttp's parser."""
+        if data[0].code >= _FINAL or data[0].code == _SWITCHING:
+            self._progress.answered()
+        super().feed_data(data, size)
 
 
 def _place(address: object) -> str:

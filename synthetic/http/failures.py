@@ -9,7 +9,7 @@ from aiohttp import http_exceptions
 
 from dialtone.model import FailureCode
 from synthetic.agents.tls import why_not
-from synthetic.http.connection import MAX_RECEIVED, Progress
+from synthetic.http.connection import Progress
 from synthetic.probes.base import FlowError
 
 _OURS: Final = frozenset(
@@ -30,8 +30,7 @@ def failure_of(error: Exception, progress: Progress, place: str, name: str) -> F
     `place` is the host and port that were asked, `name` what the certificate must say.
     """
     if progress.flooded:
-        detail = f"{place}: over {MAX_RECEIVED >> 20} MiB came and no whole answer"
-        return FlowError(FailureCode.UNEXPECTED_MESSAGE, detail)
+        return FlowError(FailureCode.UNEXPECTED_MESSAGE, f"{place}: {progress.flooded}")
     for kind, make in _KINDS:
         if isinstance(error, kind):
             code, words = make(error, name)

@@ -12,7 +12,7 @@ import anyio
 import structlog
 from yarl import URL
 
-from dialtone.model import Failure, FailureCode, Flow, Outcome, Plan, ProbeRequest, ProbeRun, TlsPlan
+from dialtone.model import Failure, FailureCode, Flow, Plan, ProbeRequest, ProbeRun, TlsPlan
 from dialtone.ports import Clock
 from dialtone.runtime.deadline import within
 from synthetic.agents.tls import client_context
@@ -30,7 +30,7 @@ from synthetic.runs import ended_run
 
 MAX_REDIRECTS: Final = 5
 HELD: Final = 0.5
-"""Seconds that our own loop may be held by other work before a failure may be ours."""
+"""Seconds that our own loop may be held by other work before a timeout may be ours."""
 HELD_TIMING: Final = 0.05
 """The same before the timings are left out: they are taken in that loop."""
 
@@ -240,8 +240,12 @@ def _timings(measured: Mapping[str, float], held: float, kept: Conversation) -> 
 
 
 def _excused(failure: Failure | None, held: float) -> Failure | None:
-    """Return the failure that it is where our own loop was held for that many seconds of the probe."""
-    if failure is None or failure.code.outcome is not Outcome.FAIL or held <= HELD:
+    """Return the failure that it is where our own loop was held for that many seconds of the probe.
+
+    A timeout alone may be ours: what the server's own bytes decided, it has said however late we heard it,
+    and one that can hold our loop must not get itself excused by that.
+    """
+    if failure is None or failure.code is not FailureCode.TIMEOUT or held <= HELD:
         return failure
     what = f"our own loop was held for {held * 1000:.0f} ms"
     return Failure(FailureCode.OVERLOADED, f"{what}; without that: {failure.code}: {failure.detail}")

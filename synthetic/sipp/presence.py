@@ -25,6 +25,7 @@ from synthetic.sipp.credentials import uri_user, write_injection
 from synthetic.sipp.errand import Errand
 from synthetic.sipp.notified import PACKAGES, notifications
 from synthetic.sipp.presence_judging import (
+    APART,
     CALLEE,
     CALLER,
     WATCHED,
@@ -174,11 +175,13 @@ async def _staying(
 
 
 async def _taken_down(errand: Errand, act: Act, remarks: list[str]) -> Leg:
-    up = await act.noted(Note.PUBLISHED, Note.SUBSCRIBED)
+    accepted = (Note.PUBLISHED, Note.SUBSCRIBED)
+    await act.notes(_SOON, *accepted, Note.REFUSED, Note.DENIED)  # its answer may be on its way
+    up = await act.noted(*accepted)
     down = act.run.over or await act.noted(Note.LEFT, Note.REFUSED, Note.DENIED)
     heard = await _heard(errand, act)
     if up and not down and all(notified.active for notified in heard):
-        await act.cue(Cue.LEAVE)
+        await _leave(act)
         if not await act.notes(TIDY / 2, Note.LEFT):
             remarks.append(f"{act.party} could not leave: no answer")
     ended = await act.waited_for(_SOON) if await act.noted(Note.LEFT) else None
@@ -194,7 +197,7 @@ async def _told(
         for notified in await _heard(errand, watcher):
             if not notified.active:
                 return (None,)
-            if notified.at >= since and notified.state in states:
+            if notified.at >= since - APART and notified.state in states:
                 return (notified,)
         return None
 
@@ -214,9 +217,20 @@ async def _end(errand: Errand, watcher: Act) -> None:
         heard = await _heard(errand, watcher)
         return None if all(notified.active for notified in heard) else True
 
-    await watcher.cue(Cue.LEAVE)
+    await _leave(watcher)
     if await watcher.notes(errand.remaining, Note.LEFT):
         await watcher.until(min(PROOF, errand.remaining), look)
+
+
+async def _leave(act: Act) -> None:
+    """Tell it to take down what it put up, once it has answered what came: before, a cue has no place."""
+
+    async def answered() -> bool | None:
+        about = [message for message in said(await act.messages()) if message.method == "NOTIFY"]
+        return None if about and about[-1].direction == "received" else True
+
+    await act.until(_SOON, answered)
+    await act.cue(Cue.LEAVE)
 
 
 JOURNEY: Final = Journey(travel, judge, timings, marks, counts)

@@ -27,7 +27,7 @@ from synthetic.sipp.kernel import ReceiveBufferErrors
 from synthetic.sipp.lateness import LATE
 from synthetic.sipp.ports import Ports
 from synthetic.sipp.program import Sipp, SippLocator, SippMissingError
-from synthetic.sipp.record import ACCURACY, agreed, messages
+from synthetic.sipp.record import ACCURACY, agreed, hiding, messages
 from synthetic.sipp.spool import Spool
 from synthetic.sipp.threads import in_thread
 from synthetic.sipp.trip import Journey, Trip, asked_why
@@ -130,9 +130,12 @@ def _result(
     named = [Mark(mark.name, mark.at - begun) for mark in flow.marks(trip)]
     named += [Mark(name, trip.duration) for name in _remarks(errand, trip, lost, bool(measured), clock_set)]
     counts = {name: count for name, count in flow.counts(trip).items() if count}
+    redact = hiding(trip.all, (account.password for account in request.accounts))
+    named = [Mark(redact(mark.name), mark.at) for mark in named]  # these too may repeat what a server says
+    if failure is not None:
+        failure = Failure(failure.code, redact(failure.detail))
     report = Report(failure, verdict.status, measured, tuple(named), trip.duration, counts)
-    secrets = [account.password for account in request.accounts]
-    evidence = Evidence(messages(trip.all, secrets, begun), tuple(sorted(named, key=lambda mark: mark.at)))
+    evidence = Evidence(messages(trip.all, redact, begun), tuple(sorted(named, key=lambda mark: mark.at)))
     return ended_run(request, report, evidence, started)
 
 

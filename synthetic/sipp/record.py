@@ -7,14 +7,14 @@ differ by far: somebody set the clock.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from dialtone.model import Mark, Message, Secret
 from sipp_flows.roles import Note
 from synthetic.address import Address, hostport
-from synthetic.redaction import redact
+from synthetic.redaction import answers, redactor
 from synthetic.sipp.run import Finished, Traced
 
 ACCURACY: Final = "0.1 ms"
@@ -206,7 +206,13 @@ def first(
     return next((m.at for m in heard if (m.direction, m.method, m.status) == wanted), None)
 
 
-def messages(legs: Iterable[Leg], secrets: Sequence[Secret], started: float) -> tuple[Message, ...]:
+def hiding(legs: Iterable[Leg], secrets: Iterable[Secret]) -> Callable[[str], str]:
+    """Return what takes these passwords, and what the legs answered to challenges, out of a text."""
+    sent = (m.text for leg in legs for m in leg.finished.messages if m.direction == "sent")
+    return redactor(secrets, answers(sent))
+
+
+def messages(legs: Iterable[Leg], redact: Callable[[str], str], started: float) -> tuple[Message, ...]:
     """Return the legs' messages in the order of time, redacted; `started` is in UTC seconds.
 
     SIPp's trace names no addresses. All goes to the next hop, and what comes is taken to come from there.
@@ -219,7 +225,7 @@ def messages(legs: Iterable[Leg], secrets: Sequence[Secret], started: float) -> 
             hostport(leg.local if message.direction == "sent" else leg.next_hop),
             hostport(leg.next_hop if message.direction == "sent" else leg.local),
             "udp",
-            redact(message.text, secrets),
+            redact(message.text),
         )
         for leg in legs
         for message in leg.finished.messages

@@ -99,6 +99,10 @@ class Act:
         """Return what its last line with that word says behind it, None where there is none yet."""
         return next((rest for word, rest in reversed(await self._log()) if word == note), None)
 
+    async def count(self, note: Note) -> int:
+        """Return how many lines it has written with that word."""
+        return sum(word == note for word, _ in await self._log())
+
     async def _log(self) -> list[tuple[str, str]]:
         """Return its log lines so far, the first word of each and what is behind it."""
         try:

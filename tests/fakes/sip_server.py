@@ -24,6 +24,7 @@ class Manner(StrEnum):
     SILENT = auto()
     CHALLENGES_FOREVER = auto()
     FORBIDS = auto()
+    REPEATS_ANSWERS = auto()
     REDIRECTS = auto()
     NOT_FOUND = auto()
     FAILS = auto()
@@ -198,6 +199,11 @@ class SipServer(asyncio.DatagramProtocol):
         password = self._passwords.get(given.get("username", ""))
         if given and self.manner is Manner.FORBIDS:
             self._send(message.reply(403, "Forbidden").encode(), addr)
+            return False
+        if given and self.manner is Manner.REPEATS_ANSWERS:
+            said = message.get(answer)
+            hidden = f"{given['response'].upper()} {given['cnonce']}"
+            self._send(message.reply(403, f"No {said}", ("X-Echo", said), body=hidden).encode(), addr)
             return False
         nonce = NONCE + ("2" if self.manner is Manner.STALE_NONCE and given else "")
         if (

@@ -16,6 +16,7 @@ from typing import Any, Final
 import anyio.to_thread
 import pytest
 import trustme
+from aiohttp.client_proto import ResponseHandler
 from structlog.testing import capture_logs
 
 from dialtone.model import Engine, FailureCode, Flow, Outcome, Plan, ProbeRun, TlsPlan
@@ -23,6 +24,7 @@ from dialtone.runtime.clock import SystemClock
 from synthetic.dns import Names
 from synthetic.http.body import MAX_BODY
 from synthetic.http.prober import MAX_REDIRECTS, HttpProber
+from synthetic.lateness import LatenessMeter
 from synthetic.probes.base import FlowError
 from tests.fakes.sip_probes import a_request
 from tests.fakes.web_server import Script, WebServer, answer
@@ -513,6 +515,64 @@ async def test_a_server_that_never_comes_to_an_end_is_left_in_time(script: Scrip
         run = await probe(server.url, timeout=0.6)
     assert ended(run) in (code, FailureCode.TIMEOUT), detail(run)
     assert run.result.duration < 1.6
+
+
+@pytest.mark.parametrize(
+    "piece", [b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\n\r\n"], ids=["100", "103"]
+)
+async def test_answers_before_the_answer_are_read_no_further_than_64_kib(
+    piece: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = 0
+    parse = ResponseHandler.data_received
+
+    def counted(self: ResponseHandler, data: bytes) -> None:
+        nonlocal taken
+        taken += len(data)
+        parse(self, data)
+
+    monkeypatch.setattr(ResponseHandler, "data_received", counted)
+    async with WebServer(script=without_end(piece * 40_000, b"")) as server:
+        run = await probe(server.url)
+    assert ended(run) is FailureCode.UNEXPECTED_MESSAGE, detail(run)
+    assert "over 64 KiB came and no final answer's head" in detail(run)
+    assert taken == 64 << 10
+
+
+async def test_a_large_answer_after_a_few_before_it_is_read_whole() -> None:
+    body = b"x" * 900_000
+    early = b"HTTP/1.1 103 Early Hints\r\n\r\n" * 1000
+    async with WebServer(early + answer(body)) as server:
+        run = await probe(server.url)
+    assert ended(run) is None, detail(run)
+    assert "http_duration" in run.result.timings
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        (b"nonsense\r\n\r\n", FailureCode.UNEXPECTED_MESSAGE),
+        (answer(status="500 No"), FailureCode.HTTP_STATUS),
+        (answer(b"other"), FailureCode.HTTP_CONTENT),
+        (None, FailureCode.TIMEOUT),
+    ],
+    ids=["garbage", "a status", "a body", "silence"],
+)
+async def test_a_loop_that_is_held_excuses_a_timeout_and_nothing_that_was_said(
+    said: bytes | None, code: FailureCode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def say(_: bytes, writer: asyncio.StreamWriter) -> None:
+        if said is None:
+            await asyncio.Event().wait()
+        else:
+            writer.write(said)
+            await writer.drain()
+
+    monkeypatch.setattr(LatenessMeter, "held_since", lambda *_: 1.032)
+    async with WebServer(script=say) as server:
+        run = await probe(server.url, timeout=0.5 if said is None else 5.0, contains="hello")
+    assert ended(run) is (FailureCode.OVERLOADED if said is None else code)
+    assert (f"without that: {code}" in detail(run)) is (said is None)
 
 
 async def test_the_words_of_a_wrong_answer_are_not_waited_for_long() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import stat
 import threading
@@ -650,3 +651,16 @@ async def test_another_tenants_account_is_no_way_into_the_lab(prober: SippProber
     result = (await prober.run(a_request(Flow.REGISTER, target, tenant=ACME, accounts=(posing,)))).result
     assert result.failure is not None
     assert result.failure.code is FailureCode.AUTH
+
+
+async def test_a_digest_answer_that_a_server_repeats_is_shown_nowhere(prober: SippProber) -> None:
+    run, server = await probe(prober, Manner.REPEATS_ANSWERS, Flow.REGISTER)
+    assert run.result.failure is not None
+    assert run.result.failure.code is FailureCode.AUTH
+    shown = "\n".join([run.result.failure.detail, *(m.text for m in run.evidence.messages)]).lower()
+    shown += "\n".join(mark.name for mark in run.evidence.marks).lower()
+    given = "\n".join(request.get("authorization") for request in server.requests)
+    answers = re.findall(r'(?:response|cnonce)="?([^",\s]+)', given)
+    assert len(answers) >= 2
+    assert [answer for answer in answers if answer.lower()[:12] in shown] == []
+    assert "X-Echo: Digest" in "\n".join(message.text for message in run.evidence.messages)

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import re
 import socket
 
 import pytest
@@ -353,3 +354,17 @@ async def test_a_flood_ends_at_the_deadline_with_bounded_evidence() -> None:
     assert report.failure.code is FailureCode.UNEXPECTED_MESSAGE
     assert len(evidence.messages) <= MAX_MESSAGES
     assert any("more messages" in mark.name for mark in evidence.marks)
+
+
+@pytest.mark.parametrize("flow", [Flow.REGISTER, Flow.CALL])
+async def test_a_digest_answer_that_a_server_repeats_is_shown_nowhere(flow: Flow) -> None:
+    report, evidence, server = await probe(Manner.REPEATS_ANSWERS, flow)
+    assert report.failure is not None
+    assert report.failure.code is FailureCode.AUTH
+    shown = "\n".join([report.failure.detail, *(m.text for m in evidence.messages)]).lower()
+    shown += "\n".join(mark.name for mark in evidence.marks).lower()
+    given = "\n".join(request.get("authorization") for request in server.requests)
+    answers = re.findall(r'(?:response|cnonce)="?([^",\s]+)', given)
+    assert len(answers) >= 2
+    assert [answer for answer in answers if answer.lower()[:12] in shown] == []
+    assert "X-Echo: Digest" in "\n".join(message.text for message in evidence.messages)

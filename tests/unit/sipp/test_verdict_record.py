@@ -4,7 +4,7 @@ import pytest
 
 from dialtone.model import Secret
 from synthetic.sipp import call, register
-from synthetic.sipp.record import Leg, agreed, messages, said
+from synthetic.sipp.record import Leg, agreed, hiding, messages, said
 from synthetic.sipp.run import Traced
 from tests.fakes.sipp_runs import (
     CALL_ID,
@@ -120,7 +120,7 @@ def test_messages_are_in_the_order_of_time_with_both_addresses_and_no_secret() -
         2.05, "sent", 'MESSAGE sip:x SIP/2.0\r\nAuthorization: Digest response="42"\r\n\r\nhunter-two'
     )
     legs = (a_registration("callee"), a_caller(messages=(letter,)))
-    found = messages(legs, [Secret("hunter-two")], 1.0)
+    found = messages(legs, hiding(legs, [Secret("hunter-two")]), 1.0)
     assert [message.at for message in found] == sorted(message.at for message in found)
     assert found[0].at == pytest.approx(0.0)
     assert (found[0].source, found[0].destination) == (f"{LOCAL[0]}:{LOCAL[1]}", "192.0.2.1:5060")

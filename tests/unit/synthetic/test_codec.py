@@ -33,6 +33,7 @@ PLANS = st.builds(
     number=TEXT,
     dial=TEXT,
     consult=TEXT,
+    callee=TEXT,
     answered_by=st.sampled_from(AnsweredBy),
     called_from=st.sampled_from(CalledFrom),
     caller_id=TEXT,
@@ -66,7 +67,8 @@ def test_a_request_travels_whole(plan: Plan, flow: Flow) -> None:
 def test_every_field_of_a_plan_is_tried() -> None:
     """A field that somebody adds must be added above, or nothing shows that it travels."""
     assert set(Plan.__dataclass_fields__) == {
-        "number", "dial", "consult", "answered_by", "called_from", "caller_id", "hangs_up", "ring", "hold",
+        "number", "dial", "consult", "callee", "answered_by", "called_from", "caller_id", "hangs_up", "ring",
+        "hold",
         "headers", "caller_target", "outbound_proxy", "event", "changed_by", "statuses", "contains", "tls",
     }  # fmt: skip
 

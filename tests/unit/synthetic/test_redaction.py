@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dialtone.model import Secret
-from synthetic.redaction import MASK, redact, redactor
+from synthetic.redaction import MASK, answers, redact, redactor
 
 AUTHORIZATION = (
     'Authorization: Digest username="100",realm="acme.example",nonce="n0nce",uri="sip:acme.example",'
@@ -71,6 +71,24 @@ def test_many_texts_are_redacted_alike() -> None:
     for text in ('AUTHORIZATION: Digest nonce="hunter22"\r\n', "X: hunter22\r\n", "X: nothing to hide\r\n"):
         assert redact_one(text) == redact(text, [Secret("hunter22")])
         assert "hunter22" not in redact_one(text)
+
+
+def test_what_we_answered_is_masked_wherever_a_server_repeats_it() -> None:
+    found = answers([AUTHORIZATION, "SIP/2.0 200 OK\r\n\r\n"])
+    assert found == {"0123456789abcdef", "cn"}
+    hide = redactor([], found)
+    assert hide('403 No response="0123456789ABCDEF", cnonce="cn"') == (
+        f'403 No response="{MASK}", cnonce="{MASK}"'
+    )
+    assert hide("x0123456789abcdefx") == f"x{MASK}"
+    assert hide("cut off: 0123456789ab") == f"cut off: {MASK}"
+    assert hide("SIP/2.0 200 OK cnx 01234567") == f"SIP/2.0 200 OK cnx {MASK}"
+    assert redactor([], [])("0123456789abcdef") == "0123456789abcdef"
+
+
+def test_what_stands_in_other_headers_is_no_answer_of_ours() -> None:
+    texts = ['WWW-Authenticate: Digest response="OK"', 'Subject: response="200"', "Authorization: x"]
+    assert answers(texts) == frozenset()
 
 
 def test_a_percent_encoded_password_is_masked() -> None:

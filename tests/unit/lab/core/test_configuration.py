@@ -69,7 +69,7 @@ def probes(context: LabContext, *without: str) -> dict[str, dict[str, object]]:
 def test_a_whole_lab_gets_a_probe_of_each_flow_and_addresses_are_put_in(context: LabContext) -> None:
     found = probes(context)
     assert {probe["flow"] for probe in found.values()} == {
-        "register", "call", "presence", "blind-transfer", "attended-transfer", "http"
+        "options", "register", "call", "presence", "blind-transfer", "attended-transfer", "http"
     }  # fmt: skip
     assert found["failover"]["caller_target"] == "sip:127.0.0.1:3;transport=udp"
     assert found["register-tls"]["tls"] == {"ca": "/lab/tls/ca.pem"}
