@@ -26,8 +26,8 @@ CALLEE: Final = "callee"
 """The runs of a trip: of the watcher's subscription, of the presentity's publication, and of both in a call;
 registrations are `PARTY registration`."""
 APART: Final = 0.02
-"""Seconds that stamps of two SIPps may differ: it stamps what it sends once that is sent, so that on a short way
-the NOTIFY that follows from it may be stamped before (measured: by 0.3 ms)."""
+"""Seconds that stamps of two SIPps may differ: one stamps what it sends once that is sent, so that on a short
+way the NOTIFY that follows from it may be stamped before it (measured: by 0.3 ms)."""
 _BEFORE: Final = -math.inf
 _LEAVING: Final = re.compile(r"^expires[ \t]*:[ \t]*0[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 
