@@ -115,7 +115,8 @@ def _told(
                     break  # as we wanted
                 why = f" ({notified.reason})" if notified.reason else ""
                 raise FlowError(FailureCode.UNEXPECTED_MESSAGE, f"the platform ended the subscription{why}")
-            if notified.at >= since - APART and sought.is_found(notified):
+            apart = APART if notified.state in states else 0.0  # the old state is none of the change
+            if notified.at >= since - apart and sought.is_found(notified):
                 return notified
         raise _in_time(trip, sought.missed(), TOLD)
 

@@ -21,8 +21,8 @@ def a_notify(at: float, number: int, body: str, state: str = "active") -> Traced
     return Traced(at, "received", "\r\n".join(lines) + "\r\n\r\n" + body)
 
 
-def a_trip(told: float) -> Trip:
-    """Return one whose watcher heard of the new state at that instant, by its own SIPp's stamp."""
+def a_trip(told: float, before: float = 1.4, state: str = "open") -> Trip:
+    """Return one whose watcher heard of both states at these instants, by its own SIPp's stamps."""
     published = with_header(a_response(200, "PUBLISH", CHANGE + 0.001, number=2), "SIP-ETag: 2")
     presentity = (
         a_request_sent("PUBLISH", 1.0),
@@ -33,8 +33,8 @@ def a_trip(told: float) -> Trip:
     watcher = (
         a_request_sent("SUBSCRIBE", 1.2),
         a_response(200, "SUBSCRIBE", 1.3),
-        a_notify(1.4, 1, pidf("sip:a@b", "closed")),
-        a_notify(told, 2, pidf("sip:a@b", "open")),
+        a_notify(before, 1, pidf("sip:a@b", "closed")),
+        a_notify(told, 2, pidf("sip:a@b", state)),
         with_header(a_request_sent("SUBSCRIBE", 2.5, 2), "Expires: 0"),
         a_response(200, "SUBSCRIBE", 2.6, number=2),
         a_notify(2.7, 3, "", "terminated;reason=timeout"),
@@ -67,3 +67,11 @@ def test_a_notify_from_before_the_change_is_none_of_it() -> None:
     assert verdict.failure is not None
     assert verdict.failure.code is FailureCode.NO_NOTIFY
     assert delays == []
+
+
+def test_the_old_state_told_just_before_the_change_is_no_wrong_state() -> None:
+    """The change follows at once: what was heard last is not what is heard of it."""
+    trip = a_trip(CHANGE - 0.005, before=CHANGE - 0.006, state="closed")
+    failure = judged(JOURNEYS[Flow.PRESENCE], trip).failure
+    assert failure is not None
+    assert failure.code is FailureCode.NO_NOTIFY
