@@ -160,6 +160,7 @@ class ProbeDriver:
             attempt=attempt,
             timeout=spec.timeout,
             plan=spec.plan,
+            evidence=origin is Origin.MANUAL or self._evidence.wants_pass(tenant, spec.name),
         )
         started = self._clock.now()
         try:
@@ -168,7 +169,7 @@ class ProbeDriver:
             run = broken_run(request, Failure(FailureCode.OVERLOADED, str(error)), started)
         except AccountsBusyError as error:
             run = broken_run(request, Failure(FailureCode.ACCOUNT_BUSY, str(error)), started)
-        return await self._keep(await self._judged(run), spec.plan)
+        return await self._keep(await self._judged(run), request)
 
     async def _judged(self, run: ProbeRun) -> ProbeRun:
         """Return a scheduled run that failed as inconclusive where our own canary fails too.
@@ -244,9 +245,9 @@ class ProbeDriver:
         except StoreError as error:
             self._store_failed(error)
 
-    async def _keep(self, run: ProbeRun, plan: Plan) -> ProbeRun:
+    async def _keep(self, run: ProbeRun, request: ProbeRequest) -> ProbeRun:
         """Keep the record and the result, tell the sinks; what fails stops none of the rest."""
-        path = await self._evidence.keep(run, plan)
+        path = await self._evidence.keep(run, request.plan, passes=request.evidence)
         run = replace(run, result=replace(run.result, evidence=path))
         self._watch_engine(run.result)
         await self._store_result(run.result)

@@ -62,13 +62,17 @@ class EvidenceStore:
         """Whether what lies here is, or may be, over its size: `prune` is due."""
         return self._size is None or self._size > self._limits.max_size
 
-    async def keep(self, run: ProbeRun, plan: Plan) -> str | None:
+    def wants_pass(self, tenant: str, probe: str) -> bool:
+        """Whether the next pass of a tenant's probe is one to keep: the first, then one in `limits.every`."""
+        return self._passes[tenant, probe] % self._limits.every == 0
+
+    async def keep(self, run: ProbeRun, plan: Plan, *, passes: bool) -> str | None:
         """Keep a run's record where one is due; return its path in the data folder, None where there is none.
 
-        Due are those of probes by hand, of all that did not pass, and of the passes of a tenant's probe
-        the first and then one in `limits.every`. An inconclusive one without a message has none.
+        Due are those of all that did not pass, and where `passes` says so of one that did (see wants_pass).
+        An inconclusive one without a message has none.
         """
-        return await self.write(run, plan) if self._is_due(run) else None
+        return await self.write(run, plan) if self._is_due(run, passes) else None
 
     async def write(self, run: ProbeRun, plan: Plan) -> str | None:
         """Keep a run's record; return its path in the data folder, None where it could not be kept."""
@@ -112,15 +116,13 @@ class EvidenceStore:
         self._hanging = writing  # left to itself: its thread goes on when the disk lets it
         raise TimeoutError(f"not done within {self._patience:g} s")
 
-    def _is_due(self, run: ProbeRun) -> bool:
+    def _is_due(self, run: ProbeRun, passes: bool) -> bool:
         result = run.result
-        if result.outcome is Outcome.INCONCLUSIVE and run.evidence == Evidence():
-            return False  # there is nothing to tell that the result doesn't
-        if result.outcome is not Outcome.PASS or result.origin is Origin.MANUAL:
-            return True
-        series = result.tenant, result.probe
-        self._passes[series] += 1
-        return self._passes[series] % self._limits.every == 1 % self._limits.every
+        if result.outcome is Outcome.INCONCLUSIVE:  # without a message nothing is to tell but the result
+            return run.evidence != Evidence()
+        if result.outcome is Outcome.PASS and result.origin is Origin.SCHEDULE:
+            self._passes[result.tenant, result.probe] += 1
+        return result.outcome is not Outcome.PASS or passes
 
     def _write(self, place: Path, run: ProbeRun, plan: Plan) -> int:
         final = self._folder / place

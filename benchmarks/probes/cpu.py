@@ -30,6 +30,7 @@ from benchmarks.probes.load import Placing
 from benchmarks.probes.profiled_worker import STATS
 from benchmarks.processes import cpu
 from dialtone.cli.signals import SignalledError, until_signal
+from dialtone.config.settings import EvidenceLimits
 from dialtone.model import Flow
 from dialtone.runtime import logs
 from dialtone.runtime.clock import SystemClock
@@ -128,7 +129,8 @@ async def _engine(platform: Front, rate: float, seconds: float, module: str) -> 
         prober = SippyProber(pool, clock)
 
         def placing(name: str) -> Placing:
-            return Placing(prober, clock, platform.phones, platform.target, name=name)
+            every = EvidenceLimits().every
+            return Placing(prober, clock, platform.phones, platform.target, name=name, every=every)
 
         await placing("warm").run(rate, _WARM)
         pids = list(_workers(module))

@@ -58,16 +58,28 @@ class Load:
 
 
 class Placing:
-    """Places probes as these phones at a target. Run it once; `name` makes its probes' ids its own."""
+    """Places probes as these phones at a target. Run it once; `name` makes its probes' ids its own.
+
+    Of `every` so many passes one leaves evidence.
+    """
 
     def __init__(
-        self, prober: Prober, clock: Clock, phones: Phones, target: str, *, name: str = "timing"
+        self,
+        prober: Prober,
+        clock: Clock,
+        phones: Phones,
+        target: str,
+        *,
+        name: str = "timing",
+        every: int = 1,
     ) -> None:
         self._prober = prober
         self._clock = clock
         self._phones = phones
         self._target = target
         self._name = name
+        self._every = every
+        self._placed = 0
         self._load = Load()
         self._give_back, self._free = anyio.create_memory_object_stream[Account](len(phones.callees))
 
@@ -92,7 +104,8 @@ class Placing:
                     group.start_soon(self._call, number, callee)
 
                 async def register(number: int) -> None:
-                    group.start_soon(self._register, number)
+                    phone = self._phones.callers[number % len(self._phones.callers)]
+                    group.start_soon(self._place, Flow.REGISTER, number, phone)
 
                 if Flow.CALL in flows:
                     group.start_soon(self._paced, call, 0.0, rate, count)
@@ -110,16 +123,14 @@ class Placing:
             await start(number)
 
     async def _call(self, number: int, callee: Account) -> None:
-        self._load.runs.append(
-            await self._probe(Flow.CALL, str(number), self._phones.caller_of(callee), callee)
-        )
+        await self._place(Flow.CALL, number, self._phones.caller_of(callee), callee)
         self._give_back.send_nowait(callee)
 
-    async def _register(self, number: int) -> None:
-        phone = self._phones.callers[number % len(self._phones.callers)]
-        self._load.runs.append(await self._probe(Flow.REGISTER, str(number), phone))
+    async def _place(self, flow: Flow, number: int, *accounts: Account) -> None:
+        self._load.runs.append(await self._probe(flow, str(number), *accounts))
 
     async def _probe(self, flow: Flow, name: str, *accounts: Account) -> ProbeRun:
+        self._placed += 1
         return await self._prober.run(
             ProbeRequest(
                 id=f"{self._name}-{flow}-{name}",
@@ -134,6 +145,7 @@ class Placing:
                 slot=0,
                 attempt=1,
                 timeout=_TIMEOUT,
+                evidence=self._placed % self._every == 0,
             )
         )
 

@@ -258,7 +258,11 @@ _ACCOUNTS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class ProbeRequest:
-    """One probe to run now. `accounts` are leased to it; `timeout` is the whole flow's, in seconds."""
+    """One probe to run now. `accounts` are leased to it; `timeout` is the whole flow's, in seconds.
+
+    `evidence` says whether a pass leaves evidence too: it costs an engine a good part of a probe's work.
+    Whatever else becomes of the probe always leaves some.
+    """
 
     id: str
     probe: str
@@ -273,6 +277,7 @@ class ProbeRequest:
     attempt: Literal[1, 2]
     timeout: float
     plan: Plan = Plan()
+    evidence: bool = True
 
 
 @dataclass(frozen=True, slots=True)

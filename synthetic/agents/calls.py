@@ -110,7 +110,8 @@ class Calls:
             return request.genResponse(400, "Bad Contact"), None, None
         self.legs.append(call)
         self._arrived.put_nowait(call)
-        return request.genResponse(100, "Trying"), call.cancelled, None
+        self.line.manager.expect_answer(request, transaction)
+        return None, call.cancelled, None
 
     def endings(self) -> list[Callable[[], Awaitable[None]]]:
         """Refuse what was not answered, and return the steps that end everything else."""

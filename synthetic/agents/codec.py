@@ -67,6 +67,7 @@ def encode_request(request: ProbeRequest) -> dict[str, object]:
         "attempt": request.attempt,
         "timeout": request.timeout,
         "plan": encode_plan(request.plan),
+        "evidence": request.evidence,
     }
 
 
@@ -103,6 +104,7 @@ def decode_request(payload: Mapping[str, Any]) -> ProbeRequest:
         attempt=payload["attempt"],
         timeout=payload["timeout"],
         plan=decode_plan(payload["plan"]),
+        evidence=payload["evidence"],
     )
 
 

@@ -12,6 +12,7 @@ from synthetic.agents.siplib import (
     RINGING,
     TRYING,
     SipHeader,
+    SipRequest,
     SipTransactionManager,
     Timeout,
     UdpOptions,
@@ -22,6 +23,8 @@ from synthetic.agents.wirelog import WireLog
 from synthetic.probes.base import FlowError
 from synthetic.target import Hop, Transport, local_address_towards
 
+T100: Final = 0.2
+"""How long an INVITE may go without any answer before it is told to wait (RFC 3261 17.2.1), in seconds."""
 T2: Final = 4.0
 """The longest pause between retransmissions of anything but an INVITE (RFC 3261 17.1.2.2, 17.2.1), in s."""
 
@@ -69,6 +72,10 @@ class _NoAnswer:
     def setSCode(self, status: int, reason: str) -> None:  # noqa: N802 - sippy's name
         """Set status and reason."""
         self._said = (status, reason)
+
+
+def _nothing() -> None:
+    """Make nothing."""
 
 
 def _endpoint(config: Mapping[str, Any], options: Any) -> UdpEndpoint | StreamEndpoint:
@@ -160,7 +167,11 @@ class TransactionManager(SipTransactionManager):  # type: ignore[misc]  # sippy 
         compact: bool = False,
         t: Any = None,
     ) -> Any:
-        """Send a request on our one socket: sippy looks for one by transport, and has none for TCP."""
+        """Send a request on our one socket: sippy looks for one by transport, and has none for TCP.
+
+        The CANCEL of an INVITE is written when it is needed, which is seldom; sippy makes it at once.
+        """
+        msg.genCANCEL = _nothing
         made = super().newTransaction(msg, None, laddress, self.endpoint, cb_ifver, compact, t)
         made.resp_cb = resp_cb  # nothing comes before the loop turns
         made.r408 = _NoAnswer()
@@ -174,6 +185,11 @@ class TransactionManager(SipTransactionManager):  # type: ignore[misc]  # sippy 
         if self.trouble is not None:
             asyncio.get_running_loop().call_soon(self._end_transactions)
         return made
+
+    def cancelTransaction(self, t: Any, extra_headers: Any = None) -> None:  # noqa: N802 - sippy's name
+        """Write the CANCEL of an INVITE, and send it now or once a provisional response has come."""
+        t.cancel = SipRequest.genCANCEL(t.request)
+        super().cancelTransaction(t, extra_headers)
 
     def timerA(self, t: Any) -> None:  # noqa: N802 - sippy's name
         """Retransmit (timers A, E, G); all but an INVITE pause at most T2: sippy doubles without end.
@@ -232,6 +248,10 @@ class TransactionManager(SipTransactionManager):  # type: ignore[misc]  # sippy 
             self.listener.heard(None)
         super().incomingRequest(msg, checksum, tids, server)
 
+    def expect_answer(self, request: Any, t: Any) -> None:
+        """Send 100 to an INVITE that still has no answer after 200 ms (RFC 3261 17.2.1)."""
+        Timeout(self._trying, T100, 1, request, t)
+
     def shutdown(self) -> None:
         """Close the socket and stop every timer: nothing of this phone's transactions is left on the loop."""
         DISPATCHER.cancel_timers_of(self)
@@ -240,6 +260,10 @@ class TransactionManager(SipTransactionManager):  # type: ignore[misc]  # sippy 
     async def gone(self) -> None:
         """Wait, after `shutdown`, until the connection is closed: a second at most."""
         await self.endpoint.gone()
+
+    def _trying(self, request: Any, t: Any) -> None:
+        if t.state is TRYING:
+            self.sendResponse(request.genResponse(100, "Trying"), t)
 
     def _refused(self, detail: str) -> None:
         if self.listener is not None:

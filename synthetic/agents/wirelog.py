@@ -35,7 +35,6 @@ class Packet:
 class WireLog:
     """The record of one probe, shared by its phones.
 
-    `answers` are what we answered to challenges, in messages that are not kept too; nobody else may read it.
     `left` counts messages that this machine let out; `understood` messages that made sense, `nonsense`
     those that did not; `dropped` those not kept; `flooded` says that not all were even read.
 
@@ -45,7 +44,7 @@ class WireLog:
 
     def __init__(self) -> None:
         self.packets: list[Packet] = []
-        self.answers: set[str] = set()
+        self._credentials: list[bytes] = []
         self.dropped = 0
         self.left = 0
         self.understood = 0
@@ -61,10 +60,15 @@ class WireLog:
         self.troubles.clear()
         self.unfinished.clear()
 
+    @property
+    def answers(self) -> frozenset[str]:
+        """What we answered to challenges, in messages that are not kept too; nobody else may read it."""
+        return answers(data.decode("utf-8", "backslashreplace") for data in self._credentials)
+
     def add(self, packet: Packet) -> None:
         """Keep a message while there is room, else count it."""
-        if packet.direction == "sent":
-            self.answers |= answers([packet.data.decode("utf-8", "backslashreplace")])
+        if packet.direction == "sent" and b"uthorization" in packet.data:
+            self._credentials.append(packet.data)
         if len(self.packets) >= MAX_MESSAGES or self._bytes + len(packet.data) > MAX_BYTES:
             self.dropped += 1
             return

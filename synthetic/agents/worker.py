@@ -70,6 +70,8 @@ class Worker:
         started = self._clock.monotonic()
         report = await self._run(request, wire)
         report = self._judge(report, wire, started)
+        if report.failure is None and not request.evidence:
+            return {**encode_report(report, Evidence()), "began": started}
         redact = redactor((account.password for account in request.accounts), wire.answers)
         if (failure := report.failure) is not None:  # it may repeat what a server says
             report = replace(report, failure=Failure(failure.code, redact(failure.detail)))

@@ -58,11 +58,11 @@ class SipPeer(asyncio.DatagramProtocol):
         """Return the next request of that method; others are passed over."""
         return await self._next(lambda m: not m.is_response and m.method == method)
 
-    async def response(self, to: SipText) -> SipText:
-        """Return the final response to a request of its own."""
+    async def response(self, to: SipText, least: int = 200) -> SipText:
+        """Return the final response to a request of its own, or the next from that status on."""
         wanted = (to.get("call-id"), to.get("cseq"))
         return await self._next(
-            lambda m: m.is_response and m.status >= 200 and (m.get("call-id"), m.get("cseq")) == wanted
+            lambda m: m.is_response and m.status >= least and (m.get("call-id"), m.get("cseq")) == wanted
         )
 
     async def silence(self, method: str) -> None:

@@ -102,6 +102,28 @@ async def test_several_calls_arrive_in_order_and_one_too_many_finds_it_busy() ->
         assert len(ports) == 4
 
 
+async def test_who_calls_is_told_to_wait_where_nobody_takes_the_call_at_once() -> None:
+    async with peer_and_phone() as (peer, phone):
+        invite = peer.begin("INVITE")
+        assert (await peer.response(invite, 100)).status == 100
+        call = await phone.next_call()
+        call.ring()
+        call.answer()
+        assert (await peer.response(invite, 101)).status == 180
+        peer.acknowledge(await peer.response(invite))
+
+
+async def test_a_call_that_rings_at_once_needs_no_100() -> None:
+    async with peer_and_phone() as (peer, phone):
+        invite = peer.begin("INVITE")
+        call = await phone.next_call()
+        call.ring()
+        call.answer()
+        peer.acknowledge(await peer.response(invite))
+        await call.acknowledged()
+        assert [m.status for m in peer.all if m.is_response and "INVITE" in m.get("cseq")] == [180, 200]
+
+
 @pytest.mark.parametrize(
     "written", ["<tel:+1-514-555-0100;phone-context=acme.example>", '"A, B" <tel:101>', "tel:+15145550100"]
 )

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import re
 import socket
+from dataclasses import replace
 
 import pytest
 
@@ -345,6 +346,16 @@ async def test_a_late_loop_of_our_own_is_overloaded_and_says_what_it_saw() -> No
     assert "250 ms late" in report.failure.detail
     assert "sip-5xx" in report.failure.detail
     assert evidence.messages
+
+
+@pytest.mark.parametrize("manner", [Manner.PROPER, Manner.FAILS])
+async def test_only_a_pass_does_without_evidence_where_none_is_asked_for(manner: Manner) -> None:
+    async with SipServer(PASSWORDS, manner) as server:
+        request = replace(a_request(Flow.REGISTER, server.target), evidence=False)
+        report, evidence = await run_here(request)
+    assert (report.failure is None) == (manner is Manner.PROPER)
+    assert bool(evidence.messages) == (report.failure is not None)
+    assert bool(report.timings) == (report.failure is None)
 
 
 async def test_a_flood_ends_at_the_deadline_with_bounded_evidence() -> None:

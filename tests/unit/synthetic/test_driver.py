@@ -123,7 +123,7 @@ class FullDisk(MemoryStore):
 class NoEvidence(EvidenceStore):
     """Keeps none: no thread, whose time is not the clock's."""
 
-    async def keep(self, run: ProbeRun, plan: Plan) -> None:
+    async def keep(self, run: ProbeRun, plan: Plan, *, passes: bool) -> None:
         """Keep nothing."""
 
 
@@ -193,6 +193,18 @@ async def test_a_pass_is_stored_told_and_has_evidence(
     assert (tmp_path / ended.result.evidence / "ladder.txt").is_file()
     assert await store.results(EVERYTHING) == [ended.result]
     assert notes.runs == [ended]
+
+
+async def test_an_engine_is_told_whether_a_pass_is_to_leave_evidence(
+    driver_of: Make, clock: FakeClock
+) -> None:
+    prober = FakeProber(clock)
+    driver = driver_of(prober)
+    for _ in range(11):
+        await run(driver, clock)
+    await run(driver, clock, origin=Origin.MANUAL)
+    wanted = [request.evidence for request in prober.requests]
+    assert wanted == [True, *[False] * 9, True, True]
 
 
 async def test_a_scheduled_failure_is_repeated_within_ten_seconds_and_both_are_kept(

@@ -62,6 +62,12 @@ async def test_a_record_lies_under_its_tenant_and_day(store: EvidenceStore, tmp_
     assert "REGISTER" in (folder / "ladder.txt").read_text()
 
 
+async def kept_of(store: EvidenceStore, run: ProbeRun) -> str | None:
+    """Keep a run's record as the driver does."""
+    wanted = run.result.origin is Origin.MANUAL or store.wants_pass(run.result.tenant, run.result.probe)
+    return await store.keep(run, Plan(), passes=wanted)
+
+
 async def test_nobody_else_can_read_it(store: EvidenceStore, tmp_path: Path) -> None:
     await store.write(a_run(), Plan())
     paths = list((tmp_path / "data" / "evidence").rglob("*"))
@@ -220,7 +226,7 @@ async def test_pruning_nothing_is_no_error(store: EvidenceStore) -> None:
 async def test_which_records_are_kept(
     store: EvidenceStore, tmp_path: Path, make: Callable[[int], ProbeRun], kept: int
 ) -> None:
-    paths = [await store.keep(make(number), Plan()) for number in range(25)]
+    paths = [await kept_of(store, make(number)) for number in range(25)]
     assert sum(path is not None for path in paths) == len(left_in(tmp_path)) == kept
     if kept:
         assert paths[0] is not None
@@ -228,7 +234,20 @@ async def test_which_records_are_kept(
 
 async def test_every_pass_is_kept_where_that_is_asked(tmp_path: Path) -> None:
     store = EvidenceStore(tmp_path, EvidenceLimits(every=1))
-    assert [await store.keep(a_run(f"r{n}"), Plan()) is not None for n in range(3)] == [True] * 3
+    assert [await kept_of(store, a_run(f"r{n}")) is not None for n in range(3)] == [True] * 3
+
+
+async def test_a_failure_between_two_passes_puts_off_none_of_them(store: EvidenceStore) -> None:
+    for number in range(9):
+        await kept_of(store, a_run(f"r{number}"))
+    assert await kept_of(store, a_run("r9", code=FailureCode.TIMEOUT)) is not None
+    assert [await kept_of(store, a_run(f"r{n}")) is not None for n in range(10, 13)] == [False, True, False]
+
+
+async def test_a_pass_that_was_not_asked_for_evidence_is_not_kept_whatever_the_engine_gave(
+    store: EvidenceStore,
+) -> None:
+    assert await store.keep(a_run(), Plan(), passes=False) is None
 
 
 async def test_a_record_says_how_the_probe_was_done_and_no_header_of_the_operators(
