@@ -15,7 +15,10 @@ FOREVER: Final = -1
 
 
 class Timer:
-    """One timer, as sippy's `Timeout()` makes and cancels it. `interval` is in seconds."""
+    """One timer, as sippy's `Timeout()` makes and cancels it. `interval` is in seconds.
+
+    `owner` is the id of the object whose method is called: for sippy's own, the transaction manager.
+    """
 
     def __init__(
         self,
@@ -25,17 +28,13 @@ class Timer:
         ticks: int,
         arguments: tuple[object, ...],
     ) -> None:
+        self.owner = id(getattr(callback, "__self__", None))
         self._dispatcher = dispatcher
         self._callback = callback
         self._interval = max(0.0, interval)
         self._ticks = ticks
         self._arguments = arguments
         self._handle: asyncio.TimerHandle | None = None
-
-    @property
-    def owner(self) -> object:
-        """The object whose method is called: for sippy's own timers, the transaction manager."""
-        return getattr(self._callback, "__self__", None)
 
     def go(self) -> None:
         """Start it on the running loop."""
@@ -86,15 +85,15 @@ class LoopDispatcher:
 
     def started(self, timer: Timer) -> None:
         """Remember a running timer."""
-        self._live.setdefault(id(timer.owner), set()).add(timer)
+        self._live.setdefault(timer.owner, set()).add(timer)
 
     def ended(self, timer: Timer) -> None:
         """Forget a timer that will not fire again."""
-        timers = self._live.get(id(timer.owner))
+        timers = self._live.get(timer.owner)
         if timers is not None:
             timers.discard(timer)
             if not timers:
-                del self._live[id(timer.owner)]
+                del self._live[timer.owner]
 
     def cancel_timers_of(self, owner: object) -> int:
         """Cancel every timer that would call a method of this object; return how many there were."""

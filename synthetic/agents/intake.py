@@ -14,7 +14,7 @@ import structlog
 
 from dialtone.model import TlsPlan
 from synthetic.address import Address, bracketed
-from synthetic.agents.siplib import COMPLAINTS, MonoTime, RemoteAddress
+from synthetic.agents.siplib import COMPLAINTS, Instant, RemoteAddress
 from synthetic.agents.wirelog import MAX_MESSAGE, Direction, Packet, WireLog
 from synthetic.probes.base import FlowError
 from synthetic.target import Hop
@@ -113,7 +113,7 @@ class Intake:
         complaints = COMPLAINTS.count
         sender = RemoteAddress((bracketed(source[0]), source[1]), self._setup.hop.transport)
         try:
-            self._server.uopts.data_callback(text, sender, self._server, MonoTime(monot=at))
+            self._server.uopts.data_callback(text, sender, self._server, Instant(at))
         except Exception as error:  # noqa: BLE001 - the edge: hostile bytes make sippy's parser raise anything
             _log.info(
                 "a SIP message could not be handled", party=self._setup.party, error=type(error).__name__

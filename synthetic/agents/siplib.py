@@ -8,7 +8,7 @@ they are imported. Each replaced part is held by tests/contract/test_sippy_inter
 import re
 import sys
 import time
-from typing import Final, TextIO
+from typing import Any, Final, TextIO
 from urllib.parse import quote, unquote
 
 from synthetic.agents.adapter import LoopDispatcher, OneSocket
@@ -17,17 +17,12 @@ _PLAIN: Final = re.compile(r"[!#-;=?-~]+")
 """Printable, and without what would end a URI in a header: space, quotation mark, angle brackets."""
 _VISUAL: Final = re.compile(r"[-.()]")
 """What a number is written with for people (RFC 3966 5.1.1)."""
+_KNOWN_BY: Final = frozenset({"cseq", "call-id", "from", "via", "to"})
+"""The headers that tell a transaction."""
 _BARE: Final = re.compile(r"(?:sips|tel):[^<]*$", re.IGNORECASE)
 
 if "sippy.Time.Timeout" in sys.modules:
     raise ImportError("sippy was imported before synthetic.agents.siplib: its timers would run on no loop")
-
-# sippy's MonoTime reads CLOCK_MONOTONIC_RAW, which drifts from the CLOCK_MONOTONIC of asyncio and of
-# time.monotonic() by as much as NTP slews; and its filter was seeded from the raw clock at import.
-import sippy.Time.MonoTime as _mono_time
-
-_mono_time.CLOCK_MONOTONIC = time.CLOCK_MONOTONIC
-_mono_time.MonoTime.globals = _mono_time.MonoGlobals()
 
 import sippy.Core.EventDispatcher as _event_dispatcher
 
@@ -87,6 +82,23 @@ for _module in (_sip_conf, _sip_url, _sip_via):
     _module.dir = _own
 
 
+class Instant:
+    """When something happened: `monot` is CLOCK_MONOTONIC, in seconds; now, unless one is given.
+
+    It stands in for sippy's MonoTime, which reads CLOCK_MONOTONIC_RAW: that drifts from the clock of asyncio
+    and of time.monotonic() by as much as NTP slews. It also keeps a wall clock, for the log alone.
+    """
+
+    __slots__ = ("monot",)
+    realt: float = 0.0
+
+    def __init__(self, monot: float | None = None) -> None:
+        self.monot = time.monotonic() if monot is None else monot
+
+
+_sip_transaction_manager.MonoTime = Instant
+
+
 class _Written(str):
     """A part of a URI without its escapes, and `raw`, how it was written."""
 
@@ -124,16 +136,47 @@ from sippy.SipContact import SipContact
 from sippy.SipExpires import SipExpires
 from sippy.SipFrom import SipFrom
 from sippy.SipHeader import SipHeader
+from sippy.SipMsg import SipMsg
 from sippy.SipRequest import SipRequest
 from sippy.SipResponse import SipResponse
 from sippy.SipTo import SipTo
-from sippy.SipTransactionManager import RINGING, TRYING, SipTransactionManager
+from sippy.SipTransactionManager import RINGING, TRYING, SipTMRetransmitO, SipTransactionManager
 from sippy.SipURL import SipURL
-from sippy.Time.MonoTime import MonoTime
 from sippy.Time.Timeout import Timeout
 from sippy.Udp_server import Udp_server_opts as UdpOptions
 
 SipConf.my_uaname = "Dialtone"
+
+
+def _first_body(self: SipMsg, name: str, idx: int = 0) -> Any:
+    """Return what a header of a message says. sippy makes a list of all of that name first, and a call asks
+    for some two hundred.
+    """
+    for header in self.headers:
+        if header.name == name:
+            if not idx:
+                return header.getBody()
+            idx -= 1
+    raise IndexError(name)
+
+
+def _transaction_id(
+    self: SipMsg,
+    wCSM: bool = False,  # noqa: N803 - sippy's names: with CSeq's method, Via's branch, To's tag
+    wBRN: bool = False,  # noqa: N803
+    wTTG: bool = False,  # noqa: N803
+) -> tuple[Any, ...]:
+    """Return what a message's transaction is known by, in one look at its headers: the first of each name."""
+    found = {header.name: header for header in reversed(self.headers) if header.name in _KNOWN_BY}
+    number, method = found["cseq"].getBody().getCSeq()
+    parts = [str(found["call-id"].getBody()), found["from"].getBody().getTag(), number]
+    if wCSM:
+        parts.append(method)
+    if wBRN:
+        parts.append(found["via"].getBody().getBranch())
+    if wTTG:
+        parts.append(found["to"].getBody().getTag())
+    return tuple(parts)
 
 
 def _whole_copy(self: SipURL) -> SipURL:
@@ -182,6 +225,7 @@ def _read_address(self: SipAddress, address: str | None = None, *given: object, 
 
 
 _write_sip_url, _read_bracketed = SipURL.localStr, SipAddress.__init__
+SipMsg.getHFBody, SipMsg.getTId = _first_body, _transaction_id
 SipURL.getCopy = _whole_copy
 SipURL.getTAddr = _transport_address
 SipURL.convertTelURL = _read_tel
@@ -192,7 +236,7 @@ SipConf.autoconvert_tel_url = True
 __all__ = [
     "COMPLAINTS",
     "DISPATCHER",
-    "MonoTime",
+    "Instant",
     "MsgBody",
     "RINGING",
     "RemoteAddress",
@@ -204,6 +248,7 @@ __all__ = [
     "SipHeader",
     "SipRequest",
     "SipResponse",
+    "SipTMRetransmitO",
     "SipTo",
     "SipTransactionManager",
     "SipURL",

@@ -13,6 +13,7 @@ from synthetic.agents.siplib import (
     TRYING,
     SipHeader,
     SipRequest,
+    SipTMRetransmitO,
     SipTransactionManager,
     Timeout,
     UdpOptions,
@@ -232,6 +233,14 @@ class TransactionManager(SipTransactionManager):  # type: ignore[misc]  # sippy 
         if unanswered and status < 200 and t.method != "INVITE" and t.teA is None and on_udp:
             pause, t.tout = t.tout, T2
             t.teA = Timeout(self.timerA, pause, 1, t)
+
+    def transmitData(  # noqa: N802 - sippy's name
+        self, userv: Any, data: str, address: Any, cachesum: Any = None, lossemul: int = 0
+    ) -> None:
+        """Send, and remember an answer for when its request comes again; sippy would log it too."""
+        userv.send_to(data, address)
+        if cachesum is not None:
+            self.l1rcache[cachesum] = SipTMRetransmitO(userv, data, address)
 
     def transmitReq(self, t: Any, msg: Any, address: Any, *rest: Any) -> None:  # noqa: N802 - sippy's name
         """Send an ACK; that of a non-2xx with the Route of its INVITE, which sippy takes off."""

@@ -9,8 +9,8 @@ from benchmarks.probes import __main__ as benchmarks
 from benchmarks.probes import cpu
 from benchmarks.probes.cpu import LIMIT, Cost, Result
 
-CALL = Cost("call", {"pass": 200}, workers=LIMIT - 0.01, service=1.0)
-REGISTER = Cost("register", {"pass": 200}, workers=2 * LIMIT, service=1.0)
+CALL = Cost("call", {"pass": 200}, signalling=LIMIT - 0.01, workers=9.0, service=1.0)
+REGISTER = Cost("register", {"pass": 200}, signalling=2 * LIMIT, workers=20.0, service=1.0)
 RESULT = Result(
     rate=20,
     seconds=10,
@@ -29,7 +29,7 @@ def test_a_call_under_the_limit_passes_whatever_a_registration_takes() -> None:
 
 
 def test_a_call_at_the_limit_fails() -> None:
-    result = replace(RESULT, costs=[replace(CALL, workers=LIMIT), REGISTER])
+    result = replace(RESULT, costs=[replace(CALL, signalling=LIMIT), REGISTER])
     assert not result.passes
     assert "not under 6 ms" in cpu.as_text(result)
     assert cpu.as_text(result).endswith("verdict: FAIL")
@@ -51,7 +51,7 @@ def test_a_run_without_costs_fails() -> None:
 
 
 def test_json_has_the_costs_with_their_faults() -> None:
-    document = json.loads(cpu.as_json(replace(RESULT, costs=[replace(CALL, workers=7.0)])))
+    document = json.loads(cpu.as_json(replace(RESULT, costs=[replace(CALL, signalling=7.0)])))
     assert document["costs"][0]["faults"] == ["not under 6 ms"]
     assert (document["limit"], document["passes"]) == (LIMIT, False)
 
