@@ -1,6 +1,8 @@
 """dialtone check: validate a configuration and list every problem."""
 
 import shutil
+import sys
+import textwrap
 from pathlib import Path
 
 import click
@@ -25,14 +27,22 @@ def check(config: Path) -> int:
         click.echo(f"{error.source}: {count} problem{'s' if count > 1 else ''}", err=True)
         return Exit.FAILED
     for note in settings.notes:
-        click.echo(f"note: {note}")
+        _note(note)
     if any(probe.engine is Engine.SIPP for probe in settings.probes) and shutil.which("sipp") is None:
-        click.echo(
-            "note: there is no program sipp on PATH here; without it probes of engine sipp tell nothing"
-        )
+        _note("there is no program sipp on PATH here; without it probes of engine sipp tell nothing")
     flows = sum(len(probe.tenants) for probe in settings.probes)
     click.echo(
         f"{config}: good. Tenants: {len(settings.tree.domains)}, nodes: {len(settings.nodes)}, "
         f"probes: {len(settings.probes)} over {flows} tenant flows."
     )
     return Exit.OK
+
+
+def _note(text: str) -> None:
+    """Print a note: broken into lines for a person at a terminal, whole for a program."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
+    click.echo(
+        textwrap.fill(
+            f"note: {text}", width, subsequent_indent="      ", break_long_words=False, break_on_hyphens=False
+        )
+    )

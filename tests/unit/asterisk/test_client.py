@@ -22,7 +22,10 @@ REPLIES = {
     "CoreSettings": recorded("22.10.1", "CoreSettings"),
     "Getvar": getvar("-0500"),
 }
-SOON = 0.3
+SOON = 0.5
+"""A deadline that is waited for, in seconds."""
+PATIENT = 20.0
+"""One that is not."""
 
 
 @pytest.fixture
@@ -34,6 +37,14 @@ async def server() -> AsyncIterator[FakeAmi]:
 
 @pytest.fixture
 async def client(server: FakeAmi) -> AsyncIterator[AmiClient]:
+    """Return a client of it."""
+    made = AmiClient(server.endpoint, "dialtone", Secret("geheim"), deadline=PATIENT)
+    yield made
+    await made.aclose()
+
+
+@pytest.fixture
+async def hasty(server: FakeAmi) -> AsyncIterator[AmiClient]:
     """Return a client of it with a short deadline."""
     made = AmiClient(server.endpoint, "dialtone", Secret("geheim"), deadline=SOON)
     yield made
@@ -142,8 +153,14 @@ async def test_a_restart_between_two_polls_is_no_failure(server: FakeAmi, client
 )
 @pytest.mark.parametrize("action", ["banner", "Challenge", "Login", "CoreShowChannels"])
 async def test_a_server_that_misbehaves_is_a_failure_with_its_reason_and_the_next_poll_is_well(
-    server: FakeAmi, client: AmiClient, action: str, manner: ami.Manner, failure: CollectFailure
+    server: FakeAmi,
+    client: AmiClient,
+    hasty: AmiClient,
+    action: str,
+    manner: ami.Manner,
+    failure: CollectFailure,
 ) -> None:
+    client = hasty if manner is ami.silent else client
     server.manners[action] = manner
     with pytest.raises(CollectError) as caught:
         await client.channels()
@@ -223,7 +240,7 @@ async def test_nothing_listening_is_a_failure_to_connect() -> None:
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         endpoint = f"tcp://127.0.0.1:{held.getsockname()[1]}"
-        client = AmiClient(endpoint, "dialtone", Secret("geheim"), deadline=SOON)
+        client = AmiClient(endpoint, "dialtone", Secret("geheim"), deadline=PATIENT)
         with pytest.raises(CollectError) as caught:
             await client.status()
     assert caught.value.failure is CollectFailure.CONNECT
@@ -235,14 +252,14 @@ async def test_a_name_that_does_not_resolve_says_so(monkeypatch: pytest.MonkeyPa
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(asyncio, "open_connection", unresolved)
-    client = AmiClient("tcp://pbx.invalid:5038", "dialtone", Secret("geheim"), deadline=SOON)
+    client = AmiClient("tcp://pbx.invalid:5038", "dialtone", Secret("geheim"), deadline=PATIENT)
     with pytest.raises(CollectError) as caught:
         await client.status()
     assert caught.value.failure is CollectFailure.DNS
 
 
 async def test_a_user_name_with_a_line_break_sends_nothing_of_it(server: FakeAmi) -> None:
-    client = AmiClient(server.endpoint, "x\r\nAction: Originate", Secret("geheim"), deadline=SOON)
+    client = AmiClient(server.endpoint, "x\r\nAction: Originate", Secret("geheim"), deadline=PATIENT)
     with pytest.raises(CollectError, match="line break"):
         await client.status()
     assert set(server.names) <= {"Challenge"}

@@ -38,7 +38,7 @@ async def collector(
 ) -> AsyncIterator[AsteriskCollector]:
     """Return its collector."""
     node = Node(
-        "pbx1", NodeKind.ASTERISK, server.endpoint, username="dialtone", secret=Secret("geheim"), timeout=0.3
+        "pbx1", NodeKind.ASTERISK, server.endpoint, username="dialtone", secret=Secret("geheim"), timeout=1.0
     )
     made = AsteriskCollector(node, tenants, clock)
     yield made
