@@ -1,52 +1,71 @@
-"""OpenSIPS's management interface over HTTP JSON-RPC (module mi_http, OpenSIPS 3.x and 4.x).
+"""OpenSIPS's management interface (MI), over whatever transport a server offers.
 
-The server has one process for MI: a request that hangs makes every other one wait. So there is
+The server has one process for MI a transport: a request that hangs makes every other one wait. So there is
 one request in flight, a deadline on each, a cap on the reply, and a closed list of cheap commands.
 """
 
 import asyncio
-import itertools
-import json
-import os
-import socket
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Protocol, Self
+from urllib.parse import urlsplit
 
-import aiohttp
+from collectors.opensips.datagram import Datagrams
+from collectors.opensips.fifo import Fifo
+from collectors.opensips.http import JsonRpcOverHttp, MiJson
+from collectors.opensips.jsonrpc import MiRefused, Params
+from dialtone.model import CollectError, CollectFailure, Secret
 
-from dialtone.model import CollectError, CollectFailure
-
-READ_ONLY_COMMANDS: Final = frozenset({"get_statistics", "profile_get_values", "version"})
+READ_ONLY_COMMANDS: Final = frozenset(
+    {"get_statistics", "list_all_profiles", "profile_get_values", "version"}
+)
 """All that this client can send. Dumps (ul_dump, dlg_list, t_hash) are quadratic and block MI."""
 
-MAX_REPLY_BYTES: Final = 8 * 1024 * 1024
-MAX_REQUEST_BYTES: Final = 1024
-"""3.6 and 4.0 answer nothing useful to a longer body: ask for groups, not for names."""
+_NOT_FOUND: Final = 404
 
 
-@dataclass(frozen=True, slots=True)
-class MiRefused:
-    """The server understood and said no, as JSON-RPC error; `code` is its, 404 for what isn't there."""
+class Transport(Protocol):
+    """How a server is asked. Errors are CollectError: the vendor's and the library's exceptions end here.
 
-    code: int
-    message: str
+    A reply without a body is the result None; the caller sees to the deadline.
+    """
+
+    async def ask(self, command: str, params: Params) -> object | MiRefused:
+        """Return a command's result, or how it was refused."""
+
+    async def aclose(self) -> None:
+        """Let go of what is open; a later command opens it anew."""
+
+
+def transport_of(endpoint: str, username: str | None = None, password: Secret | None = None) -> Transport:
+    """Return the transport of an MI address.
+
+    http(s)://…/json is mi_json of 1.11 to 2.4, every other path JSON-RPC; udp://HOST:PORT and unix:///PATH
+    are mi_datagram, fifo:///PATH is mi_fifo, each of 3.x and 4.x.
+    """
+    url = urlsplit(endpoint)
+    if url.scheme in ("udp", "unix"):
+        return Datagrams(endpoint)
+    if url.scheme == "fifo":
+        return Fifo(endpoint)
+    if url.path.rstrip("/").endswith("/json"):
+        return MiJson(endpoint, username, password)
+    return JsonRpcOverHttp(endpoint, username, password)
 
 
 class MiClient:
-    """Sends read-only commands to one server, one at a time.
+    """Sends read-only commands to one server, one at a time; for its address see transport_of.
 
-    `deadline` is seconds for one command with its retry. Errors are CollectError: the vendor's and
-    the library's exceptions end here.
+    `deadline` is seconds for one command.
     """
 
-    def __init__(self, url: str, *, deadline: float) -> None:
-        self._url = url
+    def __init__(
+        self, endpoint: str, *, deadline: float, username: str | None = None, password: Secret | None = None
+    ) -> None:
+        self._transport = transport_of(endpoint, username, password)
+        self._where = endpoint
         self._deadline = deadline
-        self._ids = itertools.count(1)
         self._turn = asyncio.Lock()
-        self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -58,119 +77,42 @@ class MiClient:
 
     async def aclose(self) -> None:
         """Close the connection; a later command opens a new one."""
-        # Let go before closing: a deadline may cut the closing short, and a closed session serves nobody.
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        await self._transport.aclose()
 
-    async def statistics(self, groups: Sequence[str]) -> object:
-        """Return get_statistics of these groups; one that the server lacks is left out by it."""
-        return self._ok(await self._command("get_statistics", {"statistics": [f"{g}:" for g in groups]}))
+    async def statistics(self, groups: Sequence[str]) -> object | MiRefused:
+        """Return get_statistics of these groups, or how it was refused.
+
+        From 3.x on a server leaves out a group that it lacks; older ones refuse all of them for it (404).
+        """
+        reply = await self._command("get_statistics", {"statistics": [f"{group}:" for group in groups]})
+        return MiRefused(_NOT_FOUND, "nothing of that name") if reply is None else reply
 
     async def profile_values(self, profile: str) -> object | MiRefused:
-        """Return the values of a dialog profile with their live dialogs, or how it was refused."""
+        """Return the values of a dialog profile with their live dialogs, or how it was refused.
+
+        None, a reply without a body, is a profile without a dialog; on 1.11 also one that there is not.
+        """
         return await self._command("profile_get_values", {"profile": profile})
+
+    async def profiles(self) -> object | MiRefused:
+        """Return the names of the dialog profiles, each with whether it has values (older servers: "1")."""
+        return await self._command("list_all_profiles", {})
 
     async def version(self) -> object:
         """Return the reply to version: {"Server": text}."""
-        return self._ok(await self._command("version", {}))
-
-    @staticmethod
-    def _ok(reply: object | MiRefused) -> object:
+        reply = await self._command("version", {})
         if isinstance(reply, MiRefused):
             raise CollectError(CollectFailure.SERVER, f"MI error {reply.code}: {reply.message}")
         return reply
 
-    async def _command(self, command: str, params: Mapping[str, object]) -> object | MiRefused:
+    async def _command(self, command: str, params: Params) -> object | MiRefused:
         if command not in READ_ONLY_COMMANDS:
             raise ValueError(f"{command!r} is not on the list of read-only commands")
-        # A request without id, or one whose method is no string, is what crashes servers: see the
-        # contract test. Both are constants of this one line.
-        number = next(self._ids)
-        body = json.dumps({"jsonrpc": "2.0", "id": number, "method": command, "params": params}).encode()
-        if len(body) > MAX_REQUEST_BYTES:
-            raise ValueError(f"an MI request has at most {MAX_REQUEST_BYTES} bytes, this one {len(body)}")
         try:
             async with asyncio.timeout(self._deadline), self._turn:
-                try:
-                    raw = await self._post(body)
-                except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-                    if isinstance(error, aiohttp.ClientConnectorError):
-                        raise
-                    raw = await self._post(body)  # the one retry: the kept connection had died
+                return await self._transport.ask(command, params)
         except TimeoutError:
             await self.aclose()
             raise CollectError(
-                CollectFailure.TIMEOUT, f"no reply to {command} from {self._url} in {self._deadline:g} s"
+                CollectFailure.TIMEOUT, f"no reply to {command} from {self._where} in {self._deadline:g} s"
             ) from None
-        except aiohttp.ClientError as error:
-            await self.aclose()
-            raise _translated(error, self._url) from error
-        return _reply(raw, number)
-
-    async def _post(self, body: bytes) -> bytes:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=1), cookie_jar=aiohttp.DummyCookieJar()
-            )
-        async with self._session.post(
-            self._url,
-            data=body,
-            headers={"Content-Type": "application/json"},
-            allow_redirects=False,
-        ) as response:
-            # Status before body: OpenSIPS never ends the chunked body of a 202, 405 and some 400/500.
-            if response.status != 200:
-                response.close()
-                raise CollectError(*_http_refusal(response.status, self._url))
-            raw = bytearray()
-            async for chunk in response.content.iter_chunked(65536):
-                raw += chunk
-                if len(raw) > MAX_REPLY_BYTES:
-                    response.close()
-                    raise CollectError(
-                        CollectFailure.TOO_LARGE, f"the reply is over {MAX_REPLY_BYTES // 1024 // 1024} MiB"
-                    )
-            return bytes(raw)
-
-
-def _http_refusal(status: int, url: str) -> tuple[CollectFailure, str]:
-    if status in (401, 403):
-        return CollectFailure.AUTH, f"{url} answered HTTP {status}: credentials refused"
-    hint = " (is the path right? mi_http serves /mi)" if status in (400, 404, 405) else ""
-    return CollectFailure.SERVER, f"{url} answered HTTP {status}{hint}"
-
-
-def _translated(error: aiohttp.ClientError, url: str) -> CollectError:
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return CollectError(CollectFailure.DNS, f"the host name of {url} does not resolve")
-    if isinstance(error, aiohttp.ClientSSLError):
-        return CollectError(CollectFailure.TLS, f"{url}: {error}")
-    if isinstance(error, aiohttp.ClientConnectorError):
-        if isinstance(error.os_error, socket.gaierror):
-            return CollectError(CollectFailure.DNS, f"the host name of {url} does not resolve")
-        return CollectError(CollectFailure.CONNECT, f"can't connect to {url}: {_why(error.os_error)}")
-    if isinstance(error, aiohttp.ClientOSError | aiohttp.ServerDisconnectedError):
-        return CollectError(CollectFailure.CONNECT, f"{url} closed the connection without a reply")
-    return CollectError(CollectFailure.PROTOCOL, f"{url} does not speak HTTP: {type(error).__name__}")
-
-
-def _why(error: OSError) -> str:
-    """Return the system's words; asyncio's own repeat the address instead."""
-    return os.strerror(error.errno) if error.errno else "no connection"
-
-
-def _reply(raw: bytes, number: int) -> object | MiRefused:
-    try:
-        reply = json.loads(raw)
-    except (ValueError, RecursionError):
-        raise CollectError(CollectFailure.PROTOCOL, "the reply is no JSON") from None
-    if not isinstance(reply, dict) or reply.get("id") != number:
-        raise CollectError(CollectFailure.PROTOCOL, "the reply is no JSON-RPC answer to this request")
-    if isinstance(error := reply.get("error"), dict):
-        code, message = error.get("code"), error.get("message")
-        return MiRefused(code if isinstance(code, int) else 0, str(message)[:200])
-    if "result" not in reply:
-        raise CollectError(CollectFailure.PROTOCOL, "the reply has neither result nor error")
-    result: object = reply["result"]
-    return result

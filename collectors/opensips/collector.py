@@ -1,14 +1,17 @@
 """Reads one OpenSIPS: asks, parses, publishes."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import structlog
 
-from collectors.opensips.client import MiClient, MiRefused
+from collectors.opensips.client import MiClient
+from collectors.opensips.jsonrpc import MiRefused
 from collectors.opensips.metrics import GROUPS, samples
 from collectors.opensips.parse import (
     OpensipsSnapshot,
     parse_profile_values,
+    parse_profiles,
     parse_statistics,
     parse_version,
 )
@@ -20,7 +23,10 @@ _log = structlog.get_logger(__name__)
 DEFAULT_PROFILE: Final = "tenant"
 """The dialog profile that carries the tenant's domain: set_dlg_profile("tenant", "$fd")."""
 
-_NO_SUCH_PROFILE: Final = 404
+_NOT_FOUND: Final = 404
+_NO_SUCH_METHOD: Final = -32601
+_UNKNOWN_COMMAND: Final = 500
+"""What 2.4 says of a command of no module that is loaded."""
 
 
 class OpensipsCollector:
@@ -31,19 +37,25 @@ class OpensipsCollector:
         self._tenants = tenants
         self._clock = clock
         self._profile = node.options.get("profile", DEFAULT_PROFILE)
-        self._client = MiClient(node.endpoint, deadline=node.timeout)
+        self._client = MiClient(
+            node.endpoint, deadline=node.timeout, username=node.username, password=node.secret
+        )
         self._version: str | None = None
         self._uptime = 0.0
+        self._groups: Sequence[str] = GROUPS
         self._profile_missing = False
 
     async def collect(self) -> Reading:
         """Poll once: statistics by group, live calls by tenant; the version anew after a restart."""
-        statistics = parse_statistics(await self._client.statistics(GROUPS))
-        calls = await self._calls()
+        statistics = await self._statistics()
         uptime = statistics.get("core:timestamp", 0.0)
         if self._version is None or uptime < self._uptime:
+            if self._groups != GROUPS and self._version is not None:  # it may have other modules now
+                self._groups = GROUPS
+                statistics = await self._statistics()
             self._version = parse_version(await self._client.version())
         self._uptime = uptime
+        calls = await self._calls()
         snapshot = OpensipsSnapshot(self._version, statistics, calls)
         info = {"version": snapshot.version}
         if calls is None:
@@ -53,19 +65,52 @@ class OpensipsCollector:
             )
         return Reading(samples(self._node.name, snapshot, self._tenants, self._clock.now()), info)
 
+    async def _statistics(self) -> dict[str, float]:
+        """Return the statistics of the groups that the server has.
+
+        Before 3.x it refuses all for one that it lacks: then each is asked for once, to know which there are.
+        """
+        reply = await self._client.statistics(self._groups)
+        if not isinstance(reply, MiRefused):
+            return parse_statistics(reply)
+        if reply.code != _NOT_FOUND:
+            raise _error(reply)
+        found: dict[str, float] = {}
+        there: list[str] = []
+        for group in GROUPS:
+            alone = await self._client.statistics([group])
+            if not isinstance(alone, MiRefused):
+                there.append(group)
+                found |= parse_statistics(alone)
+        if not there:
+            raise _error(reply)
+        self._groups = there
+        return found
+
     async def _calls(self) -> dict[str, int] | None:
         reply = await self._client.profile_values(self._profile)
+        if reply is None and await self._lacks_profile():
+            reply = MiRefused(_NOT_FOUND, "no such profile")
         if not isinstance(reply, MiRefused):
             self._profile_missing = False
-            return parse_profile_values(reply)
-        # 404: no such profile; -32601: no dialog module at all. The rest of the server is still read.
-        if reply.code not in (_NO_SUCH_PROFILE, -32601):
-            raise CollectError(CollectFailure.SERVER, f"MI error {reply.code}: {reply.message}")
+            return {} if reply is None else parse_profile_values(reply)
+        # No such profile, or no dialog module at all: the rest of the server is still read.
+        if reply.code not in (_NOT_FOUND, _NO_SUCH_METHOD, _UNKNOWN_COMMAND):
+            raise _error(reply)
         if not self._profile_missing:
             _log.warning("opensips.no-tenant-profile", node=self._node.name, profile=self._profile)
         self._profile_missing = True
         return None
 
+    async def _lacks_profile(self) -> bool:
+        """Whether the profile that had nothing to tell is one that there is not: 1.11 says neither."""
+        reply = await self._client.profiles()
+        return isinstance(reply, MiRefused) or self._profile not in parse_profiles(reply)
+
     async def aclose(self) -> None:
         """Close the MI connection."""
         await self._client.aclose()
+
+
+def _error(refused: MiRefused) -> CollectError:
+    return CollectError(CollectFailure.SERVER, f"MI error {refused.code}: {refused.message}")

@@ -1,4 +1,4 @@
-"""MI replies into one frozen snapshot; pure, tested on recordings of 3.6 and 4.0."""
+"""MI replies into one frozen snapshot; pure, tested on recordings of 1.11, 2.4, 3.6 and 4.0."""
 
 import math
 import re
@@ -11,6 +11,8 @@ from dialtone.model import CollectError, CollectFailure
 _VERSION: Final = re.compile(r"\d+\.\d+(\.\d+)?[^\s)]*")
 _UNDERFLOW: Final = 2**63
 _MAX_NAME: Final = 256
+_VALUELESS: Final = "WITHOUT VALUE"
+"""What 1.11 and 2.4 write for a profile that has no values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +56,32 @@ def _number(raw: object) -> float | None:
 def parse_profile_values(result: object) -> dict[str, int]:
     """Return live dialogs by value; the value None (a profile without values) counts under "".
 
-    Raises CollectError where the reply is no list of value and count.
+    3.x and 4.x send a list of value and count; mi_json of 1.11 and 2.4 {"value": [{"value": text,
+    "attributes": {"count": text}}, ...]}. Raises CollectError for anything else.
     """
     calls: dict[str, int] = {}
+    if isinstance(result, dict):
+        result = result.get("value")
     if not isinstance(result, list):
         raise CollectError(CollectFailure.PROTOCOL, "profile_get_values: the result is no list")
     for row in result:
-        if not isinstance(row, dict) or (count := _number(row.get("count"))) is None:
+        attributes = row.get("attributes", row) if isinstance(row, dict) else None
+        if not isinstance(attributes, dict) or (count := _number(attributes.get("count"))) is None:
             raise CollectError(CollectFailure.PROTOCOL, "profile_get_values: a row has no count")
         value = row.get("value")
-        key = value if isinstance(value, str) else ""
+        key = value if isinstance(value, str) and value != _VALUELESS else ""
         calls[key] = calls.get(key, 0) + int(count)
     return calls
+
+
+def parse_profiles(result: object) -> frozenset[str]:
+    """Return the names of the dialog profiles, of list_all_profiles as mi_json of 1.11 and 2.4 has it.
+
+    Raises CollectError where the reply is no object.
+    """
+    if not isinstance(result, dict):
+        raise CollectError(CollectFailure.PROTOCOL, "list_all_profiles: the result is no object")
+    return frozenset(map(str, result))
 
 
 def parse_version(result: object) -> str:

@@ -25,6 +25,9 @@ TENANT: Final = "{tenant}"
 """What stands in a target for the domain of the tenant that is probed."""
 _URL_MAX: Final = 2000
 """The keys of webhook addresses alone are some 200 characters long."""
+_PATH_MAX: Final = 107
+"""Bytes that the path of a UNIX socket may have (unix(7))."""
+_REPLIES: Final = re.compile(r"replies=/[^?&=]{0,200}")
 _MOVE_IT: Final = "holds a password; take it out and write `password: {file: PATH}` or `{env: NAME}`"
 _DROP_IT: Final = "holds a password, which is not supported here; take it out"
 
@@ -71,6 +74,38 @@ def http_url(raw: object) -> str:
     if url.query or url.fragment:
         raise ValueError("must end with the path; take the ? and # parts out")
     return url.geturl()
+
+
+def mi_url(raw: object) -> str:
+    """Return where an OpenSIPS is asked: http(s)://HOST:PORT/PATH, udp://HOST:PORT, unix:///PATH, fifo:///PATH.
+
+    After a FIFO's path `?replies=/FOLDER` may follow: mi_fifo's reply_dir, where that is not /tmp.
+    """
+    found = text(raw, most=_URL_MAX)
+    scheme = found.partition("://")[0].lower()
+    if scheme in ("unix", "fifo"):
+        return _file_url(found, scheme)
+    if scheme == "udp":
+        url = _url(raw, ("udp",), "udp://HOST:PORT")
+        if url.port is None:
+            raise ValueError("names no port; write udp://HOST:PORT")
+        return _server(url, url.port)
+    if scheme not in ("http", "https"):
+        raise ValueError(
+            "must start with http://, https://, udp://, unix:// or fifo://; write http://HOST:PORT/mi"
+        )
+    return http_url(raw)
+
+
+def _file_url(found: str, scheme: str) -> str:
+    url = urlsplit(found)
+    if url.netloc or not url.path.startswith("/") or url.path.endswith("/") or url.fragment:
+        raise ValueError(f"must name a file by its whole path; write {scheme}:///PATH, with three slashes")
+    if len(url.path.encode()) > _PATH_MAX:
+        raise ValueError(f"its path is over {_PATH_MAX} bytes")
+    if url.query and not (scheme == "fifo" and _REPLIES.fullmatch(url.query)):
+        raise ValueError("after ? may only stand replies=/FOLDER, after a fifo; take the rest out")
+    return found
 
 
 def webhook_url(raw: object) -> str:

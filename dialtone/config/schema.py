@@ -87,9 +87,9 @@ class NodeEntry(Entry):
 
 
 class OpensipsEntry(NodeEntry):
-    """A node of kind opensips: its management interface over HTTP (mi_http)."""
+    """A node of kind opensips: its management interface (MI)."""
 
-    mi: Annotated[str, PlainValidator(addresses.http_url), Field(examples=["http://127.0.0.1:8888/mi"])]
+    mi: Annotated[str, PlainValidator(addresses.mi_url), Field(examples=["http://127.0.0.1:8888/mi"])]
     profile: Annotated[str, PlainValidator(values.profile)] = "tenant"
 
 

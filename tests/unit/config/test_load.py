@@ -234,11 +234,15 @@ def test_every_problem_has_its_file_line_and_path(folder: Path) -> None:
         load(path, environ={})
     assert caught.value.problems == (
         Problem("nodes[0].name", 4, "is missing; write for example `name: sip1`"),
-        Problem("nodes[0].mi", 4, "must start with http:// or https://; write http://HOST:PORT/PATH"),
+        Problem(
+            "nodes[0].mi",
+            4,
+            "must start with http://, https://, udp://, unix:// or fifo://; write http://HOST:PORT/mi",
+        ),
     )
     assert str(caught.value).splitlines() == [
         f"{path}:4: nodes[0].name: is missing; write for example `name: sip1`",
-        f"{path}:4: nodes[0].mi: must start with http:// or https://; write http://HOST:PORT/PATH",
+        f"{path}:4: nodes[0].mi: must start with http://, https://, udp://, unix:// or fifo://; write http://HOST:PORT/mi",
     ]
 
 

@@ -7,7 +7,8 @@ import aiohttp
 import pytest
 
 from collectors.opensips import OpensipsCollector
-from collectors.opensips.client import MAX_REPLY_BYTES, READ_ONLY_COMMANDS, MiClient, MiRefused
+from collectors.opensips.client import READ_ONLY_COMMANDS, MiClient
+from collectors.opensips.jsonrpc import MAX_REPLY_BYTES, MiRefused
 from dialtone.model import CollectError, CollectFailure, Node, NodeKind
 from tests.fakes.clock import FakeClock
 from tests.fakes.mi import Answer, FakeMi, http
@@ -29,8 +30,8 @@ async def test_a_poll_reads_statistics_and_calls_of_every_recorded_version(
     asked = [json.loads(body)["method"] for body in server.requests]
     assert asked == [
         "get_statistics",
-        "profile_get_values",
         "version",
+        "profile_get_values",
         "get_statistics",
         "profile_get_values",
     ]

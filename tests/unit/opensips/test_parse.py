@@ -10,6 +10,7 @@ from collectors.opensips.metrics import METRICS, samples
 from collectors.opensips.parse import (
     OpensipsSnapshot,
     parse_profile_values,
+    parse_profiles,
     parse_statistics,
     parse_version,
 )
@@ -126,3 +127,20 @@ def test_a_script_without_the_profile_shows_no_tenant_figure_at_all(
 
 def test_the_metric_table_keeps_the_conventions() -> None:
     assert len(Catalog(METRICS)) == len(METRICS)
+
+
+@pytest.mark.parametrize("version", ["1.11", "2.4"])
+def test_an_old_servers_replies_are_read_as_a_new_ones(version: str) -> None:
+    def read(name: str) -> object:
+        return json.loads(recorded(version, name))
+
+    statistics = parse_statistics(read("live-get_statistics-all"))
+    assert (statistics["dialog:active_dialogs"], statistics["usrloc:location-contacts"]) == (6, 6)
+    assert parse_profile_values(read("live-profile_get_values-tenant")) == {
+        "globex.modulis.example.net": 1,
+        "acme.ntek.example.net": 3,
+        "bd.ntek.example.net": 2,
+    }
+    assert parse_profile_values(read("live-profile_get_values-allcalls")) == {"": 6}
+    assert parse_profiles(read("live-list_all_profiles")) >= {"tenant", "trunk", "allcalls"}
+    assert parse_version(read("live-version")).startswith(version)
