@@ -17,7 +17,15 @@ from collectors.opensips.jsonrpc import MiRefused, Params
 from dialtone.model import CollectError, CollectFailure, Secret
 
 READ_ONLY_COMMANDS: Final = frozenset(
-    {"get_statistics", "list_all_profiles", "profile_get_values", "version"}
+    {
+        "dr_gw_status",
+        "ds_list",
+        "get_statistics",
+        "lb_list",
+        "list_all_profiles",
+        "profile_get_values",
+        "version",
+    }
 )
 """All that this client can send. Dumps (ul_dump, dlg_list, t_hash) are quadratic and block MI."""
 
@@ -97,6 +105,10 @@ class MiClient:
     async def profiles(self) -> object | MiRefused:
         """Return the names of the dialog profiles, each with whether it has values (older servers: "1")."""
         return await self._command("list_all_profiles", {})
+
+    async def listed(self, command: str) -> object | MiRefused:
+        """Return what lb_list, ds_list or dr_gw_status lists, None for nothing, or how it was refused."""
+        return await self._command(command, {})
 
     async def version(self) -> object:
         """Return the reply to version: {"Server": text}."""

@@ -6,6 +6,12 @@ from typing import Final
 import structlog
 
 from collectors.opensips.client import MiClient
+from collectors.opensips.destinations import (
+    Destination,
+    parse_dispatcher,
+    parse_gateways,
+    parse_load_balancer,
+)
 from collectors.opensips.jsonrpc import MiRefused
 from collectors.opensips.metrics import GROUPS, samples
 from collectors.opensips.parse import (
@@ -22,6 +28,13 @@ _log = structlog.get_logger(__name__)
 
 DEFAULT_PROFILE: Final = "tenant"
 """The dialog profile that carries the tenant's domain: set_dlg_profile("tenant", "$fd")."""
+
+_LISTS: Final = {
+    "lb_list": parse_load_balancer,
+    "ds_list": parse_dispatcher,
+    "dr_gw_status": parse_gateways,
+}
+"""What lists the destinations of load_balancer, dispatcher and drouting."""
 
 _NOT_FOUND: Final = 404
 _NO_SUCH_METHOD: Final = -32601
@@ -43,6 +56,7 @@ class OpensipsCollector:
         self._version: str | None = None
         self._uptime = 0.0
         self._groups: Sequence[str] = GROUPS
+        self._lists = dict(_LISTS)
         self._profile_missing = False
 
     async def collect(self) -> Reading:
@@ -50,14 +64,18 @@ class OpensipsCollector:
         statistics = await self._statistics()
         uptime = statistics.get("core:timestamp", 0.0)
         if self._version is None or uptime < self._uptime:
+            self._lists = dict(_LISTS)
             if self._groups != GROUPS and self._version is not None:  # it may have other modules now
                 self._groups = GROUPS
                 statistics = await self._statistics()
             self._version = parse_version(await self._client.version())
         self._uptime = uptime
         calls = await self._calls()
-        snapshot = OpensipsSnapshot(self._version, statistics, calls)
+        destinations, trouble = await self._destinations()
+        snapshot = OpensipsSnapshot(self._version, statistics, calls, destinations)
         info = {"version": snapshot.version}
+        if trouble:
+            info["destinations"] = trouble
         if calls is None:
             info["tenants"] = (
                 f"the script sets no dialog profile {self._profile!r}: calls per tenant are not known; "
@@ -86,6 +104,24 @@ class OpensipsCollector:
             raise _error(reply)
         self._groups = there
         return found
+
+    async def _destinations(self) -> tuple[tuple[Destination, ...], str]:
+        """Return the destinations of the modules that the server has, and what of them could not be read.
+
+        A module that it lacks is not asked for again before its restart.
+        """
+        found: list[Destination] = []
+        trouble = ""
+        for command, parse in list(self._lists.items()):
+            reply = await self._client.listed(command)
+            if isinstance(reply, MiRefused):
+                del self._lists[command]
+                continue
+            try:
+                found += parse(reply)
+            except CollectError as error:
+                trouble = error.detail
+        return tuple(found), trouble
 
     async def _calls(self) -> dict[str, int] | None:
         reply = await self._client.profile_values(self._profile)

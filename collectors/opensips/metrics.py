@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from collectors.opensips.destinations import State
 from collectors.opensips.parse import OpensipsSnapshot
 from dialtone.model import UNKNOWN_TENANT, Kind, MetricDef, MetricScope, Sample
 from dialtone.ports import TenantLookup
@@ -60,6 +61,20 @@ _SL_REPLIES = _counter("sl_replies", "Stateless replies sent, by class", "class"
 _SL_SENT = _counter("sl_sent_replies", "Stateless replies sent")
 _SL_ERRORS = _counter("sl_sent_error_replies", "Stateless replies sent by sl_reply_error()")
 _SL_ACKS = _counter("sl_received_acks", "ACKs absorbed for stateless replies")
+_WHERE: Final = ("module", "group", "destination")
+_UP = _gauge("destination_up", "1 where calls are sent to a destination, 0 where they are not", *_WHERE)
+_STATE = _gauge("destination_state", "1 for the state of a destination, 0 for the others", *_WHERE, "state")
+_HITS = _counter(
+    "dispatcher_first_hits", "Times that the dispatcher chose a destination first", "group", "destination"
+)
+_BALANCED = _gauge(
+    "load_balancer_calls", "Calls now on a resource of a destination", "group", "destination", "resource"
+)
+_CAPACITY = _gauge(
+    "load_balancer_capacity_calls",
+    "Calls that a resource of a destination may have",
+    *("group", "destination", "resource"),
+)
 TENANT_DIALOGS: Final = MetricDef(
     "opensips_tenant_dialogs",
     Kind.GAUGE,
@@ -128,13 +143,21 @@ _TABLE: Final = (
     _row("sl:received_ACKs", _SL_ACKS),
 )
 
-METRICS: Final = (*dict.fromkeys(row.metric for row in _TABLE), TENANT_DIALOGS)
+METRICS: Final = (
+    *dict.fromkeys(row.metric for row in _TABLE),
+    *(_UP, _STATE, _HITS, _BALANCED, _CAPACITY),
+    TENANT_DIALOGS,
+)
 """Every metric of this collector, for the catalogue."""
 
 
 def samples(node: str, snapshot: OpensipsSnapshot, tenants: TenantLookup, at: datetime) -> tuple[Sample, ...]:
     """Return the samples of one snapshot. Statistics that the table doesn't know are left out."""
-    return (*_statistics(node, snapshot, at), *_tenant_calls(node, snapshot, tenants, at))
+    return (
+        *_statistics(node, snapshot, at),
+        *_destinations(node, snapshot, at),
+        *_tenant_calls(node, snapshot, tenants, at),
+    )
 
 
 def _statistics(node: str, snapshot: OpensipsSnapshot, at: datetime) -> Iterator[Sample]:
@@ -144,6 +167,20 @@ def _statistics(node: str, snapshot: OpensipsSnapshot, at: datetime) -> Iterator
                 labels = (match.expand(label) for label in row.labels)
                 yield row.metric.sample(node, *labels, value=value * row.scale, at=at)
                 break
+
+
+def _destinations(node: str, snapshot: OpensipsSnapshot, at: datetime) -> Iterator[Sample]:
+    for one in snapshot.destinations:
+        where = (one.module, one.group, one.name)
+        yield _UP.sample(node, *where, value=float(one.state is State.ACTIVE), at=at)
+        for state in State:
+            yield _STATE.sample(node, *where, state, value=float(one.state is state), at=at)
+        if one.hits is not None:
+            yield _HITS.sample(node, one.group, one.name, value=one.hits, at=at)
+        for load in one.loads:
+            resource = (one.group, one.name, load.resource)
+            yield _BALANCED.sample(node, *resource, value=load.now, at=at)
+            yield _CAPACITY.sample(node, *resource, value=load.most, at=at)
 
 
 def _tenant_calls(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from collectors.opensips.destinations import Destination
 from dialtone.model import CollectError, CollectFailure
 
 _VERSION: Final = re.compile(r"\d+\.\d+(\.\d+)?[^\s)]*")
@@ -19,12 +20,14 @@ _VALUELESS: Final = "WITHOUT VALUE"
 class OpensipsSnapshot:
     """One poll. `statistics` are by `group:name`; `calls` are live dialogs by the profile's value.
 
-    `calls` is None where the server's script has no such profile; absent is not zero.
+    `calls` is None where the server's script has no such profile; absent is not zero. `destinations` are
+    those of the modules that the server has.
     """
 
     version: str
     statistics: Mapping[str, float]
     calls: Mapping[str, int] | None
+    destinations: tuple[Destination, ...] = ()
 
 
 def parse_statistics(result: object) -> dict[str, float]:

@@ -8,12 +8,20 @@ from dataclasses import dataclass, field
 
 Answer = Callable[[dict[str, object]], bytes | None]
 """Turns a parsed request into the whole HTTP response; None keeps silent."""
+UNKNOWN = b'{"jsonrpc": "2.0", "error": {"code": -32601, "message": "Method not found"}}'
+"""What 3.x and 4.x say of a command of a module that is not loaded."""
 
 
 def http(body: bytes, status: str = "200 OK", *extra: str) -> bytes:
     """Return an HTTP response with that body."""
     head = [f"HTTP/1.1 {status}", "Content-Type: application/json", f"Content-Length: {len(body)}", *extra]
     return "\r\n".join(head).encode() + b"\r\n\r\n" + body
+
+
+def recorded_reply(replies: Mapping[str, bytes], request: dict[str, object]) -> bytes:
+    """Return the recorded reply to a request, with its id; the error of a command that the server lacks."""
+    recorded = replies.get(str(request["method"]), UNKNOWN)
+    return json.dumps(json.loads(recorded) | {"id": request["id"]}).encode()
 
 
 @dataclass
@@ -74,5 +82,4 @@ class FakeMi:
     def _answer(self, request: dict[str, object]) -> bytes | None:
         if self.misbehave is not None:
             return self.misbehave(request)
-        recorded = json.loads(self.replies[str(request["method"])])
-        return http(json.dumps(recorded | {"id": request["id"]}).encode())
+        return http(recorded_reply(self.replies, request))

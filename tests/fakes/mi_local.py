@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.fakes.mi import recorded_reply
+
 Misbehave = Callable[[dict[str, Any]], list[bytes]]
 """Turns a parsed request into what is sent for it."""
 
@@ -27,7 +29,7 @@ class _Fake:
         request = json.loads(body)
         if self.misbehave is not None:
             return self.misbehave(request)
-        return [json.dumps(json.loads(self.replies[request["method"]]) | {"id": request["id"]}).encode()]
+        return [recorded_reply(self.replies, request)]
 
 
 class FakeDatagrams(_Fake):

@@ -14,6 +14,8 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.mi import Answer, FakeMi, http
 from tests.unit.opensips.conftest import Tenants, recorded
 
+LISTS = ("lb_list", "ds_list", "dr_gw_status")
+
 
 def node(url: str, timeout: float = 2.0, **options: str) -> Node:
     return Node("sip1", NodeKind.OPENSIPS, url, timeout=timeout, options=options)
@@ -32,8 +34,10 @@ async def test_a_poll_reads_statistics_and_calls_of_every_recorded_version(
         "get_statistics",
         "version",
         "profile_get_values",
+        *LISTS,
         "get_statistics",
         "profile_get_values",
+        *LISTS,
     ]
     assert reading.info["version"][0] in "34"
     values = {(s.metric, *s.labels): s.value for s in reading.samples}

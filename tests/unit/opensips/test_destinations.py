@@ -1,0 +1,165 @@
+"""Where calls are sent, as servers of every generation list it."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collectors.opensips import OpensipsCollector
+from collectors.opensips.destinations import (
+    MOST,
+    Destination,
+    Load,
+    State,
+    parse_dispatcher,
+    parse_gateways,
+    parse_load_balancer,
+)
+from dialtone.model import CollectError, CollectFailure, Node, NodeKind, Reading
+from tests.fakes.clock import FakeClock
+from tests.fakes.mi import FakeMi
+from tests.unit.opensips.conftest import Tenants, recorded
+
+Parse = Callable[[object], tuple[Destination, ...]]
+ALL: tuple[Parse, ...] = (parse_load_balancer, parse_dispatcher, parse_gateways)
+PORTS = {"1.11": (5120, 5129), "2.4": (5250, 5259), "3.6.8": (5470, 5479), "4.0.1": (5410, 5419)}
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: (
+        st.lists(inner)
+        | st.dictionaries(
+            st.sampled_from(["Destinations", "Destination", "PARTITIONS", "SET", "URI", "Gateways", "ID"])
+            | st.sampled_from(["value", "attributes", "children", "Resources", "name", "SETS", "state"]),
+            inner,
+        )
+    ),
+    max_leaves=20,
+)
+
+
+def read(version: str, name: str, parse: Parse) -> tuple[Destination, ...]:
+    reply = json.loads(recorded(version, name))
+    return parse(reply["result"] if "jsonrpc" in reply else reply)
+
+
+@pytest.mark.parametrize("version", PORTS)
+@pytest.mark.parametrize(("state", "first"), [("live", State.ACTIVE), ("uasdown", State.DISABLED)])
+def test_the_load_balancers_destinations_have_their_calls_and_their_room(
+    version: str, state: str, first: State
+) -> None:
+    up, down = (f"sip:127.0.0.1:{port}" for port in PORTS[version])
+    assert read(version, f"{state}-lb_list", parse_load_balancer) == (
+        Destination("load_balancer", "1", up, first, (Load("calls", 6, 30000), Load("pstn", 0, 500))),
+        Destination("load_balancer", "1", down, State.DISABLED, (Load("calls", 0, 30000),)),
+    )
+
+
+@pytest.mark.parametrize("version", PORTS)
+@pytest.mark.parametrize(("state", "first"), [("live", State.ACTIVE), ("uasdown", State.PROBING)])
+def test_the_dispatchers_destinations_are_by_their_set(version: str, state: str, first: State) -> None:
+    up, down = (f"sip:127.0.0.1:{port}" for port in PORTS[version])
+    hits = None if version == "1.11" else 0
+    assert read(version, f"{state}-ds_list", parse_dispatcher) == (
+        Destination("dispatcher", "2", f"{up};transport=udp", first, hits=hits),
+        Destination("dispatcher", "1", up, first, hits=hits),
+        Destination("dispatcher", "1", down, State.PROBING, hits=hits),
+    )
+
+
+@pytest.mark.parametrize("version", ["2.4", "3.6.8", "4.0.1"])
+@pytest.mark.parametrize(("state", "first"), [("live", State.ACTIVE), ("uasdown", State.INACTIVE)])
+def test_gateways_are_known_by_their_id(version: str, state: str, first: State) -> None:
+    assert read(version, f"{state}-dr_gw_status", parse_gateways) == (
+        Destination("drouting", "", "gw1", first),
+        Destination("drouting", "", "gw2", State.INACTIVE),
+    )
+
+
+def test_a_set_of_another_partition_says_so() -> None:
+    row = {"URI": "sip:a", "state": "Active", "first_hit_counter": 7}
+    reply = {"PARTITIONS": [{"name": "pstn", "SETS": [{"id": 1, "Destinations": [row]}]}]}
+    assert parse_dispatcher(reply) == (Destination("dispatcher", "pstn/1", "sip:a", State.ACTIVE, hits=7),)
+
+
+def test_mi_json_writes_one_of_one_as_the_thing_itself() -> None:
+    gateway = {"value": "gw1", "attributes": {"State": "Disabled MI"}}
+    assert parse_gateways({"ID": gateway}) == (Destination("drouting", "", "gw1", State.DISABLED),)
+
+
+def test_a_state_that_nobody_knows_is_no_active_one() -> None:
+    assert parse_gateways({"Gateways": [{"ID": "gw1", "State": "Sleeping"}]})[0].state is State.OTHER
+
+
+@pytest.mark.parametrize("parse", ALL)
+@given(reply=JSON)
+def test_whatever_a_server_lists_is_read_or_refused(parse: Parse, reply: object) -> None:
+    try:
+        found = parse(reply)
+    except CollectError:
+        return
+    assert len({(one.group, one.name) for one in found}) == len(found)
+
+
+def test_a_list_without_end_is_cut_off() -> None:
+    rows = [{"ID": f"gw{number}", "State": "Active"} for number in range(MOST + 1)]
+    with pytest.raises(CollectError, match="over 5000") as caught:
+        parse_gateways({"Gateways": rows})
+    assert caught.value.failure is CollectFailure.TOO_LARGE
+
+
+async def polled(replies: dict[str, bytes], tenants: Tenants, clock: FakeClock, times: int = 1) -> Any:
+    """Return the last reading, and the commands that the server was asked."""
+    async with FakeMi(replies).running() as server:
+        node = Node("sip1", NodeKind.OPENSIPS, server.url, timeout=5.0)
+        collector = OpensipsCollector(node, tenants, clock)
+        for _ in range(times):
+            reading = await collector.collect()
+        await collector.aclose()
+    return reading, [json.loads(body)["method"] for body in server.requests]
+
+
+def values(reading: Reading, metric: str) -> dict[tuple[str, ...], float]:
+    return {sample.labels[1:]: sample.value for sample in reading.samples if sample.metric == metric}
+
+
+async def test_each_destination_is_published_with_its_state(
+    replies: dict[str, bytes], tenants: Tenants, clock: FakeClock
+) -> None:
+    reading, _ = await polled(replies, tenants, clock)
+    up = values(reading, "opensips_destination_up")
+    assert sorted(up.values()) == [0, 0, 0, 1, 1, 1, 1]
+    assert up["drouting", "", "gw1"] == 1
+    states = values(reading, "opensips_destination_state")
+    assert len(states) == len(up) * len(State)
+    assert sum(states.values()) == len(up)
+    assert states["drouting", "", "gw2", "inactive"] == 1
+    calls = values(reading, "opensips_load_balancer_calls")
+    room = values(reading, "opensips_load_balancer_capacity_calls")
+    assert sorted(calls.values()) == [0, 0, 6]
+    assert sorted(room.values()) == [500, 30000, 30000]
+    assert len(values(reading, "opensips_dispatcher_first_hits_total")) == 3
+
+
+async def test_a_module_that_the_server_lacks_is_not_asked_for_again(
+    replies: dict[str, bytes], tenants: Tenants, clock: FakeClock
+) -> None:
+    del replies["dr_gw_status"], replies["lb_list"]
+    reading, asked = await polled(replies, tenants, clock, 3)
+    assert (asked.count("dr_gw_status"), asked.count("lb_list"), asked.count("ds_list")) == (1, 1, 3)
+    assert {module for module, *_ in values(reading, "opensips_destination_up")} == {"dispatcher"}
+
+
+async def test_a_list_that_makes_no_sense_is_said_and_the_rest_is_read(
+    replies: dict[str, bytes], tenants: Tenants, clock: FakeClock
+) -> None:
+    replies["ds_list"] = b'{"jsonrpc": "2.0", "result": {"PARTITIONS": 7}}'
+    reading, _ = await polled(replies, tenants, clock)
+    assert reading.info["destinations"].startswith("ds_list: the result is no list of destinations")
+    assert {module for module, *_ in values(reading, "opensips_destination_up")} == {
+        "drouting",
+        "load_balancer",
+    }
+    assert values(reading, "opensips_tenant_dialogs")
