@@ -23,6 +23,7 @@ READ_ONLY_COMMANDS: Final = frozenset(
         "get_statistics",
         "lb_list",
         "list_all_profiles",
+        "list_statistics",
         "profile_get_values",
         "version",
     }
@@ -94,6 +95,10 @@ class MiClient:
         """
         reply = await self._command("get_statistics", {"statistics": [f"{group}:" for group in groups]})
         return MiRefused(_NOT_FOUND, "nothing of that name") if reply is None else reply
+
+    async def list_statistics(self) -> object | MiRefused:
+        """Return what statistics there are, and of which kind each is, or how it was refused."""
+        return await self._command("list_statistics", {})
 
     async def profile_values(self, profile: str) -> object | MiRefused:
         """Return the values of a dialog profile with their live dialogs, or how it was refused.

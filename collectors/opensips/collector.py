@@ -1,6 +1,5 @@
 """Reads one OpenSIPS: asks, parses, publishes."""
 
-from collections.abc import Sequence
 from typing import Final
 
 import structlog
@@ -13,14 +12,14 @@ from collectors.opensips.destinations import (
     parse_load_balancer,
 )
 from collectors.opensips.jsonrpc import MiRefused
-from collectors.opensips.metrics import GROUPS, samples
+from collectors.opensips.metrics import samples
 from collectors.opensips.parse import (
     OpensipsSnapshot,
     parse_profile_values,
     parse_profiles,
-    parse_statistics,
     parse_version,
 )
+from collectors.opensips.statistics import Statistics
 from dialtone.model import CollectError, CollectFailure, Node, Reading
 from dialtone.ports import Clock, TenantLookup
 
@@ -55,24 +54,24 @@ class OpensipsCollector:
         )
         self._version: str | None = None
         self._uptime = 0.0
-        self._groups: Sequence[str] = GROUPS
+        self._statistics = Statistics(self._client, clock)
         self._lists = dict(_LISTS)
         self._profile_missing = False
 
     async def collect(self) -> Reading:
         """Poll once: statistics by group, live calls by tenant; the version anew after a restart."""
-        statistics = await self._statistics()
+        statistics = await self._statistics.read()
         uptime = statistics.get("core:timestamp", 0.0)
         if self._version is None or uptime < self._uptime:
-            self._lists = dict(_LISTS)
-            if self._groups != GROUPS and self._version is not None:  # it may have other modules now
-                self._groups = GROUPS
-                statistics = await self._statistics()
+            if self._version is not None:  # it may have other modules now
+                self._lists = dict(_LISTS)
+                self._statistics.restarted()
+                statistics = await self._statistics.read()
             self._version = parse_version(await self._client.version())
         self._uptime = uptime
         calls = await self._calls()
         destinations, trouble = await self._destinations()
-        snapshot = OpensipsSnapshot(self._version, statistics, calls, destinations)
+        snapshot = OpensipsSnapshot(self._version, statistics, calls, destinations, self._statistics.kinds)
         info = {"version": snapshot.version}
         if trouble:
             info["destinations"] = trouble
@@ -82,28 +81,6 @@ class OpensipsCollector:
                 f'add profiles_with_value and set_dlg_profile("{self._profile}", "$fd")'
             )
         return Reading(samples(self._node.name, snapshot, self._tenants, self._clock.now()), info)
-
-    async def _statistics(self) -> dict[str, float]:
-        """Return the statistics of the groups that the server has.
-
-        Before 3.x it refuses all for one that it lacks: then each is asked for once, to know which there are.
-        """
-        reply = await self._client.statistics(self._groups)
-        if not isinstance(reply, MiRefused):
-            return parse_statistics(reply)
-        if reply.code != _NOT_FOUND:
-            raise _error(reply)
-        found: dict[str, float] = {}
-        there: list[str] = []
-        for group in GROUPS:
-            alone = await self._client.statistics([group])
-            if not isinstance(alone, MiRefused):
-                there.append(group)
-                found |= parse_statistics(alone)
-        if not there:
-            raise _error(reply)
-        self._groups = there
-        return found
 
     async def _destinations(self) -> tuple[tuple[Destination, ...], str]:
         """Return the destinations of the modules that the server has, and what of them could not be read.

@@ -7,15 +7,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
 from collectors.opensips.destinations import State
 from collectors.opensips.parse import OpensipsSnapshot
 from dialtone.model import UNKNOWN_TENANT, Kind, MetricDef, MetricScope, Sample
 from dialtone.ports import TenantLookup
-
-GROUPS: Final = ("core", "load", "shmem", "usrloc", "dialog", "tm", "sl")
-"""The statistics groups asked for in each poll."""
 
 
 def _counter(name: str, text: str, *labels: str) -> MetricDef:
@@ -61,6 +59,29 @@ _SL_REPLIES = _counter("sl_replies", "Stateless replies sent, by class", "class"
 _SL_SENT = _counter("sl_sent_replies", "Stateless replies sent")
 _SL_ERRORS = _counter("sl_sent_error_replies", "Stateless replies sent by sl_reply_error()")
 _SL_ACKS = _counter("sl_received_acks", "ACKs absorbed for stateless replies")
+_PKMEM = _gauge("pkmem_bytes", "Private memory of a process", "process", "kind", unit="bytes")
+_PK_FRAGMENTS = _gauge("pkmem_fragments", "Free fragments of a process's private memory", "process")
+_RPMEM = _gauge("rpmem_bytes", "Memory that outlives restarts", "kind", unit="bytes")
+_RP_FRAGMENTS = _gauge("rpmem_fragments", "Free fragments of the memory that outlives restarts")
+_WAITING = _gauge("net_waiting_bytes", "Bytes received and not read yet", "transport", unit="bytes")
+_REGISTRATIONS = _counter("registrar_registrations", "REGISTERs by what the registrar did", "result")
+_MAX_EXPIRES = _gauge(
+    "registrar_max_expires_seconds", "Longest life of a contact; 0: no limit", unit="seconds"
+)
+_DEFAULT_EXPIRES = _gauge(
+    "registrar_default_expires_seconds", "Life of a contact that asks for none", unit="seconds"
+)
+_MAX_CONTACTS = _gauge("registrar_max_contacts", "Contacts that an address may have; 0: no limit")
+_QUERIES = _counter("queries", "Queries of databases, DNS and caches", "backend")
+_SLOW_QUERIES = _counter("slow_queries", "Queries that took longer than the script allows", "backend")
+_NODES = _gauge("clusterer_nodes", "Nodes of the cluster, by state", "state")
+_OTHER = MetricDef(
+    "opensips_statistic_total",
+    Kind.COUNTER,
+    "Every statistic that grows and has no metric of its own",
+    ("node", "group", "name"),
+)
+_OTHER_GAUGE = _gauge("statistic", "Every other statistic that has no metric of its own", "group", "name")
 _WHERE: Final = ("module", "group", "destination")
 _UP = _gauge("destination_up", "1 where calls are sent to a destination, 0 where they are not", *_WHERE)
 _STATE = _gauge("destination_state", "1 for the state of a destination, 0 for the others", *_WHERE, "state")
@@ -74,6 +95,13 @@ _CAPACITY = _gauge(
     "load_balancer_capacity_calls",
     "Calls that a resource of a destination may have",
     *("group", "destination", "resource"),
+)
+TENANT_EVENTS: Final = MetricDef(
+    "opensips_tenant_events_total",
+    Kind.COUNTER,
+    'What the script counts of a tenant: update_stat("tenants:DOMAIN_EVENT")',
+    ("node", "tenant", "reseller", "event"),
+    MetricScope.TENANT,
 )
 TENANT_DIALOGS: Final = MetricDef(
     "opensips_tenant_dialogs",
@@ -141,32 +169,102 @@ _TABLE: Final = (
     _row("sl:sent_replies", _SL_SENT),
     _row("sl:sent_err_replies", _SL_ERRORS),
     _row("sl:received_ACKs", _SL_ACKS),
+    _row(r"pkmem:(\d{1,5})-(total|used|real_used|max_used|free)_size", _PKMEM, r"\1", r"\2"),
+    _row(r"pkmem:(\d{1,5})-fragments", _PK_FRAGMENTS, r"\1"),
+    _row("rpmem:rpm_(total|used|real_used|max_used|free)_size", _RPMEM, r"\1"),
+    _row("rpmem:rpm_fragments", _RP_FRAGMENTS),
+    _row("net:waiting_(udp|tcp|tls)", _WAITING, r"\1"),
+    _row("registrar:(accepted|rejected)_regs", _REGISTRATIONS, r"\1"),
+    _row("registrar:max_expires", _MAX_EXPIRES),
+    _row("registrar:default_expires?", _DEFAULT_EXPIRES),
+    _row("registrar:max_contacts", _MAX_CONTACTS),
+    _row("(sql|dns|cdb):(?:sql|dns|cdb)_total_queries", _QUERIES, r"\1"),
+    _row("(sql|dns|cdb):(?:sql|dns|cdb)_slow_queries", _SLOW_QUERIES, r"\1"),
+    _row("clusterer:clusterer_nodes", _NODES, "all"),
+    _row("clusterer:clusterer_nodes_(up|down)", _NODES, r"\1"),
 )
+_UNGROUPED: Final = "dynamic"
+"""The group of all statistics of scripts before 2.x."""
+_SCRIPTS: Final = ("tenants", _UNGROUPED)
+"""The groups in which a script counts for tenants."""
+_EVENT: Final = re.compile(r"[A-Za-z0-9_]{1,40}")
+_MOST_EVENTS: Final = 50
+"""Kinds of tenants' events that are told apart at a server."""
 
 METRICS: Final = (
     *dict.fromkeys(row.metric for row in _TABLE),
-    *(_UP, _STATE, _HITS, _BALANCED, _CAPACITY),
-    TENANT_DIALOGS,
+    *(_OTHER, _OTHER_GAUGE, _UP, _STATE, _HITS, _BALANCED, _CAPACITY),
+    *(TENANT_EVENTS, TENANT_DIALOGS),
 )
 """Every metric of this collector, for the catalogue."""
 
 
 def samples(node: str, snapshot: OpensipsSnapshot, tenants: TenantLookup, at: datetime) -> tuple[Sample, ...]:
-    """Return the samples of one snapshot. Statistics that the table doesn't know are left out."""
+    """Return the samples of one snapshot; each statistic is in one of them."""
     return (
-        *_statistics(node, snapshot, at),
+        *_statistics(node, snapshot, tenants, at),
         *_destinations(node, snapshot, at),
         *_tenant_calls(node, snapshot, tenants, at),
     )
 
 
-def _statistics(node: str, snapshot: OpensipsSnapshot, at: datetime) -> Iterator[Sample]:
+def _statistics(
+    node: str, snapshot: OpensipsSnapshot, tenants: TenantLookup, at: datetime
+) -> Iterator[Sample]:
+    events = _Events(tenants)
     for name, value in snapshot.statistics.items():
-        for row in _TABLE:
-            if match := row.pattern.fullmatch(name):
-                labels = (match.expand(label) for label in row.labels)
-                yield row.metric.sample(node, *labels, value=value * row.scale, at=at)
-                break
+        group, _, rest = name.partition(":")
+        counts = snapshot.kinds.get(name) is Kind.COUNTER
+        if group in _SCRIPTS:
+            if (counts or group == _UNGROUPED) and events.take(group, rest, value):
+                continue
+        elif (known := _known(name)) is not None:
+            metric, labels, scale = known
+            yield metric.sample(node, *labels, value=value * scale, at=at)
+            continue
+        yield (_OTHER if counts else _OTHER_GAUGE).sample(node, group, rest, value=value, at=at)
+    for event, value in events.sums.items():
+        yield TENANT_EVENTS.sample(node, *event, value=value, at=at)
+
+
+class _Events:
+    """What a script counts of tenants, `sums` by tenant, reseller and event."""
+
+    def __init__(self, tenants: TenantLookup) -> None:
+        self.sums: dict[tuple[str, str, str], float] = {}
+        self._tenants = tenants
+        self._owners: dict[str, tuple[str, str]] = {}
+        self._words: set[str] = set()
+
+    def take(self, group: str, name: str, value: float) -> bool:
+        """Count DOMAIN_EVENT in; False where it is none."""
+        host, _, word = name.partition("_")
+        if word not in self._words:
+            if len(self._words) >= _MOST_EVENTS or not _EVENT.fullmatch(word):
+                return False
+            self._words.add(word)
+        owner = self._owner(host)
+        if group == _UNGROUPED and owner[0] == UNKNOWN_TENANT:
+            return False
+        key = (*owner, word)
+        self.sums[key] = self.sums.get(key, 0.0) + value
+        return True
+
+    def _owner(self, host: str) -> tuple[str, str]:
+        if host not in self._owners:
+            found = self._tenants.match(host)
+            domain = found.domain if found else UNKNOWN_TENANT
+            self._owners[host] = domain, self._tenants.reseller(domain)
+        return self._owners[host]
+
+
+@lru_cache(4096)
+def _known(name: str) -> tuple[MetricDef, tuple[str, ...], float] | None:
+    """Return the metric of a statistic, its labels but the node's, and its scale; None where it has none."""
+    for row in _TABLE:
+        if match := row.pattern.fullmatch(name):
+            return row.metric, tuple(match.expand(label) for label in row.labels), row.scale
+    return None
 
 
 def _destinations(node: str, snapshot: OpensipsSnapshot, at: datetime) -> Iterator[Sample]:

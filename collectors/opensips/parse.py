@@ -3,11 +3,11 @@
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from collectors.opensips.destinations import Destination
-from dialtone.model import CollectError, CollectFailure
+from dialtone.model import CollectError, CollectFailure, Kind
 
 _VERSION: Final = re.compile(r"\d+\.\d+(\.\d+)?[^\s)]*")
 _UNDERFLOW: Final = 2**63
@@ -21,13 +21,14 @@ class OpensipsSnapshot:
     """One poll. `statistics` are by `group:name`; `calls` are live dialogs by the profile's value.
 
     `calls` is None where the server's script has no such profile; absent is not zero. `destinations` are
-    those of the modules that the server has.
+    those of the modules that the server has; `kinds` says which statistics are counters.
     """
 
     version: str
     statistics: Mapping[str, float]
     calls: Mapping[str, int] | None
     destinations: tuple[Destination, ...] = ()
+    kinds: Mapping[str, Kind] = field(default_factory=dict)
 
 
 def parse_statistics(result: object) -> dict[str, float]:
@@ -44,6 +45,20 @@ def parse_statistics(result: object) -> dict[str, float]:
         if value is not None and len(name) <= _MAX_NAME:
             values[name] = value
     return values
+
+
+def parse_kinds(result: object) -> dict[str, Kind]:
+    """Return whether each statistic of list_statistics, by `group:name`, is a counter or a gauge.
+
+    Raises CollectError where the reply is no object.
+    """
+    if not isinstance(result, dict):
+        raise CollectError(CollectFailure.PROTOCOL, "list_statistics: the result is no object")
+    return {
+        name: Kind.COUNTER if kind == "incremental" else Kind.GAUGE
+        for name, kind in result.items()
+        if len(name) <= _MAX_NAME
+    }
 
 
 def _number(raw: object) -> float | None:

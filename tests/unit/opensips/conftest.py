@@ -52,6 +52,7 @@ def replies(request: pytest.FixtureRequest) -> dict[str, bytes]:
         "get_statistics": recorded(request.param, "live-get_statistics-all"),
         "profile_get_values": recorded(request.param, "live-profile_get_values-tenant"),
         "version": recorded(request.param, "live-version"),
+        "list_statistics": recorded(request.param, "live-list_statistics"),
         "lb_list": recorded(request.param, "live-lb_list"),
         "ds_list": recorded(request.param, "live-ds_list"),
         "dr_gw_status": recorded(request.param, "live-dr_gw_status"),

@@ -31,6 +31,7 @@ async def test_a_poll_reads_statistics_and_calls_of_every_recorded_version(
         await collector.aclose()
     asked = [json.loads(body)["method"] for body in server.requests]
     assert asked == [
+        "list_statistics",
         "get_statistics",
         "version",
         "profile_get_values",

@@ -15,7 +15,7 @@ from collectors.opensips import OpensipsCollector
 from collectors.opensips.client import READ_ONLY_COMMANDS, MiClient
 from collectors.opensips.datagram import Datagrams
 from collectors.opensips.jsonrpc import MAX_REPLY_BYTES, MAX_REQUEST_BYTES, MiRefused
-from collectors.opensips.metrics import GROUPS
+from collectors.opensips.statistics import GROUPS
 from dialtone.model import CollectError, CollectFailure, Node, NodeKind, Reading, Secret
 from tests.fakes.clock import FakeClock
 from tests.fakes.mi import FakeMi
@@ -63,10 +63,16 @@ def old(version: str) -> dict[str, bytes]:
         "profile_get_values": recorded(version, "live-profile_get_values-tenant"),
         "list_all_profiles": recorded(version, "live-list_all_profiles"),
         "version": recorded(version, "live-version"),
+        "list_statistics": recorded(version, "live-list_statistics"),
         "lb_list": recorded(version, "live-lb_list"),
         "ds_list": recorded(version, "live-ds_list"),
         "dr_gw_status": recorded(version, "live-dr_gw_status"),
     }
+
+
+def groups_of(reply: bytes) -> list[str]:
+    """Return the groups of a recorded list of statistics, in its order."""
+    return list(dict.fromkeys(name.partition(":")[0] for name in json.loads(reply)))
 
 
 def replies_in(folder: Path) -> list[Path]:
@@ -94,7 +100,7 @@ async def test_no_request_over_any_transport_has_a_form_that_crashes_servers(
 ) -> None:
     async with serving(transport, replies, tmp_path) as server:
         await polled(server.url, tenants, clock)
-    assert len(server.requests) == 6
+    assert len(server.requests) == 7
     for body in server.requests:
         request = json.loads(body)
         assert isinstance(request, dict), "a batch crashes 3.4, 3.6 and 4.0 over FIFO"
@@ -262,23 +268,26 @@ async def test_an_old_server_is_read_by_mi_json(version: str, tenants: Tenants, 
     assert reading.info == {"version": {"1.11": "1.11.11-notls", "2.4": "2.4.11"}[version]}
     assert found["opensips_dialog_active", "sip1"] == 6
     assert found["opensips_tenant_dialogs", "sip1", "bd.ntek.example.net", "ntek.example.net"] == 2
-    asked = f"get_statistics?{','.join(f'{group}:' for group in GROUPS)}"
+    groups = GROUPS if version == "1.11" else groups_of(recorded(version, "live-list_statistics"))
+    asked = f"get_statistics?{','.join(f'{group}:' for group in groups)}"
     lists = ["lb_list", "ds_list", "dr_gw_status"]
     calls = "profile_get_values?tenant"
     there = lists if version == "2.4" else lists[:2]  # 1.11 has no dr_gw_status: it is not asked for again
-    assert server.requests == [asked, "version", calls, *lists, asked, calls, *there]
+    assert server.requests == ["list_statistics", asked, "version", calls, *lists, asked, calls, *there]
 
 
 @pytest.mark.parametrize("version", OLD)
 async def test_an_old_server_without_a_module_is_asked_for_the_groups_that_it_has(
     version: str, tenants: Tenants, clock: FakeClock
 ) -> None:
-    fake = FakeMiJson(old(version), lacking=frozenset({"usrloc", "sl"}), silent=version == "1.11")
+    replies = old(version) | {"list_statistics": recorded("1.11", "live-list_statistics")}
+    fake = FakeMiJson(replies, lacking=frozenset({"usrloc", "sl"}), silent=version == "1.11")
     async with fake.running() as server:
         await polled(server.url, tenants, clock, 2)
     statistics = [request for request in server.requests if request.startswith("get_statistics")]
     assert len(statistics) == 1 + len(GROUPS) + 1
-    assert statistics[-1] == "get_statistics?core:,load:,shmem:,dialog:,tm:"
+    left = [f"{group}:" for group in GROUPS if group not in ("usrloc", "sl")]
+    assert statistics[-1] == f"get_statistics?{','.join(left)}"
 
 
 @pytest.mark.parametrize("version", OLD)

@@ -1,0 +1,187 @@
+"""All statistics of a server, each once, and as what it is."""
+
+import json
+from collections.abc import Mapping
+
+import pytest
+
+from collectors.opensips import OpensipsCollector
+from collectors.opensips.jsonrpc import MAX_REQUEST_BYTES
+from collectors.opensips.metrics import METRICS
+from collectors.opensips.statistics import LIST_AGAIN, LIST_SOON
+from dialtone.model import Kind, Node, NodeKind, Reading
+from tests.fakes.clock import FakeClock
+from tests.fakes.mi import FakeMi
+from tests.unit.opensips.conftest import Tenants
+
+KINDS = {metric.name: metric.kind for metric in METRICS}
+ACME = ("acme.ntek.example.net", "ntek.example.net")
+
+
+class Server:
+    """A server whose statistics a test sets; `asked` are the names of the commands."""
+
+    def __init__(self, replies: Mapping[str, bytes]) -> None:
+        self.fake = FakeMi(dict(replies))
+        self.values = json.loads(replies["get_statistics"])["result"]
+        self.kinds = json.loads(replies["list_statistics"])["result"]
+
+    def set(self, **statistics: object) -> None:
+        """Set what a script counts in its group `tenants`."""
+        self.values |= {f"tenants:{name}": value for name, value in statistics.items()}
+
+    def serve(self) -> None:
+        """Answer with what is set now."""
+        said = {"get_statistics": self.values, "list_statistics": self.kinds}
+        wrapped = {name: json.dumps({"result": what}).encode() for name, what in said.items()}
+        self.fake.replies = {**self.fake.replies, **wrapped}
+
+    @property
+    def asked(self) -> list[str]:
+        return [json.loads(body)["method"] for body in self.fake.requests]
+
+
+def values(reading: Reading, metric: str) -> dict[tuple[str, ...], float]:
+    return {sample.labels[1:]: sample.value for sample in reading.samples if sample.metric == metric}
+
+
+async def test_each_statistic_is_published_once_with_the_kind_that_the_server_says(
+    replies: dict[str, bytes], tenants: Tenants, clock: FakeClock
+) -> None:
+    server = Server(replies)
+    async with server.fake.running() as fake:
+        collector = OpensipsCollector(node(fake.url), tenants, clock)
+        reading = await collector.collect()
+        await collector.aclose()
+    seen = [(sample.metric, sample.labels) for sample in reading.samples]
+    assert len(set(seen)) == len(seen)
+    own = [s for s in reading.samples if s.metric.startswith("opensips_statistic")]
+    for sample in own:
+        name = ":".join(sample.labels[1:])
+        assert (KINDS[sample.metric] is Kind.COUNTER) == (server.kinds[name] == "incremental")
+    events = values(reading, "opensips_tenant_events_total")
+    ours = ("destination", "load_balancer", "dispatcher", "tenant")
+    published = [s for s in reading.samples if not s.metric.startswith(tuple(f"opensips_{w}" for w in ours))]
+    assert len(published) + len(events) == len(server.values), "one sample each, and nothing is left out"
+    assert events[*ACME, "invites"] == server.values["tenants:acme.ntek.example.net_invites"]
+
+
+def node(url: str) -> Node:
+    return Node("sip1", NodeKind.OPENSIPS, url, timeout=5.0)
+
+
+async def test_a_tenant_that_nobody_configured_counts_as_unknown(
+    replies: dict[str, bytes], tenants: Tenants, clock: FakeClock
+) -> None:
+    server = Server(replies)
+    for name in ("x.example_invites", "y.example_invites"):
+        server.values[f"tenants:{name}"], server.kinds[f"tenants:{name}"] = 3, "incremental"
+    server.serve()
+    async with server.fake.running() as fake:
+        collector = OpensipsCollector(node(fake.url), tenants, clock)
+        events = values(await collector.collect(), "opensips_tenant_events_total")
+        await collector.aclose()
+    known = server.values["tenants:globex.modulis.example.net_invites"]  # none of this tree either
+    assert events["_unknown", "", "invites"] == 6 + known
+
+
+async def test_a_scripts_counter_that_falls_is_a_gauge_from_then_on(
+    replies: dict[str, bytes], tenants: Tenants, clock: FakeClock
+) -> None:
+    server = Server(replies)
+    async with server.fake.running() as fake:
+        collector = OpensipsCollector(node(fake.url), tenants, clock)
+        assert ("script", "options_in") in values(await collector.collect(), "opensips_statistic_total")
+        server.values["script:options_in"] = 1
+        server.serve()
+        reading = await collector.collect()
+        await clock.advance(LIST_AGAIN + 1)
+        later = await collector.collect()
+        await collector.aclose()
+    for after in (reading, later):
+        assert values(after, "opensips_statistic")["script", "options_in"] == 1
+        assert ("script", "options_in") not in values(after, "opensips_statistic_total")
+
+
+async def test_a_counter_that_begins_anew_with_its_server_stays_one(
+    replies: dict[str, bytes], tenants: Tenants, clock: FakeClock
+) -> None:
+    server = Server(replies)
+    async with server.fake.running() as fake:
+        collector = OpensipsCollector(node(fake.url), tenants, clock)
+        await collector.collect()
+        server.values |= {"core:timestamp": 1, "script:options_in": 0}
+        server.serve()
+        for _ in range(2):
+            reading = await collector.collect()
+        await collector.aclose()
+    assert values(reading, "opensips_statistic_total")["script", "options_in"] == 0
+    assert server.asked.count("list_statistics") == 2
+
+
+async def test_a_statistic_that_appears_waits_until_its_kind_is_known(
+    replies: dict[str, bytes], tenants: Tenants, clock: FakeClock
+) -> None:
+    server = Server(replies)
+    async with server.fake.running() as fake:
+        collector = OpensipsCollector(node(fake.url), tenants, clock)
+        await collector.collect()
+        server.values["script:blocked"], server.kinds["script:blocked"] = 7, "incremental"
+        server.serve()
+        before = await collector.collect()
+        await clock.advance(LIST_SOON + 1)
+        after = await collector.collect()
+        await collector.aclose()
+    both = ("opensips_statistic", "opensips_statistic_total")
+    assert not any(("script", "blocked") in values(before, metric) for metric in both)
+    assert values(after, "opensips_statistic_total")["script", "blocked"] == 7
+    assert server.asked.count("list_statistics") == 2
+
+
+async def test_a_counter_that_a_script_took_below_zero_is_left_out(
+    replies: dict[str, bytes], tenants: Tenants, clock: FakeClock
+) -> None:
+    server = Server(replies)
+    server.values["script:options_in"] = 2**64 - 1
+    server.serve()
+    async with server.fake.running() as fake:
+        collector = OpensipsCollector(node(fake.url), tenants, clock)
+        reading = await collector.collect()
+        await collector.aclose()
+    assert not [s for s in reading.samples if "options_in" in s.labels]
+
+
+async def test_many_groups_are_asked_for_in_requests_that_servers_take(
+    replies: dict[str, bytes], tenants: Tenants, clock: FakeClock
+) -> None:
+    server = Server(replies)
+    groups = [f"group-of-a-script-{number}" for number in range(200)]
+    server.kinds |= {f"{group}:calls": "incremental" for group in groups}
+    server.serve()
+    async with server.fake.running() as fake:
+        collector = OpensipsCollector(node(fake.url), tenants, clock)
+        await collector.collect()
+        await collector.aclose()
+    asked = [json.loads(body) for body in server.fake.requests]
+    named = [
+        name
+        for request in asked
+        if request["method"] == "get_statistics"
+        for name in request["params"]["statistics"]
+    ]
+    assert len(set(named)) == len(named)
+    assert {f"{group}:" for group in groups} < set(named)
+    assert max(map(len, server.fake.requests)) <= MAX_REQUEST_BYTES
+
+
+@pytest.mark.parametrize("answer", [b'{"result": []}', b'{"result": "x"}'])
+async def test_a_list_that_makes_no_sense_fails_the_poll(
+    replies: dict[str, bytes], tenants: Tenants, clock: FakeClock, answer: bytes
+) -> None:
+    server = Server({**replies, "list_statistics": replies["list_statistics"]})
+    server.fake.replies = {**server.fake.replies, "list_statistics": answer}
+    async with server.fake.running() as fake:
+        collector = OpensipsCollector(node(fake.url), tenants, clock)
+        with pytest.raises(Exception, match="list_statistics"):
+            await collector.collect()
+        await collector.aclose()
