@@ -3,11 +3,12 @@
 import shutil
 import socket
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import anyio
+import anyio.to_thread
 import pytest
 
 from collectors.opensips import OpensipsCollector
@@ -32,6 +33,7 @@ loadmodule "sl.so"
 loadmodule "tm.so"
 loadmodule "rr.so"
 loadmodule "dialog.so"
+loadmodule "statistics.so"
 loadmodule "usrloc.so"
 loadmodule "httpd.so"
 loadmodule "mi_http.so"
@@ -43,11 +45,22 @@ modparam("mi_datagram", "socket_name", "{datagram}")
 modparam("mi_fifo", "fifo_name", "{folder}/fifo")
 modparam("mi_fifo", "reply_dir", "{folder}/")
 modparam("usrloc", "working_mode_preset", "single-instance-no-db")
-modparam("dialog", "profiles_with_value", "tenant")
+{fragment}
 route {{
-    sl_send_reply(404, "Not here");
+    if ($rm != "INVITE") {{
+        exit;
+    }}
+    route(dialtone_call);
+    $ru = "sip:101@127.0.0.1:{callee}";
+    t_relay();
 }}
 """
+_DOCUMENT: Final = Path(__file__).parents[2] / "docs" / "opensips.md"
+
+
+def fragment() -> str:
+    """Return the part of a script that docs/opensips.md gives operators."""
+    return _DOCUMENT.read_text().partition("```opensips\n")[2].partition("```")[0]
 
 
 def free_port(kind: socket.SocketKind) -> int:
@@ -64,14 +77,17 @@ def addresses(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[s
     modules = find_modules(Path(program).resolve().parent.parent) if program else None
     if program is None or modules is None:
         pytest.skip("there is no opensips program on PATH")
+    callee = free_port(socket.SOCK_DGRAM)
     http, udp = free_port(socket.SOCK_STREAM), free_port(socket.SOCK_DGRAM)
-    file = tmp_path / "mi.sock"
+    file, sip = tmp_path / "mi.sock", free_port(socket.SOCK_DGRAM)
     text = _CONFIGURATION.format(
-        sip=free_port(socket.SOCK_DGRAM),
+        sip=sip,
         modules=modules,
         http=http,
         datagram=f"udp:127.0.0.1:{udp}" if request.param == "udp" else file,
         folder=tmp_path,
+        fragment=fragment(),
+        callee=callee,
     )
     configuration = tmp_path / "opensips.cfg"
     configuration.write_text(text)
@@ -83,6 +99,8 @@ def addresses(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[s
             yield {
                 "http": f"http://127.0.0.1:{http}/mi",
                 request.param: f"udp://127.0.0.1:{udp}" if request.param == "udp" else f"unix://{file}",
+                "sip": f"{sip}",
+                "callee": f"{callee}",
                 "fifo": f"fifo://{tmp_path}/fifo?replies={tmp_path}",
             }
         finally:
@@ -98,6 +116,7 @@ async def collectors(addresses: dict[str, str]) -> AsyncIterator[dict[str, Opens
             Node("sip1", NodeKind.OPENSIPS, url, timeout=5.0), Tenants(), SystemClock()
         )
         for transport, url in addresses.items()
+        if "://" in url
     }
     yield made
     for collector in made.values():
@@ -133,3 +152,69 @@ async def test_a_real_server_says_the_same_over_each_transport(
         for _ in range(20):
             await collector.collect()
     assert not replies_in(tmp_path)
+
+
+_INVITE: Final = """INVITE sip:101@{domain} SIP/2.0\r
+Via: SIP/2.0/UDP 127.0.0.1:{port};branch=z9hG4bK{number};rport\r
+From: <sip:102@{domain}>;tag=a{number}\r
+To: <sip:101@{domain}>\r
+Call-ID: {number}@test\r
+CSeq: 1 INVITE\r
+Contact: <sip:102@127.0.0.1:{port}>\r
+Max-Forwards: 70\r
+Content-Length: 0\r
+\r
+"""
+
+
+async def test_the_documented_script_counts_the_calls_of_each_tenant(
+    addresses: dict[str, str], collectors: dict[str, OpensipsCollector]
+) -> None:
+    """Two calls of one tenant are answered (200 twice each), one of another is refused."""
+    await reading_of(collectors["http"])  # it is up
+    acme, other = "acme.ntek.example.net", "other.example"
+    outcomes = {acme: (200, 200), other: (486,)}
+    await anyio.to_thread.run_sync(call, int(addresses["sip"]), int(addresses["callee"]), outcomes)
+    reading = await reading_of(collectors["fifo"])
+    events = {s.labels[1:]: s.value for s in reading.samples if s.metric == "opensips_tenant_events_total"}
+    ours, stranger = (acme, "ntek.example.net"), ("_unknown", "")
+    assert events == {
+        (*ours, "invites"): 2,
+        (*ours, "answered"): 2,
+        (*stranger, "invites"): 1,
+        (*stranger, "failed"): 1,
+    }
+    calls = {s.labels[1]: s.value for s in reading.samples if s.metric == "opensips_tenant_dialogs"}
+    assert (calls[acme], calls["_unknown"]) == (2, 0)
+
+
+def call(front: int, callee: int, outcomes: Mapping[str, Sequence[int]]) -> None:
+    """Place calls through a front as a bare phone, and answer them as another, each answer twice."""
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as calls,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as answers,
+    ):
+        calls.bind(("127.0.0.1", 0))
+        answers.bind(("127.0.0.1", callee))
+        for one in (calls, answers):
+            one.settimeout(_PATIENCE)
+        number = 0
+        for domain, statuses in outcomes.items():
+            for status in statuses:
+                number += 1
+                invite = _INVITE.format(domain=domain, number=number, port=calls.getsockname()[1])
+                calls.sendto(invite.encode(), ("127.0.0.1", front))
+                request = answers.recv(65535).decode()
+                lines = request.split("\r\n")
+                kept = [
+                    line
+                    for line in lines
+                    if line.startswith(("Via", "Record-Route", "From", "Call-ID", "CSeq"))
+                ]
+                to = next(line for line in lines if line.startswith("To:"))
+                contact = f"Contact: <sip:101@127.0.0.1:{callee}>"
+                head = [f"SIP/2.0 {status} Said", *kept, f"{to};tag=b", contact, "Content-Length: 0", "", ""]
+                for _ in range(2 if status < 300 else 1):
+                    answers.sendto("\r\n".join(head).encode(), ("127.0.0.1", front))
+                    while not calls.recv(65535).startswith(f"SIP/2.0 {status}".encode()):
+                        pass
