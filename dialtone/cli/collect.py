@@ -115,6 +115,11 @@ def _print_tables(states: Sequence[NodeState], catalog: Catalog) -> None:
             shown = {k: v for k, v in _labels(sample, catalog).items() if k != "node"}
             labels = ", ".join(f"{k}={v}" for k, v in shown.items())
             table.add_row(
-                Text(f"  {sample.metric}" + (f" {{{labels}}}" if labels else "")), f"{sample.value:g}"
+                Text(f"  {sample.metric}" + (f" {{{labels}}}" if labels else "")), _number(sample.value)
             )
         console.print(table)
+
+
+def _number(value: float) -> str:
+    """Return a value as it is read: whole numbers whole, however great."""
+    return f"{value:.0f}" if float(value).is_integer() else f"{value:g}"
