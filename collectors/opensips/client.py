@@ -65,7 +65,7 @@ def transport_of(endpoint: str, username: str | None = None, password: Secret | 
 class MiClient:
     """Sends read-only commands to one server, one at a time; for its address see transport_of.
 
-    `deadline` is seconds for one command.
+    `deadline` is seconds for one command. `short` says that a reply has to fit into a datagram.
     """
 
     def __init__(
@@ -75,6 +75,7 @@ class MiClient:
         self._where = endpoint
         self._deadline = deadline
         self._turn = asyncio.Lock()
+        self.short = urlsplit(endpoint).scheme in ("udp", "unix")
 
     async def __aenter__(self) -> Self:
         return self

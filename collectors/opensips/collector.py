@@ -19,7 +19,7 @@ from collectors.opensips.parse import (
     parse_profiles,
     parse_version,
 )
-from collectors.opensips.statistics import Statistics
+from collectors.opensips.statistics import PARTIAL, Statistics
 from dialtone.model import CollectError, CollectFailure, Node, Reading
 from dialtone.ports import Clock, TenantLookup
 
@@ -53,7 +53,6 @@ class OpensipsCollector:
             node.endpoint, deadline=node.timeout, username=node.username, password=node.secret
         )
         self._version: str | None = None
-        self._uptime = 0.0
         self._statistics = Statistics(self._client, clock)
         self._lists = dict(_LISTS)
         self._profile_missing = False
@@ -61,20 +60,18 @@ class OpensipsCollector:
     async def collect(self) -> Reading:
         """Poll once: statistics by group, live calls by tenant; the version anew after a restart."""
         statistics = await self._statistics.read()
-        uptime = statistics.get("core:timestamp", 0.0)
-        if self._version is None or uptime < self._uptime:
-            if self._version is not None:  # it may have other modules now
-                self._lists = dict(_LISTS)
-                self._statistics.restarted()
-                statistics = await self._statistics.read()
+        if self._version is None or self._statistics.restarted:
+            self._version = None
+            self._lists = dict(_LISTS)  # it may have other modules now
             self._version = parse_version(await self._client.version())
-        self._uptime = uptime
         calls = await self._calls()
         destinations, trouble = await self._destinations()
         snapshot = OpensipsSnapshot(self._version, statistics, calls, destinations, self._statistics.kinds)
         info = {"version": snapshot.version}
         if trouble:
             info["destinations"] = trouble
+        if self._statistics.trouble:
+            info["statistics"] = self._statistics.trouble
         if calls is None:
             info["tenants"] = (
                 f"the script sets no dialog profile {self._profile!r}: calls per tenant are not known; "
@@ -90,14 +87,18 @@ class OpensipsCollector:
         found: list[Destination] = []
         trouble = ""
         for command, parse in list(self._lists.items()):
-            reply = await self._client.listed(command)
-            if isinstance(reply, MiRefused):
-                del self._lists[command]
-                continue
             try:
-                found += parse(reply)
+                reply = await self._client.listed(command)
+                if not isinstance(reply, MiRefused):
+                    found += parse(reply)
+                elif _is_unknown(reply):
+                    del self._lists[command]
+                else:
+                    trouble = f"{command}: MI error {reply.code}: {reply.message}"
             except CollectError as error:
-                trouble = error.detail
+                if error.failure not in PARTIAL:
+                    raise
+                trouble = f"{command}: {error.detail}"
         return tuple(found), trouble
 
     async def _calls(self) -> dict[str, int] | None:
@@ -108,7 +109,7 @@ class OpensipsCollector:
             self._profile_missing = False
             return {} if reply is None else parse_profile_values(reply)
         # No such profile, or no dialog module at all: the rest of the server is still read.
-        if reply.code not in (_NOT_FOUND, _NO_SUCH_METHOD, _UNKNOWN_COMMAND):
+        if not _is_unknown(reply):
             raise _error(reply)
         if not self._profile_missing:
             _log.warning("opensips.no-tenant-profile", node=self._node.name, profile=self._profile)
@@ -123,6 +124,12 @@ class OpensipsCollector:
     async def aclose(self) -> None:
         """Close the MI connection."""
         await self._client.aclose()
+
+
+def _is_unknown(refused: MiRefused) -> bool:
+    """Whether the server has no such thing; 1.11 says so without a code."""
+    unknown = refused.code == _UNKNOWN_COMMAND and "not found" in refused.message.lower()
+    return unknown or refused.code in (0, _NOT_FOUND, _NO_SUCH_METHOD)
 
 
 def _error(refused: MiRefused) -> CollectError:

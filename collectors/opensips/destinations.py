@@ -14,6 +14,7 @@ from dialtone.model import CollectError, CollectFailure
 MOST: Final = 5000
 """Destinations of one module that are read."""
 _MAX_TEXT: Final = 256
+_UNREAL: Final = 2**53
 
 
 class State(StrEnum):
@@ -53,21 +54,21 @@ class Destination:
 
 def parse_load_balancer(result: object) -> tuple[Destination, ...]:
     """Return the destinations of lb_list. Raises CollectError."""
-    return _read("lb_list", result, _load_balancer)
+    return _read(result, _load_balancer)
 
 
 def parse_dispatcher(result: object) -> tuple[Destination, ...]:
     """Return the destinations of ds_list. Raises CollectError."""
-    return _read("ds_list", result, _dispatcher)
+    return _read(result, _dispatcher)
 
 
 def parse_gateways(result: object) -> tuple[Destination, ...]:
     """Return the gateways of dr_gw_status. Raises CollectError."""
-    return _read("dr_gw_status", result, _gateways)
+    return _read(result, _gateways)
 
 
 def _read(
-    command: str, result: object, read: Callable[[Mapping[str, Any]], Iterator[Destination]]
+    result: object, read: Callable[[Mapping[str, Any]], Iterator[Destination]]
 ) -> tuple[Destination, ...]:
     if result is None:
         return ()  # an old server that has nothing to list
@@ -76,10 +77,10 @@ def _read(
         for destination in read(_object(result)):
             found.setdefault((destination.group, destination.name), destination)
             if len(found) > MOST:
-                raise CollectError(CollectFailure.TOO_LARGE, f"{command}: over {MOST} destinations")
+                raise CollectError(CollectFailure.TOO_LARGE, f"over {MOST} destinations")
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise CollectError(
-            CollectFailure.PROTOCOL, f"{command}: the result is no list of destinations ({error!r:.60})"
+            CollectFailure.PROTOCOL, f"the result is no list of destinations ({error!r:.60})"
         ) from None
     return tuple(found.values())
 
@@ -87,13 +88,15 @@ def _read(
 def _load_balancer(result: Mapping[str, Any]) -> Iterator[Destination]:
     if "Destinations" in result:
         for row in result["Destinations"]:
-            loads = (Load(_text(r["name"]), int(r["load"]), int(r["max"])) for r in row.get("Resources", ()))
+            loads = (
+                Load(_text(r["name"]), _count(r["load"]), _count(r["max"])) for r in row.get("Resources", ())
+            )
             yield _balanced(row["uri"], row, tuple(loads))
         return
     for row in _list(result.get("Destination", ())):
         resources = _object(_object(row.get("children", {})).get("Resources", {})).get("children", {})
         loads = (
-            Load(_text(r["value"]), int(r["attributes"]["load"]), int(r["attributes"]["max"]))
+            Load(_text(r["value"]), _count(r["attributes"]["load"]), _count(r["attributes"]["max"]))
             for r in _list(_object(resources).get("Resource", ()))
         )
         yield _balanced(row["value"], row["attributes"], tuple(loads))
@@ -101,7 +104,8 @@ def _load_balancer(result: Mapping[str, Any]) -> Iterator[Destination]:
 
 def _balanced(uri: str, row: Mapping[str, Any], loads: tuple[Load, ...]) -> Destination:
     state = State.ACTIVE if row["enabled"] == "yes" else State.DISABLED
-    return Destination("load_balancer", _text(row["group"]), _text(uri), state, loads)
+    once = tuple({load.resource: load for load in loads}.values())
+    return Destination("load_balancer", _text(row["group"]), _text(uri), state, once)
 
 
 def _dispatcher(result: Mapping[str, Any]) -> Iterator[Destination]:
@@ -122,7 +126,7 @@ def _dispatched(partition: str, group: object, uri: str, row: Mapping[str, Any])
     name = _text(group) if partition == "default" else f"{_text(partition)}/{_text(group)}"
     hits = row.get("first_hit_counter")
     return Destination(
-        "dispatcher", name, _text(uri), _state(row["state"]), hits=None if hits is None else int(hits)
+        "dispatcher", name, _text(uri), _state(row["state"]), hits=None if hits is None else _count(hits)
     )
 
 
@@ -152,6 +156,13 @@ def _text(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise TypeError(f"{value!r:.40} is no text")
     return str(value)[:_MAX_TEXT]
+
+
+def _count(value: object) -> int:
+    number = int(_text(value))
+    if not 0 <= number < _UNREAL:
+        raise ValueError(f"{_text(value):.40} is no count")
+    return number
 
 
 def _list(value: Any) -> list[Any]:

@@ -10,6 +10,7 @@ import itertools
 import os
 import secrets
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -43,20 +44,18 @@ class Fifo:
         name = f"dialtone_{secrets.token_hex(12)}"
         file = self._replies / name
         try:
-            os.mkfifo(file)
-        except OSError as error:
-            why = f"can't make a file for the reply in {self._replies}: {error.strerror}"
-            raise CollectError(CollectFailure.CONNECT, why) from None
-        try:
-            file.chmod(0o622)  # the server, another user as a rule, writes; its name is nobody's to guess
-            reader = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
+            reader = _fifo(file)
             try:
                 self._write(f":{name}:".encode() + body + b"\n")
                 return jsonrpc.result(await _read(reader), number)
             finally:
                 os.close(reader)
+        except OSError as error:
+            why = f"can't make a file for the reply in {self._replies}: {error.strerror}"
+            raise CollectError(CollectFailure.CONNECT, why) from None
         finally:
-            file.unlink(missing_ok=True)
+            with suppress(OSError):
+                file.unlink()
 
     async def aclose(self) -> None:
         """Nothing is kept open."""
@@ -79,6 +78,13 @@ class Fifo:
         except OSError as error:
             why = "nobody reads it" if error.errno == errno.ENXIO else error.strerror
             raise CollectError(CollectFailure.CONNECT, f"can't write to {self._path}: {why}") from None
+
+
+def _fifo(file: Path) -> int:
+    """Make a FIFO that the server, another user as a rule, may write to; return it open to read."""
+    os.mkfifo(file)
+    file.chmod(0o622)
+    return os.open(file, os.O_RDONLY | os.O_NONBLOCK)
 
 
 async def _read(reader: int) -> bytes:

@@ -17,8 +17,8 @@ _PLAIN: Final = re.compile(r"[!#-;=?-~]+")
 """Printable, and without what would end a URI in a header: space, quotation mark, angle brackets."""
 _VISUAL: Final = re.compile(r"[-.()]")
 """What a number is written with for people (RFC 3966 5.1.1)."""
-_KNOWN_BY: Final = frozenset({"cseq", "call-id", "from", "via", "to"})
-"""The headers that tell a transaction."""
+_KNOWN_BY: Final = frozenset({"cseq", "call-id", "from"})
+"""The headers that tell a transaction, the last of a name where there are several."""
 _BARE: Final = re.compile(r"(?:sips|tel):[^<]*$", re.IGNORECASE)
 
 if "sippy.Time.Timeout" in sys.modules:
@@ -166,16 +166,16 @@ def _transaction_id(
     wBRN: bool = False,  # noqa: N803
     wTTG: bool = False,  # noqa: N803
 ) -> tuple[Any, ...]:
-    """Return what a message's transaction is known by, in one look at its headers: the first of each name."""
-    found = {header.name: header for header in reversed(self.headers) if header.name in _KNOWN_BY}
+    """Return what a message's transaction is known by, as sippy does, in one look at its headers."""
+    found = {header.name: header for header in self.headers if header.name in _KNOWN_BY}
     number, method = found["cseq"].getBody().getCSeq()
     parts = [str(found["call-id"].getBody()), found["from"].getBody().getTag(), number]
     if wCSM:
         parts.append(method)
     if wBRN:
-        parts.append(found["via"].getBody().getBranch())
+        parts.append(_first_body(self, "via").getBranch())
     if wTTG:
-        parts.append(found["to"].getBody().getTag())
+        parts.append(_first_body(self, "to").getTag())
     return tuple(parts)
 
 

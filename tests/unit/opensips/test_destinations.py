@@ -163,3 +163,14 @@ async def test_a_list_that_makes_no_sense_is_said_and_the_rest_is_read(
         "load_balancer",
     }
     assert values(reading, "opensips_tenant_dialogs")
+
+
+def test_counts_are_counts_and_a_resource_is_there_once() -> None:
+    row = {"uri": "sip:a", "group": 1, "enabled": "yes"}
+    twice = [{"name": "calls", "max": 5, "load": 1}, {"name": "calls", "max": 5, "load": 2}]
+    [found] = parse_load_balancer({"Destinations": [row | {"Resources": twice}]})
+    assert found.loads == (Load("calls", 2, 5),)
+    for load in (10**400, -1, 1.5, True, "x"):
+        resources = [{"name": "calls", "max": 5, "load": load}]
+        with pytest.raises(CollectError):
+            parse_load_balancer({"Destinations": [row | {"Resources": resources}]})

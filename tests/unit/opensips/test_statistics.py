@@ -9,7 +9,7 @@ from collectors.opensips import OpensipsCollector
 from collectors.opensips.jsonrpc import MAX_REQUEST_BYTES
 from collectors.opensips.metrics import METRICS
 from collectors.opensips.statistics import LIST_AGAIN, LIST_SOON
-from dialtone.model import Kind, Node, NodeKind, Reading
+from dialtone.model import CollectError, CollectFailure, Kind, Node, NodeKind, Reading
 from tests.fakes.clock import FakeClock
 from tests.fakes.mi import FakeMi
 from tests.unit.opensips.conftest import Tenants
@@ -96,6 +96,8 @@ async def test_a_scripts_counter_that_falls_is_a_gauge_from_then_on(
         server.serve()
         reading = await collector.collect()
         await clock.advance(LIST_AGAIN + 1)
+        server.values["core:timestamp"] += LIST_AGAIN + 1
+        server.serve()
         later = await collector.collect()
         await collector.aclose()
     for after in (reading, later):
@@ -130,6 +132,8 @@ async def test_a_statistic_that_appears_waits_until_its_kind_is_known(
         server.serve()
         before = await collector.collect()
         await clock.advance(LIST_SOON + 1)
+        server.values["core:timestamp"] += LIST_SOON + 1
+        server.serve()
         after = await collector.collect()
         await collector.aclose()
     both = ("opensips_statistic", "opensips_statistic_total")
@@ -182,6 +186,54 @@ async def test_a_list_that_makes_no_sense_fails_the_poll(
     server.fake.replies = {**server.fake.replies, "list_statistics": answer}
     async with server.fake.running() as fake:
         collector = OpensipsCollector(node(fake.url), tenants, clock)
-        with pytest.raises(Exception, match="list_statistics"):
+        with pytest.raises(CollectError, match="list_statistics") as caught:
             await collector.collect()
         await collector.aclose()
+    assert caught.value.failure is CollectFailure.PROTOCOL
+
+
+async def test_what_a_script_counts_of_tenants_stays_a_counter_whoever_resets_it(
+    replies: dict[str, bytes], tenants: Tenants, clock: FakeClock
+) -> None:
+    server = Server(replies)
+    async with server.fake.running() as fake:
+        collector = OpensipsCollector(node(fake.url), tenants, clock)
+        await collector.collect()
+        server.values["tenants:acme.ntek.example.net_invites"] = 1
+        server.serve()
+        reading = await collector.collect()
+        await collector.aclose()
+    assert values(reading, "opensips_tenant_events_total")[*ACME, "invites"] == 1
+
+
+async def test_a_server_that_restarted_between_two_polls_is_another_though_it_is_up_for_longer(
+    replies: dict[str, bytes], tenants: Tenants, clock: FakeClock
+) -> None:
+    server = Server(replies)
+    async with server.fake.running() as fake:
+        collector = OpensipsCollector(node(fake.url), tenants, clock)
+        await collector.collect()
+        server.values |= {"core:timestamp": server.values["core:timestamp"] + 5, "script:options_in": 0}
+        server.serve()
+        await clock.advance(60)
+        reading = await collector.collect()
+        await collector.aclose()
+    assert values(reading, "opensips_statistic_total")["script", "options_in"] == 0
+    assert server.asked.count("version") == 2
+
+
+async def test_the_scripts_group_is_asked_for_before_it_has_counted_anything(
+    replies: dict[str, bytes], tenants: Tenants, clock: FakeClock
+) -> None:
+    server = Server(replies)
+    server.kinds = {name: kind for name, kind in server.kinds.items() if not name.startswith("tenants:")}
+    server.kinds |= {"g\u00e9ant:calls": "incremental", "a,b:calls": "incremental"}
+    server.serve()
+    async with server.fake.running() as fake:
+        collector = OpensipsCollector(node(fake.url), tenants, clock)
+        await collector.collect()
+        await collector.aclose()
+    bodies = [json.loads(body) for body in server.fake.requests]
+    asked = [name for body in bodies for name in body.get("params", {}).get("statistics", ())]
+    assert "tenants:" in asked
+    assert not {"a,b:", "g\u00e9ant:"} & set(asked), "names that not every server could be sent"

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import os
+import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,7 +20,7 @@ from collectors.opensips.jsonrpc import MAX_REPLY_BYTES, MAX_REQUEST_BYTES, MiRe
 from collectors.opensips.statistics import GROUPS
 from dialtone.model import CollectError, CollectFailure, Node, NodeKind, Reading, Secret
 from tests.fakes.clock import FakeClock
-from tests.fakes.mi import FakeMi
+from tests.fakes.mi import FakeMi, recorded_reply
 from tests.fakes.mi_local import FakeDatagrams, FakeFifo, Misbehave
 from tests.fakes.mi_old import FakeMiJson
 from tests.unit.opensips.conftest import Tenants, recorded
@@ -100,7 +102,9 @@ async def test_no_request_over_any_transport_has_a_form_that_crashes_servers(
 ) -> None:
     async with serving(transport, replies, tmp_path) as server:
         await polled(server.url, tenants, clock)
-    assert len(server.requests) == 7
+    methods = [json.loads(body)["method"] for body in server.requests]
+    assert len(methods) >= 7
+    assert set(methods) <= READ_ONLY_COMMANDS
     for body in server.requests:
         request = json.loads(body)
         assert isinstance(request, dict), "a batch crashes 3.4, 3.6 and 4.0 over FIFO"
@@ -339,3 +343,47 @@ async def test_a_login_is_sent_where_one_is_configured() -> None:
         await runner.cleanup()
     assert caught.value.failure is CollectFailure.AUTH
     assert seen == ["Basic bW9uOmdlaGVpbQ==", None]
+
+
+async def test_a_unix_server_that_reads_nothing_is_a_failure_and_costs_no_time_of_ours(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "mi.sock"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as deaf:
+        deaf.bind(str(path))
+        client = MiClient(f"unix://{path}", deadline=0.05)
+        open_before = open_files()
+        failures = set()
+        for _ in range(30):  # more than its queue has room for
+            with pytest.raises(CollectError) as caught:
+                await client.version()
+            failures.add(caught.value.failure)
+        used = time.process_time()
+        await asyncio.sleep(0.1)
+        used = time.process_time() - used
+        await client.aclose()
+    assert failures == {CollectFailure.TIMEOUT, CollectFailure.CONNECT}
+    assert open_files() <= open_before
+    assert used < 0.05
+
+
+@pytest.mark.parametrize("transport", ["udp", "unix"])
+async def test_what_is_too_long_for_a_datagram_is_left_out_and_said(
+    transport: str, replies: dict[str, bytes], tenants: Tenants, clock: FakeClock, tmp_path: Path
+) -> None:
+    def short(request: dict[str, Any]) -> list[bytes]:
+        asked = request["params"].get("statistics")
+        if request["method"] in ("list_statistics", "ds_list") or asked == ["tenants:"]:
+            return [b"500 Internal error\n"]
+        return [recorded_reply(replies, request)]
+
+    async with serving(transport, replies, tmp_path, short) as server:
+        node = Node("sip1", NodeKind.OPENSIPS, server.url, timeout=20.0)
+        collector = OpensipsCollector(node, tenants, clock)
+        reading = await collector.collect()
+        await collector.aclose()
+    assert "group tenants: the server says" in reading.info["statistics"]
+    assert reading.info["destinations"].startswith("ds_list: the server says")
+    found = values(reading)
+    assert found["opensips_dialog_active", "sip1"] == 6
+    assert ("opensips_destination_up", "sip1", "drouting", "", "gw1") in found
