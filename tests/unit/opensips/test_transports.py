@@ -345,6 +345,11 @@ async def test_a_login_is_sent_where_one_is_configured() -> None:
     assert seen == ["Basic bW9uOmdlaGVpbQ==", None]
 
 
+def open_files() -> int:
+    """Return how many descriptors this process has open."""
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 async def test_a_unix_server_that_reads_nothing_is_a_failure_and_costs_no_time_of_ours(
     tmp_path: Path,
 ) -> None:
