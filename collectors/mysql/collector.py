@@ -6,8 +6,6 @@ from typing import Final
 
 import structlog
 
-from collectors.mysql.client import MysqlClient, Session
-from collectors.mysql.errors import NO_PRIVILEGE, NO_SUCH_TABLE, SYNTAX_ERROR, RefusedError, one_line
 from collectors.mysql.metrics import samples
 from collectors.mysql.parse import (
     Channel,
@@ -16,8 +14,9 @@ from collectors.mysql.parse import (
     parse_heartbeats,
     parse_server,
 )
-from collectors.mysql.resultset import Row
-from collectors.mysql.statements import SERVER, channel_statements, heartbeat_statement
+from collectors.mysql.statements import FIXED, SERVER, channel_statements, heartbeat_statement
+from collectors.mysqlclient import MysqlClient, RefusedError, Row, Session, one_line
+from collectors.mysqlclient.errors import NO_PRIVILEGE, NO_SUCH_TABLE, SYNTAX_ERROR
 from dialtone.model import Node, Reading
 from dialtone.ports import Clock
 
@@ -47,7 +46,7 @@ class MysqlCollector:
             username=node.username,
             password=node.secret,
             deadline=node.timeout,
-            heartbeat=table,
+            statements=FIXED | {self._heartbeat} if self._heartbeat else FIXED,
             tls=_tls(node.options),
         )
         self._heartbeat_fails = False

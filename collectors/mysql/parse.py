@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from collectors.mysql.resultset import Row
+from collectors.mysqlclient import Row
 from dialtone.model import CollectError, CollectFailure
 
 DEFAULT_CHANNEL: Final = "default"

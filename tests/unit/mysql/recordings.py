@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from collectors.mysql.resultset import Row
 from collectors.mysql.statements import SERVER
+from collectors.mysqlclient import Row
 from tests.fakes.mysql import Answer, Result
 
 _DATA = Path(__file__).parents[2] / "data" / "mysql"

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from collectors.mysql.client import MAX_SESSION_BYTES, MysqlClient
-from collectors.mysql.errors import RefusedError
-from collectors.mysql.statements import REPLICA, SERVER
+from collectors.mysql.statements import FIXED, REPLICA, SERVER
+from collectors.mysqlclient import MAX_SESSION_BYTES, MysqlClient, RefusedError
 from dialtone.model import CollectError, CollectFailure, Secret
 from tests.fakes.mysql import HANG_UP, SILENCE, Answer, FakeMysql, Raw, Refusal, Result, column, packet
 
@@ -23,7 +22,9 @@ def client(
 ) -> MysqlClient:
     """A client of that server."""
     endpoint = f"mysql://{host}:{server.port}"
-    return MysqlClient(endpoint, username="dialtone", password=Secret(PASSWORD), deadline=deadline, tls=tls)
+    return MysqlClient(
+        endpoint, username="dialtone", password=Secret(PASSWORD), deadline=deadline, tls=tls, statements=FIXED
+    )
 
 
 async def failure_of(reader: MysqlClient, statement: str = SERVER) -> CollectError:
@@ -269,4 +270,4 @@ async def test_tls_that_the_server_does_not_have_fails_and_sends_no_login() -> N
 @pytest.mark.parametrize("endpoint", ["127.0.0.1:3306", "http://127.0.0.1", "mysql://"])
 def test_an_address_that_is_no_servers_is_refused(endpoint: str) -> None:
     with pytest.raises(ValueError, match="mysql://HOST:3306"):
-        MysqlClient(endpoint, username="dialtone", password=None, deadline=1.0)
+        MysqlClient(endpoint, username="dialtone", password=None, deadline=1.0, statements=FIXED)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.mysql.resultset import column_count, column_name, divides, ends, row
+from collectors.mysqlclient.resultset import column_count, column_name, divides, ends, row
 from dialtone.model import CollectError, CollectFailure
 from tests.fakes.mysql import column
 

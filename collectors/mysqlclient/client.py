@@ -1,6 +1,6 @@
 """One server over the MySQL protocol: log in, read, go. The driver is known to this module and errors.py.
 
-A connection lives for one poll. That costs some milliseconds, and in return each poll proves that
+A connection lives for one session. That costs some milliseconds, and in return each poll proves that
 the server still lets somebody in (a full server, error 1040, is down for its applications too),
 goes where the name now points after a failover, and never meets a connection that a firewall forgot
 or that a cancelled statement left out of step.
@@ -16,27 +16,32 @@ from urllib.parse import urlsplit
 import asyncmy.connection
 import asyncmy.errors
 
-from collectors.mysql import resultset
-from collectors.mysql.errors import GARBAGE, translated
-from collectors.mysql.resultset import Row
-from collectors.mysql.statements import FIXED, heartbeat_statement
+from collectors.mysqlclient import resultset
+from collectors.mysqlclient.errors import GARBAGE, translated
+from collectors.mysqlclient.resultset import Row
 from dialtone.model import CollectError, CollectFailure, Secret
 
 MAX_SESSION_BYTES: Final = 1024 * 1024
-"""Most that a server may send in one poll. A channel's row has some 3 KiB, and nobody has 256."""
+"""Most that a server may send in a session, unless its owner says otherwise. The row of a replication channel
+has some 3 KiB, and nobody has 256."""
+
+_AT_ONCE: Final = 500
+"""Rows after which others have their turn: a big table arrives faster than it is read."""
 
 _DEFAULT_PORT: Final = 3306
 _PROGRAM: Final = "dialtone"
 _COM_QUERY: Final = 3
+_HEADER: Final = 4
 
 
 class MysqlClient:
     """Opens sessions to one server.
 
     `endpoint` is mysql://HOST:PORT, `deadline` seconds for a whole session: connecting, all
-    statements, goodbye. `heartbeat` is a table schema.table. With `tls` nothing is sent in clear: a
-    server without TLS, or with a certificate that the context doesn't accept, is a failure. Raises
-    ValueError for what isn't so.
+    statements, goodbye. `statements` are all that can be sent, each of them reading; `database` is the
+    one that they are about, `most` the bytes that the server may send in a session. With `tls` nothing
+    is sent in clear: a server without TLS, or with a certificate that the context doesn't accept, is a
+    failure. Raises ValueError for what isn't so.
     """
 
     def __init__(
@@ -46,8 +51,10 @@ class MysqlClient:
         username: str,
         password: Secret | None,
         deadline: float,
-        heartbeat: str | None = None,
+        statements: frozenset[str],
+        database: str | None = None,
         tls: ssl.SSLContext | None = None,
+        most: int = MAX_SESSION_BYTES,
     ) -> None:
         url = urlsplit(endpoint)
         if url.scheme != "mysql" or not url.hostname:
@@ -59,7 +66,9 @@ class MysqlClient:
         self._password = password
         self._deadline = deadline
         self._tls = tls
-        self._allowed = FIXED if heartbeat is None else FIXED | {heartbeat_statement(heartbeat)}
+        self._statements = statements
+        self._database = database
+        self._most = most
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator["Session"]:
@@ -67,6 +76,7 @@ class MysqlClient:
         connection = _Connection(  # type: ignore[no-untyped-call] # the driver's constructor has no types
             host=self._host,
             port=self._port,
+            db=self._database,
             user=self._username,
             # Bytes: the driver would encode text as latin-1, and show it where that fails.
             password=self._password.reveal().encode() if self._password else b"",
@@ -76,10 +86,11 @@ class MysqlClient:
             program_name=_PROGRAM,
             auth_plugin_map={} if self._tls else dict.fromkeys(_TELLS_THE_PASSWORD, _Refusal),
         )
+        connection.most = self._most
         try:
             async with asyncio.timeout(self._deadline):
                 await _guarded(connection.connect(), self._where)
-                yield Session(connection, self._allowed, self._where)
+                yield Session(connection, self._statements, self._where)
                 await _guarded(connection.ensure_closed(), self._where)
         except TimeoutError:
             raise CollectError(
@@ -98,7 +109,11 @@ class Session:
         self._where = where
 
     async def rows(self, statement: str) -> Sequence[Row]:
-        """Return the rows of one of the client's statements, columns by name.
+        """Return the rows of one of the client's statements, columns by name. Raises as each() does."""
+        return [row async for row in self.each(statement)]
+
+    async def each(self, statement: str) -> AsyncIterator[Row]:
+        """Yield the rows of one of the client's statements as they come; go through all of them.
 
         Raises RefusedError when the server said no, after which the session goes on; any other
         CollectError ends it.
@@ -111,14 +126,16 @@ class Session:
         packet = await self._packet()
         if resultset.divides(packet):
             packet = await self._packet()
-        rows: list[Row] = []
+        count = 0
         while not resultset.ends(packet):
-            rows.append(resultset.row(packet, names))
+            yield resultset.row(packet, names)
+            count += 1
+            if count % _AT_ONCE == 0:
+                await asyncio.sleep(0)
             packet = await self._packet()
-        return rows
 
     async def _packet(self) -> bytes:
-        packet = await _guarded(self._connection.read_packet(), self._where)  # type: ignore[no-untyped-call]
+        packet = await _guarded(self._connection.read_packet(), self._where)
         return bytes(packet.get_all_data())
 
 
@@ -156,24 +173,31 @@ class _Connection(asyncmy.connection.Connection):
     """A connection that takes so much and no more; the driver itself believes every length it is told."""
 
     _proto: Any  # the driver's receive buffer; its published types leave it out
+    most = MAX_SESSION_BYTES
     _taken = 0
+    _awaited = 0
+
+    async def read_packet(self, *kind: Any) -> Any:
+        """Return the next packet: the one door that everything from the server comes through."""
+        packet = await super().read_packet(*kind)  # type: ignore[no-untyped-call]
+        self._taken += _HEADER + len(packet.get_all_data())
+        self._awaited = 0
+        self._check(self._proto.length - self._proto.pos)
+        return packet
 
     async def _fill_buffer(self, need: int) -> None:
-        """Wait for `need` unread bytes: the one door that everything from the server comes through."""
-        before = self._unread()
-        if self._taken + need - before <= MAX_SESSION_BYTES:
-            await super()._fill_buffer(need)  # type: ignore[misc] # inside the driver, so a test holds it
-            self._taken += self._unread() - before
-            if self._taken <= MAX_SESSION_BYTES:
-                return
-        raise CollectError(
-            CollectFailure.TOO_LARGE,
-            f"the server sends more than {MAX_SESSION_BYTES // 1024} KiB in one poll",
-        )
+        """Wait for `need` unread bytes, several times for a packet in parts."""
+        self._awaited += need
+        self._check(self._awaited)
+        await super()._fill_buffer(need)  # type: ignore[misc] # inside the driver, so a test holds it
+
+    def _check(self, more: int) -> None:
+        if self._taken + more > self.most:
+            raise CollectError(
+                CollectFailure.TOO_LARGE,
+                f"the server sends more than {self.most // 1024} KiB in one session",
+            )
 
     async def send(self, statement: str) -> None:
         """Send a statement; its reply is read packet by packet with read_packet()."""
         await self._execute_command(_COM_QUERY, statement)  # type: ignore[attr-defined]
-
-    def _unread(self) -> int:
-        return int(self._proto.length - self._proto.pos) if self._proto is not None else 0

@@ -42,7 +42,7 @@ _BY_CAUSE: Final = (
 )
 _HINTS: Final = {
     CollectFailure.DENIED: (
-        " (grant SLAVE MONITOR on MariaDB, REPLICATION CLIENT on MySQL, and SELECT on the heartbeat's table)"
+        " (grant SLAVE MONITOR on MariaDB, REPLICATION CLIENT on MySQL, and SELECT on what is read)"
     ),
 }
 
