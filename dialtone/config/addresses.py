@@ -27,6 +27,7 @@ _URL_MAX: Final = 2000
 """The keys of webhook addresses alone are some 200 characters long."""
 _PATH_MAX: Final = 107
 """Bytes that the path of a UNIX socket may have (unix(7))."""
+_DATABASE: Final = re.compile(r"[A-Za-z0-9_$-]{1,64}")
 _REPLIES: Final = re.compile(r"replies=/[^?&=]{0,200}")
 _MOVE_IT: Final = "holds a password; take it out and write `password: {file: PATH}` or `{env: NAME}`"
 _DROP_IT: Final = "holds a password, which is not supported here; take it out"
@@ -134,6 +135,17 @@ def _server(url: SplitResult, port: int) -> str:
     return f"{url.scheme}://{host}:{url.port or port}"
 
 
+def events_url(raw: object) -> str:
+    """Return where an OpenSIPS is to send its events: udp://HOST:PORT of ours, or unix:///PATH."""
+    found = text(raw, most=_URL_MAX)
+    if found.lower().startswith("unix://"):
+        return _file_url(found, "unix")
+    url = _url(raw, ("udp", "unix"), "udp://HOST:PORT")
+    if url.port is None:
+        raise ValueError("names no port; write udp://HOST:PORT")
+    return _server(url, url.port)
+
+
 class Dsn:
     """Where a MySQL server is and as whom to ask it; never the password."""
 
@@ -142,6 +154,22 @@ class Dsn:
         url = _url(raw, ("mysql",), "mysql://USER@HOST:3306", user=True)
         self.endpoint: Final = _server(url, 3306)
         self.username: Final = unquote(url.username) if url.username else None
+
+
+class DatabaseDsn:
+    """A database of a MySQL server and as whom to read it; never the password."""
+
+    def __init__(self, raw: object) -> None:
+        """Take mysql://USER@HOST:PORT/DATABASE; the port is 3306 unless given. Raises ValueError."""
+        example = "mysql://USER@HOST:3306/DATABASE"
+        url = _url(raw, ("mysql",), example, user=True)
+        if not url.username:
+            raise ValueError(f"names no user; write {example}")
+        self.name: Final = url.path.removeprefix("/")
+        if not _DATABASE.fullmatch(self.name):
+            raise ValueError(f"names no database; write {example}")
+        self.endpoint: Final = _server(url._replace(path=""), 3306)
+        self.username: Final = unquote(url.username)
 
 
 def _url(

@@ -8,11 +8,18 @@ from typing import Final
 from dialtone.config.files import FileError, SecretRef, read_secret
 from dialtone.config.problem import Where, listing, nearest, quote
 from dialtone.config.report import Report
-from dialtone.config.schema import AsteriskEntry, MysqlEntry, NodeEntry, OpensipsEntry, TopologyEntry
+from dialtone.config.schema import (
+    AsteriskEntry,
+    DatabaseEntry,
+    MysqlEntry,
+    NodeEntry,
+    OpensipsEntry,
+    TopologyEntry,
+)
 from dialtone.config.settings import Topology, TopologyKind
 from dialtone.config.tree import TenantTree
 from dialtone.config.values import OneOf, Tenants
-from dialtone.model import Level, Node, NodeKind, Secret
+from dialtone.model import Database, Level, Node, NodeKind, Secret
 
 _DEFAULT_TIMEOUT: Final = 5.0
 
@@ -27,7 +34,7 @@ class _Kind:
 
 
 _KINDS: Final[Mapping[NodeKind, _Kind]] = {
-    NodeKind.OPENSIPS: _Kind(OpensipsEntry, "mi", ("profile",)),
+    NodeKind.OPENSIPS: _Kind(OpensipsEntry, "mi", ("profile", "events")),
     NodeKind.ASTERISK: _Kind(AsteriskEntry, "ami"),
     NodeKind.MYSQL: _Kind(MysqlEntry, "dsn", ("heartbeat",)),
 }
@@ -93,10 +100,23 @@ def _node(report: Report, raw: object, where: Where, secrets: Secrets) -> Node |
     if entry.password is not None and not username:
         report.problem((*where, "username"), "is missing; a password needs its user")
     secret = secrets.read(entry.password, (*where, "password")) if entry.password else None
+    database = None
+    if isinstance(entry, OpensipsEntry) and entry.database is not None:
+        database = _database(report, entry.database, (*where, "database"), secrets)
     if len(report.problems) > before:
         return None
     options = {key: str(value) for key in shape.options if (value := getattr(entry, key)) is not None}
-    return Node(entry.name, kind, endpoint, username, secret, entry.interval, timeout, entry.labels, options)
+    return Node(
+        entry.name, kind, endpoint, username, secret, entry.interval, timeout, entry.labels, options, database
+    )
+
+
+def _database(report: Report, raw: object, where: Where, secrets: Secrets) -> Database | None:
+    entry = report.take(DatabaseEntry, raw, where)
+    if entry is None:
+        return None
+    secret = secrets.read(entry.password, (*where, "password")) if entry.password else None
+    return Database(entry.dsn.endpoint, entry.dsn.name, entry.dsn.username, secret)
 
 
 def _address(entry: NodeEntry, shape: _Kind) -> tuple[str, str | None]:

@@ -91,6 +91,21 @@ class OpensipsEntry(NodeEntry):
 
     mi: Annotated[str, PlainValidator(addresses.mi_url), Field(examples=["http://127.0.0.1:8888/mi"])]
     profile: Annotated[str, PlainValidator(values.profile)] = "tenant"
+    events: Annotated[str | None, PlainValidator(addresses.events_url)] = None
+    database: dict[str, object] | None = None
+
+
+class DatabaseEntry(Entry):
+    """`database:` of an opensips node: where its own tables are (location, presentity, active_watchers)."""
+
+    dsn: Annotated[
+        addresses.DatabaseDsn,
+        PlainValidator(addresses.DatabaseDsn),
+        Field(examples=["mysql://dialtone@127.0.0.1:3306/opensips"]),
+    ]
+    password: Annotated[SecretRef | None, PlainValidator(values.secret_ref)] = None
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
 
 
 class AsteriskEntry(NodeEntry):

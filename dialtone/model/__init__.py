@@ -15,7 +15,7 @@ from dialtone.model.alert import (
 )
 from dialtone.model.catalog import Catalog, CatalogError
 from dialtone.model.metric import Kind, MetricDef, MetricScope, Sample
-from dialtone.model.node import CollectError, CollectFailure, Node, NodeKind, NodeState, Reading
+from dialtone.model.node import CollectError, CollectFailure, Database, Node, NodeKind, NodeState, Reading
 from dialtone.model.probe import (
     CONFIRM_AFTER,
     COUNTS,
@@ -61,6 +61,7 @@ __all__ = [
     "ChangedBy",
     "CollectError",
     "CollectFailure",
+    "Database",
     "CONFIRM_AFTER",
     "COUNTS",
     "Engine",

@@ -18,11 +18,22 @@ class NodeKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Database:
+    """A database that is read: `endpoint` is mysql://HOST:PORT, without credentials."""
+
+    endpoint: str
+    name: str
+    username: str
+    secret: Secret | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """One server. `endpoint` is the URL of its management interface, without credentials.
 
     `interval` and `timeout` are seconds; `options` are the kind's own settings as text (each
-    collector's module names them).
+    collector's module names them). `database` is the one that the server itself keeps its tables in, where
+    it may be read beside it.
     """
 
     name: str
@@ -34,6 +45,7 @@ class Node:
     timeout: float = 5.0
     labels: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, str] = field(default_factory=dict)
+    database: Database | None = None
 
     @property
     def fresh_for(self) -> float:
