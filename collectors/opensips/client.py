@@ -18,19 +18,30 @@ from dialtone.model import CollectError, CollectFailure, Secret
 
 READ_ONLY_COMMANDS: Final = frozenset(
     {
+        "clusterer_list",
+        "clusterer_list_shtags",
+        "domain:dump",
+        "domain_dump",
         "dr_gw_status",
         "ds_list",
         "get_statistics",
         "lb_list",
         "list_all_profiles",
         "list_statistics",
+        "pike:list",
+        "pike_list",
         "profile_get_values",
+        "rl_list",
         "version",
     }
 )
 """All that this client can send. Dumps (ul_dump, dlg_list, t_hash) are quadratic and block MI."""
 
+_NEWER_NAMES: Final = {"domain_dump": "domain:dump", "pike_list": "pike:list"}
+"""What 4.0 calls a command whose older name it has no more; those of all others it still takes."""
+
 _NOT_FOUND: Final = 404
+_NO_SUCH_METHOD: Final = -32601
 
 
 class Transport(Protocol):
@@ -75,6 +86,7 @@ class MiClient:
         self._where = endpoint
         self._deadline = deadline
         self._turn = asyncio.Lock()
+        self._names: dict[str, str] = {}
         self.short = urlsplit(endpoint).scheme in ("udp", "unix")
 
     async def __aenter__(self) -> Self:
@@ -116,6 +128,10 @@ class MiClient:
         """Return what lb_list, ds_list or dr_gw_status lists, None for nothing, or how it was refused."""
         return await self._command(command, {})
 
+    async def domains(self) -> object | MiRefused:
+        """Return what domain_dump lists, the domain module's cache (db_mode 1), or how it was refused."""
+        return await self._command("domain_dump", {})
+
     async def version(self) -> object:
         """Return the reply to version: {"Server": text}."""
         reply = await self._command("version", {})
@@ -128,9 +144,20 @@ class MiClient:
             raise ValueError(f"{command!r} is not on the list of read-only commands")
         try:
             async with asyncio.timeout(self._deadline), self._turn:
-                return await self._transport.ask(command, params)
+                name = self._names.get(command, command)
+                reply = await self._transport.ask(name, params)
+                if command in _NEWER_NAMES and _has_no_such(reply):
+                    other = command if name != command else _NEWER_NAMES[command]
+                    reply = await self._transport.ask(other, params)
+                    if not _has_no_such(reply):
+                        self._names[command] = other
+                return reply
         except TimeoutError:
             await self.aclose()
             raise CollectError(
                 CollectFailure.TIMEOUT, f"no reply to {command} from {self._where} in {self._deadline:g} s"
             ) from None
+
+
+def _has_no_such(reply: object | MiRefused) -> bool:
+    return isinstance(reply, MiRefused) and reply.code == _NO_SUCH_METHOD
