@@ -62,6 +62,8 @@ def parse_kinds(result: object) -> dict[str, Kind]:
 
 
 def _number(raw: object) -> float | None:
+    if type(raw) is int and abs(raw) < _UNDERFLOW:  # nearly all of them
+        return float(raw)
     if isinstance(raw, bool) or not isinstance(raw, int | float | str):
         return None
     try:

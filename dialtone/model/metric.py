@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Kind(StrEnum):
@@ -46,9 +47,11 @@ class MetricDef:
         return Sample(self.name, labels, value, at)
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One value of one series. `labels` are values, in the order of the MetricDef's label names."""
+class Sample(NamedTuple):
+    """One value of one series. `labels` are values, in the order of the MetricDef's label names.
+
+    A tuple, unlike its neighbours: a poll of a big platform makes some ten thousand of them.
+    """
 
     metric: str
     labels: tuple[str, ...]
