@@ -1,8 +1,6 @@
 """A real OpenSIPS (3.x, 4.x) says the same over each transport of its management interface."""
 
-import shutil
 import socket
-import subprocess
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -14,37 +12,17 @@ import pytest
 from collectors.opensips import OpensipsCollector
 from dialtone.model import CollectError, Node, NodeKind, Reading
 from dialtone.runtime.clock import SystemClock
-from lab.front.opensips import find_modules
+from tests.integration.opensips_server import PATIENCE, fragment, free_port, opensips
 from tests.unit.opensips.conftest import Tenants
 
 pytestmark = [pytest.mark.integration, pytest.mark.opensips]
 
-_PATIENCE: Final = 20.0
-_CONFIGURATION: Final = """
-log_level=1
-stderror_enabled=yes
-syslog_enabled=no
-udp_workers=1
-socket=udp:127.0.0.1:{sip}
-mpath="{modules}/"
-loadmodule "proto_udp.so"
-loadmodule "signaling.so"
-loadmodule "sl.so"
-loadmodule "tm.so"
-loadmodule "rr.so"
-loadmodule "dialog.so"
-loadmodule "statistics.so"
-loadmodule "usrloc.so"
-loadmodule "httpd.so"
-loadmodule "mi_http.so"
+_SCRIPT: Final = """
 loadmodule "mi_datagram.so"
 loadmodule "mi_fifo.so"
-modparam("httpd", "ip", "127.0.0.1")
-modparam("httpd", "port", {http})
 modparam("mi_datagram", "socket_name", "{datagram}")
 modparam("mi_fifo", "fifo_name", "{folder}/fifo")
 modparam("mi_fifo", "reply_dir", "{folder}/")
-modparam("usrloc", "working_mode_preset", "single-instance-no-db")
 {fragment}
 route {{
     if ($rm != "INVITE") {{
@@ -55,57 +33,25 @@ route {{
     t_relay();
 }}
 """
-_DOCUMENT: Final = Path(__file__).parents[2] / "docs" / "opensips.md"
-
-
-def fragment() -> str:
-    """Return the part of a script that docs/opensips.md gives operators."""
-    return _DOCUMENT.read_text().partition("```opensips\n")[2].partition("```")[0]
-
-
-def free_port(kind: socket.SocketKind) -> int:
-    """Return a port that nobody had bound a moment ago."""
-    with socket.socket(socket.AF_INET, kind) as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 @pytest.fixture(params=["udp", "unix"])
 def addresses(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str, str]]:
     """Start a server; return its addresses by transport. mi_datagram has one socket, of either kind."""
-    program = shutil.which("opensips")
-    modules = find_modules(Path(program).resolve().parent.parent) if program else None
-    if program is None or modules is None:
-        pytest.skip("there is no opensips program on PATH")
-    callee = free_port(socket.SOCK_DGRAM)
-    http, udp = free_port(socket.SOCK_STREAM), free_port(socket.SOCK_DGRAM)
-    file, sip = tmp_path / "mi.sock", free_port(socket.SOCK_DGRAM)
-    text = _CONFIGURATION.format(
-        sip=sip,
-        modules=modules,
-        http=http,
-        datagram=f"udp:127.0.0.1:{udp}" if request.param == "udp" else file,
-        folder=tmp_path,
-        fragment=fragment(),
-        callee=callee,
-    )
-    configuration = tmp_path / "opensips.cfg"
-    configuration.write_text(text)
-    with (tmp_path / "log").open("wb") as log:
-        server = subprocess.Popen(
-            [program, "-F", "-f", str(configuration), "-w", str(tmp_path)], stdout=log, stderr=log
-        )
-        try:
-            yield {
-                "http": f"http://127.0.0.1:{http}/mi",
-                request.param: f"udp://127.0.0.1:{udp}" if request.param == "udp" else f"unix://{file}",
-                "sip": f"{sip}",
-                "callee": f"{callee}",
-                "fifo": f"fifo://{tmp_path}/fifo?replies={tmp_path}",
-            }
-        finally:
-            server.terminate()
-            server.wait(_PATIENCE)
+    callee, udp, file = free_port(socket.SOCK_DGRAM), free_port(socket.SOCK_DGRAM), tmp_path / "mi.sock"
+    values = {
+        "datagram": f"udp:127.0.0.1:{udp}" if request.param == "udp" else file,
+        "fragment": fragment(),
+        "callee": callee,
+    }
+    with opensips(tmp_path, _SCRIPT, values) as server:
+        yield {
+            "http": server.mi,
+            request.param: f"udp://127.0.0.1:{udp}" if request.param == "udp" else f"unix://{file}",
+            "sip": f"{server.ports.sip}",
+            "callee": f"{callee}",
+            "fifo": f"fifo://{tmp_path}/fifo?replies={tmp_path}",
+        }
 
 
 @pytest.fixture
@@ -130,7 +76,7 @@ def replies_in(folder: Path) -> list[Path]:
 
 async def reading_of(collector: OpensipsCollector) -> Reading:
     """Poll it; the server may still be starting."""
-    with anyio.fail_after(_PATIENCE):
+    with anyio.fail_after(PATIENCE):
         while True:
             try:
                 return await collector.collect()
@@ -197,7 +143,7 @@ def call(front: int, callee: int, outcomes: Mapping[str, Sequence[int]]) -> None
         calls.bind(("127.0.0.1", 0))
         answers.bind(("127.0.0.1", callee))
         for one in (calls, answers):
-            one.settimeout(_PATIENCE)
+            one.settimeout(PATIENCE)
         number = 0
         for domain, statuses in outcomes.items():
             for status in statuses:
