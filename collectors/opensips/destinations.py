@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from dialtone.model import CollectError, CollectFailure
+from collectors.opensips.shapes import attributes, children, count, fields, listed, rows, text
 
 MOST: Final = 5000
 """Destinations of one module that are read."""
-_MAX_TEXT: Final = 256
-_UNREAL: Final = 2**53
 
 
 class State(StrEnum):
@@ -70,34 +68,32 @@ def parse_gateways(result: object) -> tuple[Destination, ...]:
 def _read(
     result: object, read: Callable[[Mapping[str, Any]], Iterator[Destination]]
 ) -> tuple[Destination, ...]:
-    if result is None:
-        return ()  # an old server that has nothing to list
     found: dict[tuple[str, str], Destination] = {}
-    try:
-        for destination in read(_object(result)):
-            found.setdefault((destination.group, destination.name), destination)
-            if len(found) > MOST:
-                raise CollectError(CollectFailure.TOO_LARGE, f"over {MOST} destinations")
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise CollectError(
-            CollectFailure.PROTOCOL, f"the result is no list of destinations ({error!r:.60})"
-        ) from None
+    for destination in listed(_objects(result, read), MOST, "destinations"):
+        found.setdefault((destination.group, destination.name), destination)
     return tuple(found.values())
+
+
+def _objects(
+    result: object, read: Callable[[Mapping[str, Any]], Iterator[Destination]]
+) -> Iterator[Destination]:
+    if result is not None:  # an old server that has nothing to list
+        yield from read(fields(result))
 
 
 def _load_balancer(result: Mapping[str, Any]) -> Iterator[Destination]:
     if "Destinations" in result:
         for row in result["Destinations"]:
             loads = (
-                Load(_text(r["name"]), _count(r["load"]), _count(r["max"])) for r in row.get("Resources", ())
+                Load(text(r["name"]), count(r["load"]), count(r["max"])) for r in row.get("Resources", ())
             )
             yield _balanced(row["uri"], row, tuple(loads))
         return
-    for row in _list(result.get("Destination", ())):
-        resources = _object(_object(row.get("children", {})).get("Resources", {})).get("children", {})
+    for row in rows(result.get("Destination", ())):
+        resources = fields(fields(row.get("children", {})).get("Resources", {}))
         loads = (
-            Load(_text(r["value"]), _count(r["attributes"]["load"]), _count(r["attributes"]["max"]))
-            for r in _list(_object(resources).get("Resource", ()))
+            Load(text(r["value"]), count(r["attributes"]["load"]), count(r["attributes"]["max"]))
+            for r in children(resources, "Resource")
         )
         yield _balanced(row["value"], row["attributes"], tuple(loads))
 
@@ -105,7 +101,7 @@ def _load_balancer(result: Mapping[str, Any]) -> Iterator[Destination]:
 def _balanced(uri: str, row: Mapping[str, Any], loads: tuple[Load, ...]) -> Destination:
     state = State.ACTIVE if row["enabled"] == "yes" else State.DISABLED
     once = tuple({load.resource: load for load in loads}.values())
-    return Destination("load_balancer", _text(row["group"]), _text(uri), state, once)
+    return Destination("load_balancer", text(row["group"]), text(uri), state, once)
 
 
 def _dispatcher(result: Mapping[str, Any]) -> Iterator[Destination]:
@@ -115,28 +111,25 @@ def _dispatcher(result: Mapping[str, Any]) -> Iterator[Destination]:
                 for row in group.get("Destinations", ()):
                     yield _dispatched(partition["name"], group["id"], row["URI"], row)
         return
-    partitions = _list(result.get("PARTITION", {"value": "default", "children": result}))
+    partitions = rows(result.get("PARTITION", {"value": "default", "children": result}))
     for partition in partitions:
-        for group in _list(_object(partition.get("children", {})).get("SET", ())):
-            for row in _list(_object(group.get("children", {})).get("URI", ())):
+        for group in children(partition, "SET"):
+            for row in children(group, "URI"):
                 yield _dispatched(partition["value"], group["value"], row["value"], row["attributes"])
 
 
 def _dispatched(partition: str, group: object, uri: str, row: Mapping[str, Any]) -> Destination:
-    name = _text(group) if partition == "default" else f"{_text(partition)}/{_text(group)}"
+    name = text(group) if partition == "default" else f"{text(partition)}/{text(group)}"
     hits = row.get("first_hit_counter")
     return Destination(
-        "dispatcher", name, _text(uri), _state(row["state"]), hits=None if hits is None else _count(hits)
+        "dispatcher", name, text(uri), _state(row["state"]), hits=None if hits is None else count(hits)
     )
 
 
 def _gateways(result: Mapping[str, Any]) -> Iterator[Destination]:
-    if "Gateways" in result:
-        for row in result["Gateways"]:
-            yield Destination("drouting", "", _text(row["ID"]), _state(row["State"]))
-        return
-    for row in _list(result.get("ID", ())):
-        yield Destination("drouting", "", _text(row["value"]), _state(row["attributes"]["State"]))
+    for row in rows(result["Gateways"] if "Gateways" in result else result.get("ID", ())):
+        said = attributes(row)
+        yield Destination("drouting", "", text(row["ID" if "ID" in row else "value"]), _state(said["State"]))
 
 
 _STATES: Final = {
@@ -150,27 +143,3 @@ _STATES: Final = {
 
 def _state(said: str) -> State:
     return _STATES.get(said.lower(), State.OTHER)
-
-
-def _text(value: object) -> str:
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise TypeError(f"{value!r:.40} is no text")
-    return str(value)[:_MAX_TEXT]
-
-
-def _count(value: object) -> int:
-    number = int(_text(value))
-    if not 0 <= number < _UNREAL:
-        raise ValueError(f"{_text(value):.40} is no count")
-    return number
-
-
-def _list(value: Any) -> list[Any]:
-    """Return a list; mi_json writes one of one as the thing itself."""
-    return [value] if isinstance(value, Mapping) else list(value)
-
-
-def _object(value: object) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise TypeError(f"{value!r:.40} is no object")
-    return value
