@@ -3,20 +3,28 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from dialtone.export.series import Family, Labels, Point
+from dialtone.export.series import Family, Labels, Line, Point
 
 Folded = frozenset[str]
 """The tenants whose series are shown only in sum."""
 
 
+Key = tuple[str, Labels]
+"""A metric and label values as a sample gives them; what is shown may differ in what UTF-8 can't write."""
+
+
 class Block:
-    """The series of one source: replaced whole (a node's reading), or growing (the probes')."""
+    """The series of one source: given anew each time (a node's reading), or growing (the probes')."""
 
     def __init__(self, series: Iterable[tuple[str, Point]] = ()) -> None:
         self._series: dict[str, dict[Labels, Point]] = {}
         self._texts: dict[str, str] = {}
         self._sums: dict[str, list[Point]] = {}
         self._folded: Folded = frozenset()
+        self._names: list[str] = []
+        self._labels: list[Labels] = []
+        self._lines: dict[Key, Line] = {}
+        self._arranged: list[Line] = []
         self.sizes: Counter[str | None] = Counter()
         """How many series each tenant has here; None stands for those of no tenant."""
         for name, point in series:
@@ -42,6 +50,48 @@ class Block:
         self._series.setdefault(name, {})[point.labels] = point
         self.sizes[point.tenant] += point.size
         self.changed(name)
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._lines
+
+    def identity(self, key: Key) -> tuple[str, Labels]:
+        """Return what is shown for a key that is here."""
+        return key[0], self._lines[key].labels
+
+    def put(self, key: Key, line: Line) -> None:
+        """Add the series of a key that isn't here yet; arrange() and fill() are to follow."""
+        self._lines[key] = line
+        self.add(key[0], line)
+
+    def remove(self, key: Key) -> None:
+        """Take out the series of a key that is here; arrange() and fill() are to follow."""
+        name, line = key[0], self._lines.pop(key)
+        del self._series[name][line.labels]
+        if not self._series[name]:
+            del self._series[name]
+        self.sizes[line.tenant] -= line.size
+        self.changed(name)
+
+    @property
+    def keys(self) -> list[Key]:
+        """The keys in the order that was arranged last."""
+        return list(zip(self._names, self._labels, strict=True))
+
+    def has(self, names: list[str], labels: list[Labels]) -> bool:
+        """Whether these are the keys, in this order; without a pair for each, of which there are many."""
+        return names == self._names and labels == self._labels
+
+    def arrange(self, keys: list[Key]) -> None:
+        """Take these keys, all that are here, as the order in which fill() gives values."""
+        self._names, self._labels = [key[0] for key in keys], [key[1] for key in keys]
+        self._arranged = [self._lines[key] for key in keys]
+
+    def fill(self, values: Iterable[float]) -> None:
+        """Give all series of keys their values, in the order of the keys."""
+        for line, value in zip(self._arranged, values, strict=True):
+            line.value = value
+        self._texts.clear()
+        self._sums.clear()
 
     def changed(self, name: str) -> None:
         """Forget what is kept of a metric, a value of which has changed."""

@@ -7,7 +7,7 @@ from typing import Final
 import structlog
 from prometheus_client import Metric
 
-from dialtone.export.blocks import Block, Folded
+from dialtone.export.blocks import Block, Folded, Key
 from dialtone.export.metrics import EXPOSED_BY_ITSELF, FOLDED_TO_THE_LEAST
 from dialtone.export.nodes import NodeFigures
 from dialtone.export.probes import ProbeFigures
@@ -94,21 +94,45 @@ class Exposition:
         Raises CatalogError, and leaves all as it was, where a metric is unknown, labels don't fit,
         or a series comes twice: from this source, from another, or from the exposition itself.
         """
-        last = self._blocks.get(source, Block())
-        block = Block()
-        for sample in samples:
-            point = self._point(last, sample)
-            if block.get(sample.metric, point.labels) is not None:
-                raise CatalogError(f"{source} gives {sample.metric}{point.labels} twice")
-            if (owner := self._owners.get((sample.metric, point.labels), source)) != source:
-                raise CatalogError(f"{source} gives {sample.metric}{point.labels}, as {owner} does")
-            block.add(sample.metric, point)
-        self.withdraw(source)
+        given = list(samples)
+        names, labels = [sample[0] for sample in given], [sample[1] for sample in given]
+        values = [float(sample[2]) for sample in given]
+        block = self._blocks.get(source)
+        if block is None or not block.has(names, labels):  # nearly always it has
+            block = self._reshaped(source, block or Block(), list(zip(names, labels, strict=True)))
+        block.fill(values)
+
+    def _reshaped(self, source: str, block: Block, keys: list[Key]) -> Block:
+        """Return the block with exactly these series in it. Raises CatalogError, before it changes any."""
+        wanted = dict.fromkeys(keys)
+        if len(wanted) != len(keys):
+            name, labels = next(key for key, count in Counter(keys).items() if count > 1)
+            raise CatalogError(f"{source} gives {name}{labels} twice")
+        gone = [key for key in block.keys if key not in wanted]
+        leaving = {block.identity(key) for key in gone}
+        added: dict[tuple[str, Labels], tuple[Key, Line]] = {}
+        for key in keys:
+            if key in block:
+                continue
+            name, line = key[0], self._new_line(*key)
+            identity = name, line.labels
+            owner = self._owners.get(identity)
+            if identity in added or (owner == source and identity not in leaving):
+                raise CatalogError(f"{source} gives {name}{line.labels} twice")
+            if owner not in (None, source):
+                raise CatalogError(f"{source} gives {name}{line.labels}, as {owner} does")
+            added[identity] = key, line
+        for key in gone:
+            del self._owners[block.identity(key)]
+            block.remove(key)
+        for identity, (key, line) in added.items():
+            block.put(key, line)
+            self._owners[identity] = source
+            if line.tenant is not None:
+                self._order.setdefault(line.tenant)
+        block.arrange(keys)
         self._blocks[source] = block
-        self._owners.update(dict.fromkeys(block.identities(), source))
-        for tenant in block.sizes:
-            if tenant is not None:
-                self._order.setdefault(tenant)
+        return block
 
     def withdraw(self, source: str) -> None:
         """Stop showing a source's samples; one that shows none is left alone."""
@@ -172,13 +196,10 @@ class Exposition:
         names: set[str] = set().union(*(block.names for block in blocks))
         return [self._family(name) for name in sorted(names)]
 
-    def _point(self, last: Block, sample: Sample) -> Point:
-        known = last.get(sample.metric, sample.labels)
-        if isinstance(known, Line):  # the labels are checked and escaped already
-            return Line(known.labels, known.tenant, known.prefix, float(sample.value))
-        if sample.metric in EXPOSED_BY_ITSELF:
-            raise CatalogError(f"{sample.metric} is made by the exposition itself")
-        return self._line(sample.metric, sample.labels, sample.value)
+    def _new_line(self, name: str, labels: Labels) -> Line:
+        if name in EXPOSED_BY_ITSELF:
+            raise CatalogError(f"{name} is made by the exposition itself")
+        return self._line(name, labels, 0.0)
 
     def _line(self, name: str, labels: Sequence[str], value: float) -> Line:
         return self._family(name).line(labels, value)
