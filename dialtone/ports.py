@@ -10,6 +10,7 @@ from typing import Protocol
 from dialtone.model import (
     AlertEvent,
     AlertMessage,
+    DomainsFound,
     MessageState,
     NodeState,
     OutboxEntry,
@@ -65,6 +66,13 @@ class TenantLookup(Protocol):
     def reseller(self, domain: str) -> str:
         """Return the reseller's domain of a tenant, "" where the domain is nobody's."""
 
+    def fixed(self) -> "TenantLookup":
+        """Return the tenants as they are at this moment, for answers that must agree with each other.
+
+        Discovery may change them between any two moments in which the event loop has a turn; and at any
+        moment for who asks in another thread.
+        """
+
 
 class Prober(Protocol):
     """Runs probes on one engine."""
@@ -74,10 +82,13 @@ class Prober(Protocol):
 
 
 class TenantSource(Protocol):
-    """Finds tenants on a server."""
+    """Finds tenants on a server. Whoever asks sees to the deadline."""
 
-    async def domains(self) -> Sequence[str]:
-        """Return the domains seen, normalised. Raises CollectError."""
+    async def domains(self) -> DomainsFound:
+        """Return all domains that the server lists now, or raise CollectError: never a part of them."""
+
+    async def aclose(self) -> None:
+        """Give back connections."""
 
 
 class Sink(Protocol):

@@ -45,7 +45,9 @@ class AsteriskCollector:
         # 5000 channels take some 50 ms: not on the loop that schedules the probes.
         channels = await asyncio.to_thread(parse_channels, blocks)
         snapshot = AsteriskSnapshot(self._version, self._started, parse_processed(status), channels)
-        read = await asyncio.to_thread(samples, self._node.name, snapshot, self._tenants, self._clock.now())
+        read = await asyncio.to_thread(
+            samples, self._node.name, snapshot, self._tenants.fixed(), self._clock.now()
+        )
         return Reading(read, {"version": snapshot.version})
 
     async def _learn(self, status: Block) -> None:

@@ -1,5 +1,6 @@
 """Configuration: dialtone.yaml -> Settings, or every problem it has."""
 
+from dialtone.config.directory import TenantDirectory
 from dialtone.config.load import load
 from dialtone.config.problem import ConfigError, Problem
 from dialtone.config.settings import (
@@ -27,6 +28,7 @@ __all__ = [
     "QuietSpan",
     "Receiver",
     "Settings",
+    "TenantDirectory",
     "TenantTree",
     "Topology",
     "TopologyKind",

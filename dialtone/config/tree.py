@@ -98,6 +98,10 @@ class TenantTree:
         """Return the tenant that an Asterisk account code means: one of its codes, or its domain."""
         return self._by_code.get(code) or self.match(code)
 
+    def fixed(self) -> "TenantTree":
+        """Return the tree itself: it never changes."""
+        return self
+
     def scope(self, domain: str) -> Scope:
         """Return what the people of a domain may see: it and all below; for the platform, everything.
 

@@ -14,6 +14,7 @@ from dialtone.model.alert import (
     Severity,
 )
 from dialtone.model.catalog import Catalog, CatalogError
+from dialtone.model.discovered import MAX_DISCOVERED, DomainsFound, domains_among
 from dialtone.model.metric import Kind, MetricDef, MetricScope, Sample
 from dialtone.model.node import CollectError, CollectFailure, Database, Node, NodeKind, NodeState, Reading
 from dialtone.model.probe import (
@@ -47,6 +48,7 @@ from dialtone.model.probe import (
 from dialtone.model.scope import Scope
 from dialtone.model.secret import Secret
 from dialtone.model.tenant import UNKNOWN_TENANT, Level, Tenant, normalise_domain
+from dialtone.model.traffic import SESSION_COUNTS, SessionResult, TrafficMark
 
 __all__ = [
     "ABOUT",
@@ -64,6 +66,8 @@ __all__ = [
     "Database",
     "CONFIRM_AFTER",
     "COUNTS",
+    "DomainsFound",
+    "domains_among",
     "Engine",
     "EventPackage",
     "Evidence",
@@ -73,6 +77,7 @@ __all__ = [
     "Kind",
     "Level",
     "Mark",
+    "MAX_DISCOVERED",
     "Message",
     "MessageState",
     "MetricDef",
@@ -93,6 +98,8 @@ __all__ = [
     "Sample",
     "Scope",
     "Secret",
+    "SESSION_COUNTS",
+    "SessionResult",
     "Severity",
     "Side",
     "Tenant",
@@ -100,5 +107,6 @@ __all__ = [
     "TIMINGS",
     "TimingTotals",
     "TlsPlan",
+    "TrafficMark",
     "UNKNOWN_TENANT",
 ]

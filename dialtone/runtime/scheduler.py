@@ -61,11 +61,14 @@ class Scheduler:
         self._group: TaskGroup | None = None
         self._origin = clock.monotonic()
 
-    def add(self, name: str, interval: float, action: Action, *, phase: float | None = None) -> None:
+    def add(
+        self, name: str, interval: float, action: Action, *, phase: float | None = None, at_once: bool = False
+    ) -> None:
         """Add a job, before or while the scheduler runs; `interval` is in seconds, the name its own.
 
         `phase`, a share of the interval (0 to 1), says when in it the job runs, counted from the scheduler's
-        making, so that jobs can be spread evenly.
+        making, so that jobs can be spread evenly. One that is to run `at_once` has the phase of the moment
+        in which the scheduler takes it up.
         """
         if not (math.isfinite(interval) and interval > 0):
             raise ValueError(f"the interval of {name} must be more than 0 seconds, not {interval}")
@@ -76,7 +79,7 @@ class Scheduler:
         first = self._clock.monotonic() + self._rng.uniform(0, interval)
         if phase is not None:
             first = self._origin + phase * interval
-        job = self._jobs[name] = _Job(name, interval, action, self._clock, first)
+        job = self._jobs[name] = _Job(name, interval, action, self._clock, None if at_once else first)
         if self._group is not None:
             self._group.start_soon(job.drive)
 
@@ -97,12 +100,15 @@ class Scheduler:
 
 
 class _Job:
-    def __init__(self, name: str, interval: float, action: Action, clock: Clock, first: float) -> None:
+    def __init__(
+        self, name: str, interval: float, action: Action, clock: Clock, first: float | None
+    ) -> None:
         self._name = name
         self._interval = interval
         self._action = action
         self._clock = clock
-        self._due = first
+        self._due = clock.monotonic() if first is None else first
+        self._at_once = first is None
         self._slots = _Slots(interval)
         self._offset = self._wall_offset()
         self._running = False
@@ -110,6 +116,8 @@ class _Job:
         self._lateness = 0.0
 
     async def drive(self) -> None:
+        if self._at_once:
+            self._due = self._clock.monotonic()
         self._pass_over()  # where the scheduler starts long after the job was added, nothing is made up for
         while True:
             await self._clock.sleep(self._due - self._clock.monotonic())

@@ -30,6 +30,9 @@ class Tenants:
     def by_account_code(self, code: str) -> Tenant | None:
         return self.match(code)
 
+    def fixed(self) -> "Tenants":
+        return self
+
     def reseller(self, domain: str) -> str:
         tenant = self.match(domain)
         return "" if tenant is None or tenant.parent is None else tenant.parent
