@@ -15,7 +15,7 @@ from alerts.rules import (
     one_line,
     probe_subject,
 )
-from dialtone.model import Catalog, NodeState, ProbeResult
+from dialtone.model import Catalog, NodeKind, NodeState, ProbeResult
 
 _IO: Final = "mysql_replication_io_running"
 _SQL: Final = "mysql_replication_sql_running"
@@ -106,9 +106,12 @@ def _by_label(state: NodeState, at: Mapping[str, int]) -> dict[str, dict[str, fl
     """Return the values of those metrics, by the label at that position, then by metric.
 
     Nothing of a node that is down: it keeps its last reading for a while, which has been judged already.
+    Nothing of other servers either, without a look at the ten thousand samples that they may have.
     """
     found: dict[str, dict[str, float]] = {}
-    for sample in state.reading.samples if state.up and state.reading is not None else ():
+    if state.node.kind is not NodeKind.MYSQL or not state.up or state.reading is None:
+        return found
+    for sample in state.reading.samples:
         position = at.get(sample.metric)
         if position is not None:
             found.setdefault(sample.labels[position], {})[sample.metric] = sample.value
