@@ -15,7 +15,7 @@ from tests.live.stage import Stage
 _DATA: Final = Path(__file__).parents[1] / "data"
 _CALLER: Final = "101"
 _MOST_SECONDS: Final = 120
-_CALL_ID: Final = "%u-held"
+CALL_ID: Final = "%u-held"
 """Numbered from 1 by SIPp itself."""
 
 
@@ -32,7 +32,7 @@ class Sipp:
         """Tell every held call to end."""
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             for number in range(1, self.calls + 1):
-                sock.sendto(_told(_CALL_ID.replace("%u", str(number))), ("127.0.0.1", self.port))
+                sock.sendto(_told(CALL_ID.replace("%u", str(number))), ("127.0.0.1", self.port))
 
     async def passed(self) -> None:
         """Return when SIPp has ended; fails unless every call passed."""
@@ -56,20 +56,21 @@ async def calls(stage: Stage, folder: Path, wanted: Mapping[tuple[str, str], int
         for _ in range(count)
     ]
     injected.write_text("\n".join(["SEQUENTIAL", *lines, ""]))
-    words = ["-sf", str(_DATA / "live/held.xml"), "-inf", str(injected), "-cid_str", _CALL_ID, "-r", "20"]
-    async with _running(folder, "callers", len(lines), *words, f"127.0.0.1:{stage.sip}") as sipp:
+    words = ["-sf", str(_DATA / "live/held.xml"), "-inf", str(injected), "-cid_str", CALL_ID, "-r", "20"]
+    async with sipp_running(folder, "callers", len(lines), *words, f"127.0.0.1:{stage.sip}") as sipp:
         yield sipp
 
 
 @asynccontextmanager
 async def answering(folder: Path, number: int) -> AsyncIterator[Sipp]:
     """Have a SIPp that takes so many calls, each until the caller hangs up."""
-    async with _running(folder, "answering", number, "-sf", str(_DATA / "lab/phones.xml")) as sipp:
+    async with sipp_running(folder, "answering", number, "-sf", str(_DATA / "lab/phones.xml")) as sipp:
         yield sipp
 
 
 @asynccontextmanager
-async def _running(folder: Path, name: str, number: int, *words: str) -> AsyncIterator[Sipp]:
+async def sipp_running(folder: Path, name: str, number: int, *words: str) -> AsyncIterator[Sipp]:
+    """Run a SIPp with these words, on a port of its own, until so many calls have ended."""
     with Phone(0, "", "", "") as bound:
         port = bound.port
     log = folder / f"{name}.log"
