@@ -2,5 +2,6 @@
 
 from collectors.mysql.collector import MysqlCollector
 from collectors.mysql.metrics import METRICS
+from collectors.mysql.tenants import MysqlTenants
 
-__all__ = ["METRICS", "MysqlCollector"]
+__all__ = ["METRICS", "MysqlCollector", "MysqlTenants"]

@@ -31,6 +31,7 @@ _AT_ONCE: Final = 500
 _DEFAULT_PORT: Final = 3306
 _PROGRAM: Final = "dialtone"
 _COM_QUERY: Final = 3
+_READ_ONLY: Final = "SET SESSION TRANSACTION READ ONLY"
 _HEADER: Final = 4
 
 
@@ -107,6 +108,14 @@ class Session:
         self._connection = connection
         self._allowed = allowed
         self._where = where
+
+    async def write_nothing(self) -> None:
+        """Have the server refuse whatever would write in this session. Raises CollectError.
+
+        For statements of an operator's: the rights of the account are what protects; this is the second lock.
+        """
+        await _guarded(self._connection.send(_READ_ONLY), self._where)
+        resultset.check_ok(await self._packet())
 
     async def rows(self, statement: str) -> Sequence[Row]:
         """Return the rows of one of the client's statements, columns by name. Raises as each() does."""

@@ -37,6 +37,12 @@ def column_count(packet: bytes) -> int:
     return count
 
 
+def check_ok(packet: bytes) -> None:
+    """Take an OK packet, of a statement without rows. Raises CollectError where it is something else."""
+    if not packet or packet[0] != 0:
+        raise _malformed("no OK")
+
+
 def column_name(packet: bytes) -> str:
     """Return the name in a column's definition. Raises CollectError."""
     position = 0

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 from collectors.opensips.datagram import Datagrams
 from collectors.opensips.fifo import Fifo
 from collectors.opensips.http import JsonRpcOverHttp, MiJson
-from collectors.opensips.jsonrpc import MiRefused, Params
-from dialtone.model import CollectError, CollectFailure, Secret
+from collectors.opensips.jsonrpc import NO_SUCH_METHOD, NOT_FOUND, MiRefused, Params
+from dialtone.model import CollectError, CollectFailure, Node, Secret
 
 READ_ONLY_COMMANDS: Final = frozenset(
     {
@@ -24,6 +24,7 @@ READ_ONLY_COMMANDS: Final = frozenset(
         "domain_dump",
         "dr_gw_status",
         "ds_list",
+        "event_subscribe",
         "get_statistics",
         "lb_list",
         "list_all_profiles",
@@ -31,17 +32,16 @@ READ_ONLY_COMMANDS: Final = frozenset(
         "pike:list",
         "pike_list",
         "profile_get_values",
+        "ps",
         "rl_list",
         "version",
     }
 )
-"""All that this client can send. Dumps (ul_dump, dlg_list, t_hash) are quadratic and block MI."""
+"""All that this client can send. All of it reads but event_subscribe, which changes what events the server
+sends us and for how long, and nothing else. Dumps (ul_dump, dlg_list, t_hash) are quadratic and block MI."""
 
 _NEWER_NAMES: Final = {"domain_dump": "domain:dump", "pike_list": "pike:list"}
 """What 4.0 calls a command whose older name it has no more; those of all others it still takes."""
-
-_NOT_FOUND: Final = 404
-_NO_SUCH_METHOD: Final = -32601
 
 
 class Transport(Protocol):
@@ -71,6 +71,11 @@ def transport_of(endpoint: str, username: str | None = None, password: Secret | 
     if url.path.rstrip("/").endswith("/json"):
         return MiJson(endpoint, username, password)
     return JsonRpcOverHttp(endpoint, username, password)
+
+
+def client_of(node: Node) -> "MiClient":
+    """Return a client of an opensips node."""
+    return MiClient(node.endpoint, deadline=node.timeout, username=node.username, password=node.secret)
 
 
 class MiClient:
@@ -107,7 +112,7 @@ class MiClient:
         From 3.x on a server leaves out a group that it lacks; older ones refuse all of them for it (404).
         """
         reply = await self._command("get_statistics", {"statistics": [f"{group}:" for group in groups]})
-        return MiRefused(_NOT_FOUND, "nothing of that name") if reply is None else reply
+        return MiRefused(NOT_FOUND, "nothing of that name") if reply is None else reply
 
     async def list_statistics(self) -> object | MiRefused:
         """Return what statistics there are, and of which kind each is, or how it was refused."""
@@ -125,12 +130,21 @@ class MiClient:
         return await self._command("list_all_profiles", {})
 
     async def listed(self, command: str) -> object | MiRefused:
-        """Return what lb_list, ds_list or dr_gw_status lists, None for nothing, or how it was refused."""
+        """Return what a command of a module lists, None for nothing, or how it was refused."""
         return await self._command(command, {})
 
     async def domains(self) -> object | MiRefused:
         """Return what domain_dump lists, the domain module's cache (db_mode 1), or how it was refused."""
         return await self._command("domain_dump", {})
+
+    async def subscribe(self, event: str, socket: str, seconds: int) -> object | MiRefused:
+        """Have the server send an event to a socket (udp:HOST:PORT, unix:PATH), or return how it was refused.
+
+        400 is an event that it lacks, or a socket of a kind that it can't send to. Again it is a renewal.
+        """
+        return await self._command(
+            "event_subscribe", {"event": event, "socket": socket, "expire": str(seconds)}
+        )
 
     async def version(self) -> object:
         """Return the reply to version: {"Server": text}."""
@@ -160,4 +174,4 @@ class MiClient:
 
 
 def _has_no_such(reply: object | MiRefused) -> bool:
-    return isinstance(reply, MiRefused) and reply.code == _NO_SUCH_METHOD
+    return isinstance(reply, MiRefused) and reply.code == NO_SUCH_METHOD

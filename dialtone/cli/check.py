@@ -28,6 +28,9 @@ def check(config: Path) -> int:
         return Exit.FAILED
     for note in settings.notes:
         _note(note)
+    if settings.discover:
+        where = ", ".join(f"{one.name} (every {one.every:g} s)" for one in settings.discover)
+        _note(f"the service also finds tenants at {where}; they are not probed; this check asked nobody")
     if any(probe.engine is Engine.SIPP for probe in settings.probes) and shutil.which("sipp") is None:
         _note("there is no program sipp on PATH here; without it probes of engine sipp tell nothing")
     flows = sum(len(probe.tenants) for probe in settings.probes)

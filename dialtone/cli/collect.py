@@ -42,14 +42,17 @@ def collect(config: Path, names: tuple[str, ...], shape: str) -> int:
     # What is down is said below, in words of its own; the log's line would say it twice.
     logs.configure("error", "text", sys.stderr)
     catalog = wiring.build_catalog()
-    states, exposition = anyio.run(wiring.collect, settings, nodes, catalog)
+    found = anyio.run(wiring.collect, settings, nodes, catalog)
+    states = found.states
     match shape:
         case "prometheus":
-            click.echo(exposition, nl=False)
+            click.echo(found.exposition, nl=False)
         case "json":
             click.echo(json.dumps([_as_json(state, catalog) for state in states], indent=2))
         case _:
             _print_tables(states, catalog)
+    for source, error in found.undiscovered.items():
+        click.echo(f"note: no tenants from {source}: {error.failure}: {error.detail}", err=True)
     for state in states:
         if not state.up:
             click.echo(f"{state.node.name}: {state.failure}: {state.detail}", err=True)

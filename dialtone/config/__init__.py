@@ -6,6 +6,7 @@ from dialtone.config.problem import ConfigError, Problem
 from dialtone.config.settings import (
     AccessToken,
     Caps,
+    Discover,
     EvidenceLimits,
     Listen,
     ProbeSpec,
@@ -21,6 +22,7 @@ __all__ = [
     "AccessToken",
     "Caps",
     "ConfigError",
+    "Discover",
     "EvidenceLimits",
     "Listen",
     "Problem",

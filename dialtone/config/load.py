@@ -7,6 +7,7 @@ from typing import Final
 
 from dialtone.config.accounts import read_accounts
 from dialtone.config.addresses import is_loopback, listen
+from dialtone.config.discover import read_discover
 from dialtone.config.document import Document, parse
 from dialtone.config.files import FileError, read_text
 from dialtone.config.nodes import Secrets, read_nodes, read_topologies
@@ -69,6 +70,7 @@ def _settings(
     before = len(report.problems)
     nodes = read_nodes(report, data.get("nodes"), secrets)
     whole = len(report.problems) == before
+    discover = read_discover(report, data.get("discover"), nodes if whole else None, secrets)
     topologies = read_topologies(report, data.get("topologies"), nodes if whole else None, tree)
     accounts = read_accounts(report, data.get("accounts"), folder, tree)
     probes = read_probes(report, data.get("probes"), accounts, tree, folder)
@@ -90,7 +92,7 @@ def _settings(
         return None
     return Settings(
         source, top.location, place, top.listen, tree, nodes, topologies, accounts, probes, caps,
-        receivers, rules, tokens, top.external_url, tuple(report.notes), evidence,
+        receivers, rules, tokens, top.external_url, tuple(report.notes), evidence, discover,
     )  # fmt: skip
 
 

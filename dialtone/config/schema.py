@@ -15,7 +15,7 @@ from dialtone.config.quiet import quiet_spans
 from dialtone.config.settings import Listen, QuietSpan, TopologyKind
 from dialtone.model import AnsweredBy, CalledFrom, ChangedBy, Engine, EventPackage, Flow, Level, Side
 
-LATER: Final = frozenset({"discover", "stress", "objectives", "maintenance", "export"})
+LATER: Final = frozenset({"stress", "objectives", "maintenance", "export"})
 """Top-level keys of the design that this version does not know yet."""
 
 Text = Annotated[str, PlainValidator(values.text)]
@@ -50,6 +50,7 @@ class Top(Entry):
     alerts: dict[str, object] = {}
     access: dict[str, object] = {}
     tenants: Entries = []
+    discover: Entries = []
     nodes: Entries = []
     topologies: Entries = []
     probes: Entries = []
@@ -104,6 +105,19 @@ class DatabaseEntry(Entry):
         Field(examples=["mysql://dialtone@127.0.0.1:3306/opensips"]),
     ]
     password: Annotated[SecretRef | None, PlainValidator(values.secret_ref)] = None
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+
+class DiscoverEntry(Entry):
+    """One of `discover:`; either a node or a database, which discover.py sees to."""
+
+    name: Annotated[str | None, PlainValidator(values.name)] = None
+    node: Annotated[str | None, PlainValidator(values.name)] = None
+    dsn: Annotated[addresses.DatabaseDsn | None, PlainValidator(addresses.DatabaseDsn)] = None
+    password: Annotated[SecretRef | None, PlainValidator(values.secret_ref)] = None
+    sql: Annotated[str | None, PlainValidator(values.select)] = None
+    every: Annotated[float, PlainValidator(values.discovery_interval)] = 300.0
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 

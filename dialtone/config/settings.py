@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from dialtone.config.tree import TenantTree
-from dialtone.model import Account, Engine, Flow, Node, Plan, Secret
+from dialtone.model import Account, Database, Engine, Flow, Node, Plan, Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,21 @@ class Topology:
     kind: TopologyKind
     nodes: tuple[str, ...]
     tenants: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Discover:
+    """Where tenants are looked for, `every` so many seconds.
+
+    That is the domain module of an opensips `node`, or a `database`, asked by the statement `sql`. `name` is
+    the label of its figures: no address.
+    """
+
+    name: str
+    every: float
+    node: Node | None = None
+    database: Database | None = None
+    sql: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,3 +148,4 @@ class Settings:
     external_url: str | None
     notes: tuple[str, ...]
     evidence: EvidenceLimits = field(default_factory=EvidenceLimits)
+    discover: tuple[Discover, ...] = ()

@@ -26,6 +26,7 @@ _LANGUAGE: Final = re.compile(r"[a-z]{2,3}(-[A-Z]{2})?")
 _LABEL_NAME: Final = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]{0,62}")
 _PROFILE: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _TABLE: Final = re.compile(r"[A-Za-z0-9_$]{1,64}\.[A-Za-z0-9_$]{1,64}")
+_SELECT: Final = re.compile(r"SELECT[ (]", re.IGNORECASE)
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _ACCOUNT_CODE: Final = re.compile(r"[\x21-\x7e]{1,80}")
 _SIZE: Final = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?) ?(MB|GB|TB|MiB|GiB|TiB)")
@@ -35,6 +36,7 @@ _BYTES: Final[Mapping[str, int]] = {
 _LEAST_SIZE: Final = 10_000_000
 DAY: Final = 86400.0
 _TEXT_MAX: Final = 200
+_SQL_MAX: Final = 1000
 _LIST_MAX: Final = 20_000
 
 
@@ -129,6 +131,11 @@ def duration(raw: object) -> float:
 def interval(raw: object) -> float:
     """Return the seconds between two polls or probes: one second to one day."""
     return _within(duration(raw), 1, 86400, "an interval")
+
+
+def discovery_interval(raw: object) -> float:
+    """Return the seconds between two looks at the domains of a server: ten seconds to one day."""
+    return _within(duration(raw), 10, 86400, "it")
 
 
 def timeout(raw: object) -> float:
@@ -235,6 +242,16 @@ def table(raw: object) -> str:
     found = text(raw)
     if not _TABLE.fullmatch(found):
         raise ValueError(f"{quote(found)} is not a table; write SCHEMA.TABLE like dialtone.heartbeat")
+    return found
+
+
+def select(raw: object) -> str:
+    """Return one SQL statement that begins with SELECT; the rights of its account keep it from writing."""
+    found = text(raw, most=_SQL_MAX)
+    if not _SELECT.match(found):
+        raise ValueError("must begin with SELECT; write one like SELECT domain FROM domain")
+    if ";" in found:
+        raise ValueError("must be one statement, without a semicolon")
     return found
 
 

@@ -29,6 +29,8 @@ _log = structlog.get_logger(__name__)
 _NODES: Final = "nodes"
 _PROBES: Final = "probes"
 _FOLDED: Final = "dialtone_series_folded"
+_PLACES: Final = 2
+"""How many times the tenants that there are may have a place in the order of folding."""
 _NEVER_FOLDED: Final = frozenset({None, "", UNKNOWN_TENANT})
 
 
@@ -59,6 +61,7 @@ class Exposition:
         self._probes = ProbeFigures(self._family, reseller_of)
         self._blocks: dict[str, Block] = {}
         self._owners: dict[tuple[str, Labels], str] = {}
+        self._first = frozenset(tenants)
         self._order = dict.fromkeys(tenants)
         self._rejected: dict[str, str] = {}
 
@@ -176,6 +179,9 @@ class Exposition:
         sizes: Counter[str | None] = Counter()
         for block in blocks:
             sizes.update(block.sizes)
+        if len(self._order) > _PLACES * (len(sizes) + len(self._first)):
+            # Discovered tenants come and go for years: those that have gone lose their place.
+            self._order = {one: None for one in self._order if one in self._first or sizes[one]}
         if sizes.total() < self._max_series:
             return frozenset(), 0
         room = self._max_series - 1 - sum(sizes[tenant] for tenant in _NEVER_FOLDED)

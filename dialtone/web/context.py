@@ -23,10 +23,13 @@ class Board(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class WebToken:
-    """A bearer token: who holds it sees that scope. `name` is for logs, never the secret."""
+    """A bearer token: who holds it sees that scope, which discovery may change from one request to the next.
+
+    `name` is for logs, never the secret.
+    """
 
     name: str
-    scope: Scope
+    scope: Callable[[], Scope]
     secret: Secret
 
 

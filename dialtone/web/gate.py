@@ -64,7 +64,7 @@ class Keys:
         for known, scope in self._scopes:
             if hmac.compare_digest(known, digest):
                 found = scope
-        return found
+        return found() if found is not None else None
 
 
 class Gate:

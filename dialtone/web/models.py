@@ -27,7 +27,7 @@ from dialtone.model import (
     Tenant,
 )
 from dialtone.web.overview import Health, Overview, TenantView
-from dialtone.web.ratios import Share, TenantRatios
+from dialtone.web.ratios import Share, Source, TenantRatios
 
 T = TypeVar("T")
 
@@ -146,6 +146,7 @@ class TenantOut(Answer):
     name: str
     level: Level
     parent: str | None = Field(description="The tenant above; null where it is none of yours")
+    configured: bool = Field(description="false: found on a server, and gone when it is listed there no more")
     health: Health = Field(description="By its own flows: the worst last outcome")
     flows: list[ResultOut]
     alerts_firing: int
@@ -159,6 +160,7 @@ class TenantOut(Answer):
             name=tenant.name,
             level=tenant.level,
             parent=tenant.parent,
+            configured=tenant.configured,
             health=view.health,
             flows=[ResultOut.of(flow) for flow in view.flows],
             alerts_firing=sum(a.state is AlertState.FIRING for a in view.alerts),
@@ -186,7 +188,7 @@ class TenantRatiosOut(Answer):
 
     tenant: str
     level: Level
-    own: ShareOut = Field(description="Of the tenant's own probes")
+    own: ShareOut = Field(description="Of the tenant's own probes or traffic")
     below: int = Field(description="How many tenants are below it, at any depth")
     subtree: ShareOut | None = Field(description="Of the tenant and all below it in sum; null where none is")
 
@@ -203,8 +205,9 @@ class TenantRatiosOut(Answer):
 
 
 class RatiosOut(Answer):
-    """Ratios of RFC 6076 of a time, of scheduled probes that were conclusive."""
+    """Ratios of RFC 6076 of a time: of scheduled probes that were conclusive, or of the tenants' traffic."""
 
+    source: Source
     since: datetime = Field(
         description="The beginning of the hour that was asked for: counts are kept by hours"
     )

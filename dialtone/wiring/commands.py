@@ -1,16 +1,18 @@
 """Commands that do one thing now, with or without a service beside them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import anyio
 
 from alerts import WebhookNotifier
 from alerts.messages import test_message
-from dialtone.config import ProbeSpec, Receiver, Settings
+from dialtone.config import ProbeSpec, Receiver, Settings, TenantDirectory
 from dialtone.export.prometheus import Exposition
 from dialtone.model import (
     AlertEvent,
     Catalog,
+    CollectError,
     MessageState,
     Node,
     NodeState,
@@ -24,24 +26,41 @@ from dialtone.runtime.board import Board
 from dialtone.runtime.clock import SystemClock
 from dialtone.store import open_store
 from dialtone.store.sqlite import FILE_NAME
+from dialtone.wiring.discovery import discovering, mi_clients
 from dialtone.wiring.parts import alert_writer, build_rules, probing, running_collectors
 from synthetic.evidence import EvidenceStore
 
 
-async def collect(settings: Settings, nodes: Sequence[Node], catalog: Catalog) -> tuple[list[NodeState], str]:
-    """Poll these nodes once, at the same time; return their states and the Prometheus text of them."""
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What one poll gave: the nodes' states, all as Prometheus text, and why sources told no tenants."""
+
+    states: tuple[NodeState, ...]
+    exposition: str
+    undiscovered: Mapping[str, CollectError]
+
+
+async def collect(settings: Settings, nodes: Sequence[Node], catalog: Catalog) -> Collected:
+    """Look for tenants, where the configuration says so, and poll these nodes once, all at the same time."""
     clock = SystemClock()
     board = Board()
-    exposition = Exposition(catalog, settings.tree.reseller, clock, settings.caps.series)
+    directory = TenantDirectory(settings.tree)
+    exposition = Exposition(catalog, directory.reseller, clock, settings.caps.series)
+    clients = mi_clients(settings)
     async with (
-        running_collectors(settings, nodes, clock, (board, exposition)) as runners,
-        anyio.create_task_group() as polls,
+        discovering(settings, directory, clock, clients) as discovery,
+        running_collectors(nodes, directory, clock, (board, exposition), clients) as runners,
     ):
-        for runner in runners:
-            polls.start_soon(runner.poll)
+        looked = await discovery.run_all()
+        async with anyio.create_task_group() as polls:
+            for runner in runners:
+                polls.start_soon(runner.poll)
     states = {runner.node.name: runner.state for runner in runners}
-    found = [state for node in nodes if (state := states[node.name]) is not None]
-    return found, exposition.render().decode()
+    return Collected(
+        tuple(state for node in nodes if (state := states[node.name]) is not None),
+        exposition.render().decode(),
+        {name: error for name, error in looked.items() if error is not None},
+    )
 
 
 async def probe(settings: Settings, spec: ProbeSpec, tenant: str, count: int) -> list[ProbeRun]:
@@ -89,7 +108,7 @@ async def alerts_tested(
     Return how long each took, in seconds, and what went wrong, in their order.
     """
     clock = SystemClock()
-    writer = alert_writer(settings, build_rules(settings))
+    writer = alert_writer(settings, build_rules(settings), settings.tree)
     ended: dict[str, tuple[float, DeliveryError | None]] = {}
 
     async def send(receiver: Receiver) -> None:

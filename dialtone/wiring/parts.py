@@ -14,12 +14,7 @@ from alerts import AlertWriter, Rule, load_rules
 from collectors import asterisk, mysql, opensips
 from dialtone.config import Listen, Settings
 from dialtone.export.metrics import METRICS
-from dialtone.model import (
-    Catalog,
-    Engine,
-    Node,
-    NodeKind,
-)
+from dialtone.model import Catalog, Engine, Node, NodeKind
 from dialtone.ports import Clock, Collector, Prober, Sink, Store, TenantLookup
 from dialtone.runtime.runner import CollectorRunner
 from synthetic.agents.link import sippy_prober
@@ -44,19 +39,24 @@ def build_rules(settings: Settings) -> tuple[Rule, ...]:
     return load_rules(build_catalog(), settings.rules)
 
 
-_COLLECTORS: Final[Mapping[NodeKind, Callable[[Node, TenantLookup, Clock], Collector]]] = {
-    NodeKind.OPENSIPS: opensips.OpensipsCollector,
-    NodeKind.ASTERISK: asterisk.AsteriskCollector,
-    NodeKind.MYSQL: lambda node, tenants, clock: mysql.MysqlCollector(node, clock),
+MiClients = Mapping[str, opensips.MiClient]
+"""The clients of opensips nodes that not only their collectors ask, by node."""
+
+_COLLECTORS: Final[Mapping[NodeKind, Callable[[Node, TenantLookup, Clock, MiClients], Collector]]] = {
+    NodeKind.OPENSIPS: lambda node, tenants, clock, clients: opensips.OpensipsCollector(
+        node, tenants, clock, clients.get(node.name)
+    ),
+    NodeKind.ASTERISK: lambda node, tenants, clock, _: asterisk.AsteriskCollector(node, tenants, clock),
+    NodeKind.MYSQL: lambda node, tenants, clock, _: mysql.MysqlCollector(node, clock),
 }
 
 
 @asynccontextmanager
 async def running_collectors(
-    settings: Settings, nodes: Sequence[Node], clock: Clock, sinks: Sequence[Sink]
+    nodes: Sequence[Node], tenants: TenantLookup, clock: Clock, sinks: Sequence[Sink], clients: MiClients
 ) -> AsyncIterator[list[CollectorRunner]]:
     """Own a collector a node; their connections are given back at the end, within a deadline."""
-    collectors = [_COLLECTORS[node.kind](node, settings.tree, clock) for node in nodes]
+    collectors = [_COLLECTORS[node.kind](node, tenants, clock, clients) for node in nodes]
     try:
         yield [
             CollectorRunner(node, collector, clock, sinks)
@@ -121,6 +121,6 @@ def _place(listen: Listen) -> str:
     return f"[{listen.host}]:{listen.port}" if ":" in listen.host else f"{listen.host}:{listen.port}"
 
 
-def alert_writer(settings: Settings, rules: Sequence[Rule]) -> AlertWriter:
+def alert_writer(settings: Settings, rules: Sequence[Rule], tenants: TenantLookup) -> AlertWriter:
     """Return what puts alerts into words for receivers."""
-    return AlertWriter(rules, external_url=external_url(settings), reseller_of=settings.tree.reseller)
+    return AlertWriter(rules, external_url=external_url(settings), reseller_of=tenants.reseller)

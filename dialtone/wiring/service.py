@@ -5,6 +5,7 @@ import socket
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Final
 
 import anyio
@@ -12,7 +13,7 @@ import structlog
 
 from alerts import AlertWatch, Rule, WebhookNotifier, probe_alerts
 from dialtone import __version__
-from dialtone.config import Listen, ProbeSpec, Settings
+from dialtone.config import Listen, ProbeSpec, Settings, TenantDirectory
 from dialtone.export.prometheus import Exposition
 from dialtone.model import (
     AlertEvent,
@@ -28,11 +29,13 @@ from dialtone.model import (
 from dialtone.ports import Store, StoreError
 from dialtone.runtime.board import Board
 from dialtone.runtime.clock import SystemClock
+from dialtone.runtime.discovery import Discovery
 from dialtone.runtime.runner import CollectorRunner
 from dialtone.runtime.scheduler import JobFigures, Planned, Scheduler
 from dialtone.runtime.stop import run_until_signal
 from dialtone.store import held_alone, open_store
 from dialtone.web import WebContext, WebToken, create_app, open_listener, serve_on
+from dialtone.wiring import discovery as looks
 from dialtone.wiring.parts import (
     KEEP_MESSAGES,
     KEEP_RESULTS,
@@ -87,17 +90,18 @@ class _Service:
         self._settings = settings
         self._store = store
         self._clock = SystemClock()
+        self._tenants = TenantDirectory(settings.tree)
         self._evidence = EvidenceStore(settings.data, settings.evidence)
         self._catalog = build_catalog()
         self._board = Board()
         self._exposition = Exposition(
             self._catalog,
-            settings.tree.reseller,
+            self._tenants.reseller,
             self._clock,
             settings.caps.series,
             tenants=settings.tree.domains,
         )
-        writer = alert_writer(settings, rules)
+        writer = alert_writer(settings, rules, self._tenants)
         self._watch = AlertWatch(
             store,
             {r.name: WebhookNotifier(r.name, r.url, writer) for r in settings.receivers},
@@ -119,14 +123,17 @@ class _Service:
     async def run(self, listener: socket.socket) -> None:
         """Run until cancelled; owns the listener."""
         settings, sinks = self._settings, (self._board, self._exposition, self._watch)
+        clients = looks.mi_clients(settings)
         await self._watch.restore()
         await self._recall()
         async with (
-            running_collectors(settings, settings.nodes, self._clock, sinks) as runners,
+            looks.discovering(settings, self._tenants, self._clock, clients) as discovery,
+            running_collectors(settings.nodes, self._tenants, self._clock, sinks, clients) as runners,
             probing(settings, self._store, self._evidence, self._clock, sinks) as probes,
             anyio.create_task_group() as tasks,
         ):
-            self._plan(runners, probes)
+            looks.plan(discovery, self._scheduler)
+            self._plan(runners, probes, discovery)
             tasks.start_soon(self._watch.run)
             tasks.start_soon(self._scheduler.run)
             await serve_on(listener, create_app(self._web()), started=self._tell_address)
@@ -176,7 +183,7 @@ class _Service:
         limit = 2 * self._longest_window * probes + _BY_HAND
         return await self._store.results(Scope.everything(), tenant=tenant, flow=flow, limit=limit)
 
-    def _plan(self, runners: Sequence[CollectorRunner], probes: Probing) -> None:
+    def _plan(self, runners: Sequence[CollectorRunner], probes: Probing, discovery: Discovery) -> None:
         """Give the scheduler its jobs: a poll a node, a probe a tenant and flow, and our own upkeep."""
         for runner in runners:
             self._scheduler.add(f"collect/{runner.node.name}", runner.node.interval, _polling(runner))
@@ -187,6 +194,8 @@ class _Service:
                 await runner.expire()
             self._exposition.put("alerts", self._watch.samples(self._clock.now()))
             self._exposition.put("self", self._own_figures(runners, probes))
+            found = looks.figures(discovery, self._tenants, self._catalog, self._clock.now())
+            self._exposition.put("discovery", found)
 
         async def tidy_results(_: Planned) -> None:
             await self._store.prune_results(self._clock.now() - KEEP_RESULTS)
@@ -262,11 +271,11 @@ class _Service:
             yield of("dialtone_alert_messages_waiting", waiting, receiver)
 
     def _web(self) -> WebContext:
-        settings, tree = self._settings, self._settings.tree
+        settings, tenants = self._settings, self._tenants
         return WebContext(
             store=self._store,
             board=self._board,
-            tenants=lambda: tuple(tree),
+            tenants=lambda: tuple(tenants),
             clock=self._clock,
             render_metrics=self._exposition.render,
             ready=self._is_ready,
@@ -274,7 +283,7 @@ class _Service:
             version=__version__,
             host=settings.listen.host,
             external_url=external_url(settings),
-            tokens=tuple(WebToken(t.name, tree.scope(t.scope), t.token) for t in settings.tokens),
+            tokens=tuple(WebToken(t.name, partial(tenants.scope, t.scope), t.token) for t in settings.tokens),
         )
 
     def _is_ready(self) -> bool:

@@ -28,7 +28,7 @@ def test_buckets_rise_and_signalling_is_told_apart_from_5_ms_to_10_s() -> None:
 def test_no_label_names_a_call_a_user_or_an_address() -> None:
     known = {
         *("node", "kind", "failure", "tenant", "reseller", "flow", "engine", "location", "outcome"),
-        *("rule", "severity", "state", "version", "job_kind", "receiver"),
+        *("rule", "severity", "state", "version", "job_kind", "receiver", "source", "origin"),
     }
     assert {label for definition in METRICS for label in definition.labels} == known
 

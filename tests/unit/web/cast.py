@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 
 import httpx
@@ -159,7 +160,9 @@ async def context(*, tokens: bool = False, leaky: bool = False, **changes: Any) 
         version="0.1.0",
         host="127.0.0.1",
         external_url="http://status.clusterpbx.example",
-        tokens=tuple(WebToken(name, SCOPES[name], Secret(text)) for name, text in TOKENS.items())
+        tokens=tuple(
+            WebToken(who, partial(SCOPES.__getitem__, who), Secret(text)) for who, text in TOKENS.items()
+        )
         if tokens
         else (),
     )

@@ -174,7 +174,10 @@ async def test_a_browser_may_send_the_token_as_its_password() -> None:
 @given(st.text(min_size=1).filter(lambda text: text.strip() and text.strip() not in {"päss:wörd", "other"}))
 def test_only_the_whole_token_opens(offered: str) -> None:
     keys = Keys(
-        [WebToken("a", Scope.of(ACME), Secret("päss:wörd")), WebToken("b", Scope.of(ZETA), Secret("other"))]
+        [
+            WebToken("a", lambda: Scope.of(ACME), Secret("päss:wörd")),
+            WebToken("b", lambda: Scope.of(ZETA), Secret("other")),
+        ]
     )
     header = offered.encode().decode("latin-1")
     assert keys.scope_of(f"Bearer {header}") is None

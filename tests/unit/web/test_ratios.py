@@ -3,17 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dialtone.model import COUNTS, Flow, Level, Origin, Outcome, Scope, Secret, Tenant
+from dialtone.model import COUNTS, Flow, Level, Origin, Outcome, Scope, Secret, Tenant, TrafficMark
 from dialtone.quality import added, ratios
 from dialtone.web import WebContext, WebToken, create_app
 from dialtone.web.page import percent
-from dialtone.web.ratios import ratios_of
+from dialtone.web.ratios import Source, ratios_of
 from tests.fakes.alerts import NOON, result
 from tests.fakes.records import a_result
 from tests.fakes.store import BreakableStore
@@ -32,8 +33,15 @@ COUNTED: Final[Mapping[str, Mapping[str, int]]] = {
 }
 
 
+CARRIED: Final[Mapping[str, Mapping[str, int]]] = {
+    ACME: {"invite": 1000, "invite_200": 700, "invite_end_user": 200, "session_complete": 650},
+    ZETA: {"invite": 10, "invite_3xx": 10},
+}
+"""What the tenants' own traffic counted in the same half hour."""
+
+
 async def counting(**changes: Any) -> WebContext:
-    """Return the cast's platform on which probes have counted, half an hour ago."""
+    """Return the cast's platform on which probes have counted, and traffic was, half an hour ago."""
     made = await context(**changes)
     await made.store.add_results(
         [
@@ -41,6 +49,8 @@ async def counting(**changes: Any) -> WebContext:
             for tenant, counts in COUNTED.items()
         ]
     )
+    mark = TrafficMark("sip1", NOON - timedelta(minutes=30), 60.0)
+    await made.store.count_traffic(mark, CARRIED)
     return made
 
 
@@ -72,6 +82,32 @@ async def test_each_tenant_has_its_own_ratios_and_those_above_the_sum() -> None:
     assert items[PLATFORM]["subtree"]["ser"] == 10 / 12
 
 
+async def test_ratios_of_the_tenants_own_traffic_are_asked_for_by_name_and_mixed_with_nothing() -> None:
+    items = await asked(source="traffic")
+    assert list(items) == [tenant.domain for tenant in TENANTS]
+    assert items[ACME]["own"] == {
+        "counts": CARRIED[ACME],
+        "ser": 0.7,
+        "seer": 0.9,
+        "isa": 0.0,
+        "ira": None,
+        "scr": 0.65,
+    }
+    assert items[NTEK]["own"]["counts"] == {}
+    assert items[NTEK]["subtree"]["ser"] == 0.7
+    assert items[PLATFORM]["subtree"]["counts"]["invite"] == 1010
+    assert items[ZETA]["own"]["ser"] is None
+    assert await asked(source="probes") == await asked()
+
+
+async def test_an_answer_says_whose_requests_it_counts_and_another_source_is_refused() -> None:
+    async with client(create_app(await counting())) as http:
+        assert (await http.get("/api/v1/ratios")).json()["source"] == "probes"
+        assert (await http.get("/api/v1/ratios?source=traffic")).json()["source"] == "traffic"
+        refused = await http.get("/api/v1/ratios?source=rumours")
+    assert (refused.status_code, refused.json()["errors"][0]["at"]) == (422, "query.source")
+
+
 async def test_a_ratio_without_a_denominator_is_null() -> None:
     items = await asked()
     zeta = items[ZETA]["own"]
@@ -80,6 +116,9 @@ async def test_a_ratio_without_a_denominator_is_null() -> None:
 
 
 async def test_a_resellers_token_sees_its_own_subtree_and_a_clients_itself() -> None:
+    for source in ("probes", "traffic"):
+        assert set(await asked("bob", source=source)) == {NTEK, ACME}
+        assert set(await asked("charlie", source=source)) == {ZETA}
     bob, charlie = await asked("bob"), await asked("charlie")
     assert set(bob) == {NTEK, ACME}
     assert bob[NTEK]["subtree"]["ser"] == 10 / 12
@@ -138,23 +177,32 @@ class LeakyStore(BreakableStore):
         """Return all counts."""
         return await super().probe_counts(Scope.everything(), **more)
 
+    async def traffic_counts(self, scope: Scope, **more: Any) -> dict[str, dict[str, int]]:
+        """Return all counts."""
+        return await super().traffic_counts(Scope.everything(), **more)
+
 
 @settings(max_examples=30, deadline=None)
 @given(
     counts=COUNTS_OF,
     seen=st.sets(st.sampled_from([tenant.domain for tenant in TENANTS])),
     leaky=st.booleans(),
+    source=st.sampled_from(Source),
 )
 async def test_what_one_sees_depends_on_nothing_foreign(
-    counts: dict[str, dict[str, int]], seen: set[str], leaky: bool
+    counts: dict[str, dict[str, int]], seen: set[str], leaky: bool, source: Source
 ) -> None:
     async def items_of(known: Mapping[str, Mapping[str, int]]) -> list[Any]:
         store = (LeakyStore if leaky else BreakableStore)()
-        await store.add_results([a_result(name, name, counts=of) for name, of in known.items()])
-        token = WebToken("one", Scope.of(*seen), Secret("a-long-token"))
+        if source is Source.PROBES:
+            await store.add_results([a_result(name, name, counts=of) for name, of in known.items()])
+        else:
+            await store.count_traffic(TrafficMark("sip1", NOON, 60.0), known)
+        token = WebToken("one", partial(Scope.of, *seen), Secret("a-long-token"))
         app = create_app(replace(await context(), store=store, tokens=(token,)))
         async with client(app, "a-long-token") as http:
-            return list((await http.get("/api/v1/ratios")).json()["items"])
+            answer = await http.get("/api/v1/ratios", params={"source": source})
+            return list(answer.json()["items"])
 
     items = await items_of(counts)
     assert {item["tenant"] for item in items} == seen
@@ -184,6 +232,9 @@ async def test_the_page_shows_how_many_test_calls_are_established_and_nothing_wh
     async with client(create_app(await counting())) as http:
         page = (await http.get("/")).text
     assert "83.33 %" in page
+    assert "70.00 %</b><span>tenants' own calls established" in page.replace("&#39;", "'")
+    assert page.count("SER of own calls 70.00 %") == 1  # Acme's; its reseller's own is nothing
+    assert page.count("SER</abbr> of own calls 70.00 %") == 2  # those above: the reseller and the platform
     assert "(SER)" in page
     async with client(create_app(await context())) as http:
         assert "(SER)" not in (await http.get("/")).text
