@@ -17,7 +17,11 @@ Params = Mapping[str, str | Sequence[str]]
 MAX_REQUEST_BYTES: Final = 1024
 """3.6 and 4.0 answer nothing useful to a longer body: ask for groups, not for names."""
 MAX_REPLY_BYTES: Final = 8 * 1024 * 1024
+NOT_FOUND: Final = 404
+NO_SUCH_METHOD: Final = -32601
 _MAX_MESSAGE: Final = 200
+_UNKNOWN_COMMAND: Final = 500
+"""What 2.4 says of a command of no module that is loaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,12 @@ class MiRefused:
 
     code: int
     message: str
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether the server has no such thing; 1.11 says so without a code."""
+        unknown = self.code == _UNKNOWN_COMMAND and "not found" in self.message.lower()
+        return unknown or self.code in (0, NOT_FOUND, NO_SUCH_METHOD)
 
 
 def request(number: int, command: str, params: Params) -> bytes:

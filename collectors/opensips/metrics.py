@@ -10,8 +10,12 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Final
 
-from collectors.opensips.destinations import State
+from collectors.opensips import registered, role_metrics, series
 from collectors.opensips.parse import OpensipsSnapshot
+from collectors.opensips.role_metrics import Pipes, profile_samples, role_samples
+from collectors.opensips.series import Series
+from collectors.opensips.strangers import Strangers
+from collectors.opensips.traffic import SESSION_EVENTS, TENANT_SESSIONS, Sessions
 from dialtone.model import UNKNOWN_TENANT, Kind, MetricDef, MetricScope, Sample
 from dialtone.ports import TenantLookup
 
@@ -82,20 +86,6 @@ _OTHER = MetricDef(
     ("node", "group", "name"),
 )
 _OTHER_GAUGE = _gauge("statistic", "Every other statistic that has no metric of its own", "group", "name")
-_WHERE: Final = ("module", "group", "destination")
-_UP = _gauge("destination_up", "1 where calls are sent to a destination, 0 where they are not", *_WHERE)
-_STATE = _gauge("destination_state", "1 for the state of a destination, 0 for the others", *_WHERE, "state")
-_HITS = _counter(
-    "dispatcher_first_hits", "Times that the dispatcher chose a destination first", "group", "destination"
-)
-_BALANCED = _gauge(
-    "load_balancer_calls", "Calls now on a resource of a destination", "group", "destination", "resource"
-)
-_CAPACITY = _gauge(
-    "load_balancer_capacity_calls",
-    "Calls that a resource of a destination may have",
-    *("group", "destination", "resource"),
-)
 TENANT_EVENTS: Final = MetricDef(
     "opensips_tenant_events_total",
     Kind.COUNTER,
@@ -183,6 +173,17 @@ _TABLE: Final = (
     _row("clusterer:clusterer_nodes", _NODES, "all"),
     _row("clusterer:clusterer_nodes_(up|down)", _NODES, r"\1"),
 )
+def _by_group() -> dict[str, list[_Row]]:
+    found: dict[str, list[_Row]] = {}
+    for row in _TABLE:
+        for group in row.pattern.pattern.partition(":")[0].strip("()").split("|"):
+            found.setdefault(group, []).append(row)
+    return found
+
+
+_ROWS: Final = _by_group()
+"""The table by group; what is in none of its groups is looked up no further."""
+
 _UNGROUPED: Final = "dynamic"
 """The group of all statistics of scripts before 2.x."""
 _SCRIPTS: Final = ("tenants", _UNGROUPED)
@@ -193,45 +194,69 @@ _MOST_EVENTS: Final = 50
 
 METRICS: Final = (
     *dict.fromkeys(row.metric for row in _TABLE),
-    *(_OTHER, _OTHER_GAUGE, _UP, _STATE, _HITS, _BALANCED, _CAPACITY),
-    *(TENANT_EVENTS, TENANT_DIALOGS),
+    *(_OTHER, _OTHER_GAUGE, *role_metrics.METRICS, *series.METRICS),
+    *(TENANT_EVENTS, TENANT_SESSIONS, TENANT_DIALOGS),
+    *registered.METRICS,
 )
 """Every metric of this collector, for the catalogue."""
 
 
 def samples(node: str, snapshot: OpensipsSnapshot, tenants: TenantLookup, at: datetime) -> tuple[Sample, ...]:
     """Return the samples of one snapshot; each statistic is in one of them."""
-    return (
-        *_statistics(node, snapshot, tenants, at),
-        *_destinations(node, snapshot, at),
-        *_tenant_calls(node, snapshot, tenants, at),
+    return published(node, snapshot, tenants, at)[0]
+
+
+def published(
+    node: str, snapshot: OpensipsSnapshot, tenants: TenantLookup, at: datetime
+) -> tuple[tuple[Sample, ...], dict[str, str]]:
+    """Return the samples of one snapshot, and what else is to be said of it."""
+    strangers = Strangers(tenants)
+    pipes = Pipes(snapshot.roles.ratelimit, tenants)
+    found = (
+        *_statistics(node, snapshot, strangers, at),
+        *role_samples(node, snapshot.roles, at),
+        *pipes.samples(node, at),
+        *profile_samples(node, snapshot.profiles, at),
+        *_tenant_calls(node, snapshot, strangers, at),
     )
+    notes = {"unknown domains": str(strangers)} if str(strangers) else {}
+    if pipes.left_out:
+        notes["ratelimit"] = f"{pipes.left_out} pipes of no tenant are left out"
+    return found, notes
 
 
 def _statistics(
-    node: str, snapshot: OpensipsSnapshot, tenants: TenantLookup, at: datetime
+    node: str, snapshot: OpensipsSnapshot, strangers: Strangers, at: datetime
 ) -> Iterator[Sample]:
-    events = _Events(tenants)
+    events = _Events(strangers)
+    of_tenants = Series(strangers.tenants)
     for name, value in snapshot.statistics.items():
         group, _, rest = name.partition(":")
-        counts = snapshot.kinds.get(name) is Kind.COUNTER
+        kind = snapshot.kinds.get(name)
+        counts = kind is Kind.COUNTER
         if group in _SCRIPTS:
-            if (counts or group == _UNGROUPED) and events.take(group, rest, value):
+            # Without any kinds, because their list could not be read, those of tenants are what they ever were.
+            if (counts or group == _UNGROUPED or not snapshot.kinds) and events.take(group, rest, value):
                 continue
-        elif (known := _known(name)) is not None:
+        elif group in _ROWS and (known := _known(name)) is not None:
             metric, labels, scale = known
             yield metric.sample(node, *labels, value=value * scale, at=at)
+            continue
+        if kind is Kind.GAUGE and of_tenants.take(rest, value):
             continue
         yield (_OTHER if counts else _OTHER_GAUGE).sample(node, group, rest, value=value, at=at)
     for event, value in events.sums.items():
         yield TENANT_EVENTS.sample(node, *event, value=value, at=at)
+    yield from events.sessions.samples(node, at)
+    yield from of_tenants.samples(node, at)
 
 
 class _Events:
-    """What a script counts of tenants, `sums` by tenant, reseller and event."""
+    """What a script counts of tenants: `sums` by tenant, reseller and event, and `sessions`."""
 
     def __init__(self, tenants: TenantLookup) -> None:
         self.sums: dict[tuple[str, str, str], float] = {}
+        self.sessions = Sessions()
         self._tenants = tenants
         self._owners: dict[str, tuple[str, str]] = {}
         self._words: set[str] = set()
@@ -239,13 +264,17 @@ class _Events:
     def take(self, group: str, name: str, value: float) -> bool:
         """Count DOMAIN_EVENT in; False where it is none."""
         host, _, word = name.partition("_")
-        if word not in self._words:
+        session = SESSION_EVENTS.get(word)
+        if session is None and word not in self._words:
             if len(self._words) >= _MOST_EVENTS or not _EVENT.fullmatch(word):
                 return False
             self._words.add(word)
         owner = self._owner(host)
         if group == _UNGROUPED and owner[0] == UNKNOWN_TENANT:
             return False
+        if session is not None:
+            self.sessions.add(owner, session, value)
+            return True
         key = (*owner, word)
         self.sums[key] = self.sums.get(key, 0.0) + value
         return True
@@ -261,35 +290,23 @@ class _Events:
 @lru_cache(4096)
 def _known(name: str) -> tuple[MetricDef, tuple[str, ...], float] | None:
     """Return the metric of a statistic, its labels but the node's, and its scale; None where it has none."""
-    for row in _TABLE:
+    for row in _ROWS[name.partition(":")[0]]:
         if match := row.pattern.fullmatch(name):
             return row.metric, tuple(match.expand(label) for label in row.labels), row.scale
     return None
 
 
-def _destinations(node: str, snapshot: OpensipsSnapshot, at: datetime) -> Iterator[Sample]:
-    for one in snapshot.destinations:
-        where = (one.module, one.group, one.name)
-        yield _UP.sample(node, *where, value=float(one.state is State.ACTIVE), at=at)
-        for state in State:
-            yield _STATE.sample(node, *where, state, value=float(one.state is state), at=at)
-        if one.hits is not None:
-            yield _HITS.sample(node, one.group, one.name, value=one.hits, at=at)
-        for load in one.loads:
-            resource = (one.group, one.name, load.resource)
-            yield _BALANCED.sample(node, *resource, value=load.now, at=at)
-            yield _CAPACITY.sample(node, *resource, value=load.most, at=at)
-
-
 def _tenant_calls(
-    node: str, snapshot: OpensipsSnapshot, tenants: TenantLookup, at: datetime
+    node: str, snapshot: OpensipsSnapshot, strangers: Strangers, at: datetime
 ) -> Iterator[Sample]:
     """Yield one sample a configured tenant, 0 for the quiet ones, and `_unknown` for the rest."""
     if snapshot.calls is None:
         return
-    live = dict.fromkeys(tenants.domains, 0) | {UNKNOWN_TENANT: 0}
+    live = dict.fromkeys(strangers.domains, 0) | {UNKNOWN_TENANT: 0}
     for value, count in snapshot.calls.items():
-        owner = tenants.match(value)
+        owner = strangers.match(value)
         live[owner.domain if owner else UNKNOWN_TENANT] += count
+        if owner is None and value:
+            strangers.add(value)
     for domain, count in live.items():
-        yield TENANT_DIALOGS.sample(node, domain, tenants.reseller(domain), value=count, at=at)
+        yield TENANT_DIALOGS.sample(node, domain, strangers.reseller(domain), value=count, at=at)

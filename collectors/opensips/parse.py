@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from collectors.opensips.destinations import Destination
+from collectors.opensips.roles import Roles
 from dialtone.model import CollectError, CollectFailure, Kind
 
 _VERSION: Final = re.compile(r"\d+\.\d+(\.\d+)?[^\s)]*")
@@ -20,15 +20,16 @@ _VALUELESS: Final = "WITHOUT VALUE"
 class OpensipsSnapshot:
     """One poll. `statistics` are by `group:name`; `calls` are live dialogs by the profile's value.
 
-    `calls` is None where the server's script has no such profile; absent is not zero. `destinations` are
-    those of the modules that the server has; `kinds` says which statistics are counters.
+    `calls` is None where the server's script has no such profile; absent is not zero. `kinds` says which
+    statistics are counters. `profiles` are live dialogs by profile and value of the script's other profiles.
     """
 
     version: str
     statistics: Mapping[str, float]
     calls: Mapping[str, int] | None
-    destinations: tuple[Destination, ...] = ()
+    roles: Roles = field(default_factory=Roles)
     kinds: Mapping[str, Kind] = field(default_factory=dict)
+    profiles: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 def parse_statistics(result: object) -> dict[str, float]:
@@ -95,10 +96,14 @@ def parse_profile_values(result: object) -> dict[str, int]:
 
 
 def parse_profiles(result: object) -> frozenset[str]:
-    """Return the names of the dialog profiles, of list_all_profiles as mi_json of 1.11 and 2.4 has it.
+    """Return the names of the dialog profiles.
 
-    Raises CollectError where the reply is no object.
+    list_all_profiles is {"Profiles": [{"name": ..., "has value": ...}, ...]} from 3.x on, {name: "1"} in
+    mi_json. Raises CollectError where the reply is neither.
     """
+    rows = result.get("Profiles") if isinstance(result, dict) else None
+    if isinstance(rows, list):
+        return frozenset(str(row.get("name")) for row in rows if isinstance(row, dict))
     if not isinstance(result, dict):
         raise CollectError(CollectFailure.PROTOCOL, "list_all_profiles: the result is no object")
     return frozenset(map(str, result))

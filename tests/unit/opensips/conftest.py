@@ -59,4 +59,11 @@ def replies(request: pytest.FixtureRequest) -> dict[str, bytes]:
         "lb_list": recorded(request.param, "live-lb_list"),
         "ds_list": recorded(request.param, "live-ds_list"),
         "dr_gw_status": recorded(request.param, "live-dr_gw_status"),
+        "clusterer_list": recorded(request.param, "live-clusterer_list"),
+        "clusterer_list_shtags": recorded(request.param, "live-clusterer_list_shtags"),
+        "list_all_profiles": recorded(request.param, "live-list_all_profiles"),
+        "pike_list": recorded(request.param, "live-pike_list"),
+        "pike:list": recorded("4.0.1", "idle-newname-pike-list"),
+        "ps": recorded(request.param, "live-ps"),
+        "rl_list": recorded(request.param, "live-rl_list"),
     }

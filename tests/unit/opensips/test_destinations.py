@@ -157,7 +157,7 @@ async def test_a_list_that_makes_no_sense_is_said_and_the_rest_is_read(
 ) -> None:
     replies["ds_list"] = b'{"jsonrpc": "2.0", "result": {"PARTITIONS": 7}}'
     reading, _ = await polled(replies, tenants, clock)
-    assert reading.info["destinations"].startswith("ds_list: the result is no list of destinations")
+    assert reading.info["lists/ds_list"].startswith("the result is no list of destinations")
     assert {module for module, *_ in values(reading, "opensips_destination_up")} == {
         "drouting",
         "load_balancer",

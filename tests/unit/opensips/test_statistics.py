@@ -8,7 +8,9 @@ import pytest
 from collectors.opensips import OpensipsCollector
 from collectors.opensips.jsonrpc import MAX_REQUEST_BYTES
 from collectors.opensips.metrics import METRICS
+from collectors.opensips.series import METRICS as SERIES
 from collectors.opensips.statistics import LIST_AGAIN, LIST_SOON
+from collectors.opensips.traffic import SESSION_EVENTS
 from dialtone.model import CollectError, CollectFailure, Kind, Node, NodeKind, Reading
 from tests.fakes.clock import FakeClock
 from tests.fakes.mi import FakeMi
@@ -60,10 +62,16 @@ async def test_each_statistic_is_published_once_with_the_kind_that_the_server_sa
         name = ":".join(sample.labels[1:])
         assert (KINDS[sample.metric] is Kind.COUNTER) == (server.kinds[name] == "incremental")
     events = values(reading, "opensips_tenant_events_total")
-    ours = ("destination", "load_balancer", "dispatcher", "tenant")
+    ours = (
+        *("destination", "load_balancer", "dispatcher", "tenant", "pike", "ratelimit", "cluster_"),
+        *("process_info", "dialog_profile"),
+    )
     published = [s for s in reading.samples if not s.metric.startswith(tuple(f"opensips_{w}" for w in ours))]
-    assert len(published) + len(events) == len(server.values), "one sample each, and nothing is left out"
-    assert events[*ACME, "invites"] == server.values["tenants:acme.ntek.example.net_invites"]
+    series = [s for s in reading.samples if s.metric in {metric.name for metric in SERIES}]
+    sessions = [name for name in server.values if name.rpartition("_")[2] in SESSION_EVENTS]
+    told = len(published) + len(events) + len(series) + len(sessions)
+    assert told == len(server.values), "one sample each, and nothing is left out"
+    assert events[*ACME, "registers"] == server.values["tenants:acme.ntek.example.net_registers"]
 
 
 def node(url: str) -> Node:
@@ -74,15 +82,15 @@ async def test_a_tenant_that_nobody_configured_counts_as_unknown(
     replies: dict[str, bytes], tenants: Tenants, clock: FakeClock
 ) -> None:
     server = Server(replies)
-    for name in ("x.example_invites", "y.example_invites"):
+    for name in ("x.example_registers", "y.example_registers"):
         server.values[f"tenants:{name}"], server.kinds[f"tenants:{name}"] = 3, "incremental"
     server.serve()
     async with server.fake.running() as fake:
         collector = OpensipsCollector(node(fake.url), tenants, clock)
         events = values(await collector.collect(), "opensips_tenant_events_total")
         await collector.aclose()
-    known = server.values["tenants:globex.modulis.example.net_invites"]  # none of this tree either
-    assert events["_unknown", "", "invites"] == 6 + known
+    known = server.values["tenants:globex.modulis.example.net_registers"]  # none of this tree either
+    assert events["_unknown", "", "registers"] == 6 + known
 
 
 async def test_a_scripts_counter_that_falls_is_a_gauge_from_then_on(
@@ -199,11 +207,11 @@ async def test_what_a_script_counts_of_tenants_stays_a_counter_whoever_resets_it
     async with server.fake.running() as fake:
         collector = OpensipsCollector(node(fake.url), tenants, clock)
         await collector.collect()
-        server.values["tenants:acme.ntek.example.net_invites"] = 1
+        server.values["tenants:acme.ntek.example.net_registers"] = 1
         server.serve()
         reading = await collector.collect()
         await collector.aclose()
-    assert values(reading, "opensips_tenant_events_total")[*ACME, "invites"] == 1
+    assert values(reading, "opensips_tenant_events_total")[*ACME, "registers"] == 1
 
 
 async def test_a_server_that_restarted_between_two_polls_is_another_though_it_is_up_for_longer(
