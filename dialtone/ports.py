@@ -21,6 +21,7 @@ from dialtone.model import (
     Reading,
     Scope,
     Tenant,
+    TrafficMark,
 )
 
 
@@ -154,6 +155,19 @@ class Store(Protocol):
         They are kept by the full hour (UTC): the one that `since` is in counts whole.
         """
 
+    async def count_traffic(self, mark: TrafficMark, growth: Mapping[str, Mapping[str, int]]) -> None:
+        """Add what a server's counters grew by, by tenant and name of COUNTS, to the mark's hour (UTC).
+
+        The mark takes the place of the server's last one for the tenants that it names; those that it does
+        not name stay as they were. All or none of both: a growth is counted once, whatever happens.
+        """
+
+    async def traffic_marks(self) -> Mapping[str, TrafficMark]:
+        """Return how far the counters of each server are in the books. The service's own: it has no scope."""
+
+    async def traffic_counts(self, scope: Scope, *, since: datetime) -> Mapping[str, Mapping[str, int]]:
+        """Return what the tenants' own traffic counted, as probe_counts does; kept as long."""
+
     async def put_alerts(self, events: Sequence[AlertEvent], messages: Sequence[AlertMessage] = ()) -> None:
         """Keep the present state of alerts and the messages about it, all or none of both.
 
@@ -199,7 +213,10 @@ class Store(Protocol):
         """Give back what this holder holds of these; what others hold is left alone."""
 
     async def prune_results(self, before: datetime) -> int:
-        """Forget results started before that instant; return how many."""
+        """Forget results started before that instant; return how many.
+
+        Hours of counts that ended before it go too, and marks of servers not read since.
+        """
 
     async def aclose(self) -> None:
         """Close files; a closed store raises StoreError."""

@@ -13,14 +13,17 @@ from dialtone.model import (
     ProbeResult,
     ProbeTotals,
     Scope,
+    TrafficMark,
 )
 from dialtone.ports import StoreError
 from dialtone.store.rows import (
     FAILED,
     alert_row,
     at,
+    counted,
     hour_of,
     instant,
+    mark_rows,
     message_row,
     result_row,
     row_alert,
@@ -39,6 +42,8 @@ class MemoryStore:
         self._results: dict[str, ProbeResult] = {}
         self._unended: dict[str, ProbeResult] = {}
         self._totals = Tally()
+        self._traffic: Counter[tuple[int, str, str]] = Counter()
+        self._marks: dict[str, TrafficMark] = {}
         self._alerts: dict[str, AlertEvent] = {}
         self._outbox: dict[str, OutboxEntry] = {}
         self._message_totals: Counter[tuple[str, str]] = Counter()
@@ -105,12 +110,32 @@ class MemoryStore:
     async def probe_counts(self, scope: Scope, *, since: datetime) -> dict[str, dict[str, int]]:
         """See ports.Store."""
         self._check_open()
-        first = hour_of(since)
-        found: dict[str, Counter[str]] = {}
-        for (hour, tenant, name), count in self._totals.hours.items():
-            if hour >= first and scope.allows(tenant):
-                found.setdefault(tenant, Counter())[name] += count
-        return {tenant: dict(counts) for tenant, counts in found.items()}
+        return _since(self._totals.hours, scope, since)
+
+    async def count_traffic(self, mark: TrafficMark, growth: Mapping[str, Mapping[str, int]]) -> None:
+        """See ports.Store."""
+        self._check_open()
+        mark_rows(mark)
+        for tenant, counts in growth.items():
+            counted(f"growth of {tenant}", counts)
+        known = self._marks.get(mark.node)
+        tenants = {tenant: dict(counts) for tenant, counts in mark.counts.items()}
+        self._marks[mark.node] = replace(
+            mark, at=_utc(mark.at), counts=tenants if known is None else {**known.counts, **tenants}
+        )
+        hour = hour_of(mark.at)
+        for tenant, counts in growth.items():
+            self._traffic.update({(hour, tenant, name): count for name, count in counts.items()})
+
+    async def traffic_marks(self) -> dict[str, TrafficMark]:
+        """See ports.Store."""
+        self._check_open()
+        return dict(self._marks)
+
+    async def traffic_counts(self, scope: Scope, *, since: datetime) -> dict[str, dict[str, int]]:
+        """See ports.Store."""
+        self._check_open()
+        return _since(self._traffic, scope, since)
 
     async def put_alerts(self, events: Sequence[AlertEvent], messages: Sequence[AlertMessage] = ()) -> None:
         """See ports.Store."""
@@ -201,8 +226,10 @@ class MemoryStore:
         gone = len(self._results) - len(kept)
         self._results = kept
         first = hour_of(before)
-        for key in [key for key in self._totals.hours if key[0] < first]:
-            del self._totals.hours[key]
+        for hours in (self._totals.hours, self._traffic):
+            for key in [key for key in hours if key[0] < first]:
+                del hours[key]
+        self._marks = {node: mark for node, mark in self._marks.items() if mark.at >= before}
         return gone
 
     async def aclose(self) -> None:
@@ -235,6 +262,18 @@ class MemoryStore:
 
 def _through_row(result: ProbeResult) -> ProbeResult:
     return row_result(result_row(result))
+
+
+def _since(
+    hours: Mapping[tuple[int, str, str], int], scope: Scope, since: datetime
+) -> dict[str, dict[str, int]]:
+    """Return what the hours from that one on add up to, of what the scope may see."""
+    first = hour_of(since)
+    found: dict[str, Counter[str]] = {}
+    for (hour, tenant, name), count in hours.items():
+        if hour >= first and scope.allows(tenant):
+            found.setdefault(tenant, Counter())[name] += count
+    return {tenant: dict(counts) for tenant, counts in found.items()}
 
 
 def _utc(moment: datetime) -> datetime:

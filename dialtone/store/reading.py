@@ -21,6 +21,8 @@ _KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "probe_outcomes": (*_SERIES, "outcome", "failure"),
     "probe_timings": (*_SERIES, "timing"),
     "probe_counts": (*_SERIES, "name"),
+    "traffic_nodes": ("node",),
+    "traffic_marks": ("node", "tenant"),
 }
 """What names a row, by table."""
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from dialtone.model import (
+    COUNTS,
     AlertEvent,
     AlertMessage,
     AlertState,
@@ -24,6 +25,7 @@ from dialtone.model import (
     Outcome,
     ProbeResult,
     Severity,
+    TrafficMark,
 )
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -189,6 +191,32 @@ def settled_row(key: str, state: MessageState, at: datetime, detail: str) -> dic
     if state is MessageState.WAITING:
         raise ValueError(f"message {key}: waiting is no state that a message ends in")
     return try_row(key, detail) | {"state": state.value, "settled": instant(at)}
+
+
+def mark_rows(mark: TrafficMark) -> tuple[dict[str, object], list[dict[str, object]]]:
+    """Return a mark as its server's row and its tenants' rows. Raises ValueError as result_row does."""
+    _finite(f"mark of {mark.node}", [] if mark.uptime is None else [mark.uptime])
+    for counts in mark.counts.values():
+        counted(f"mark of {mark.node}", counts)
+    uptime = None if mark.uptime is None else float(mark.uptime)
+    return {"node": mark.node, "at": instant(mark.at), "uptime": uptime}, [
+        {"node": mark.node, "tenant": tenant, "counts": json.dumps(dict(counts), separators=(",", ":"))}
+        for tenant, counts in mark.counts.items()
+    ]
+
+
+def row_counts(row: Mapping[str, Any]) -> tuple[str, str, dict[str, int]]:
+    """Return server, tenant and counts of a row of a mark."""
+    counts = json.loads(row["counts"])
+    if not isinstance(counts, dict) or not all(type(count) is int for count in counts.values()):
+        raise ValueError("counts are no object of whole numbers")
+    return row["node"], row["tenant"], counts
+
+
+def counted(what: str, counts: Mapping[str, int]) -> None:
+    """Raise ValueError for a count below 0, or of no name of the model."""
+    if any(count < 0 or name not in COUNTS for name, count in counts.items()):
+        raise ValueError(f"{what} holds a count below 0, or of an unknown name")
 
 
 def _encodable(text: str) -> str:

@@ -18,9 +18,10 @@ from dialtone.model import (
     ProbeResult,
     ProbeTotals,
     Scope,
+    TrafficMark,
 )
 from dialtone.ports import StoreError
-from dialtone.store import outbox, probes
+from dialtone.store import outbox, probes, traffic
 from dialtone.store.database import Database
 from dialtone.store.reading import RowReader
 from dialtone.store.rows import (
@@ -131,6 +132,19 @@ class SqliteStore:
         text, values = _seen_by(scope)
         return await self._database.read(lambda db: probes.counts(db, text, values, hour_of(since)))
 
+    async def count_traffic(self, mark: TrafficMark, growth: Mapping[str, Mapping[str, int]]) -> None:
+        """See ports.Store."""
+        await self._database.write(lambda db: traffic.count(db, mark, growth))
+
+    async def traffic_marks(self) -> dict[str, TrafficMark]:
+        """See ports.Store. What can't be read of it is not known."""
+        return await self._database.read(lambda db: traffic.marks(db, self._reader))
+
+    async def traffic_counts(self, scope: Scope, *, since: datetime) -> dict[str, dict[str, int]]:
+        """See ports.Store."""
+        text, values = _seen_by(scope)
+        return await self._database.read(lambda db: traffic.counts(db, text, values, hour_of(since)))
+
     async def put_alerts(self, events: Sequence[AlertEvent], messages: Sequence[AlertMessage] = ()) -> None:
         """See ports.Store."""
 
@@ -200,6 +214,7 @@ class SqliteStore:
         """See ports.Store; goes in steps between which other work gets its turn."""
         gone = await self._prune("prune_results", before)
         await self._execute("prune_hourly_counts", {"before": hour_of(before)})
+        await self._database.write(lambda db: traffic.prune(db, before))
         return gone
 
     async def aclose(self) -> None:

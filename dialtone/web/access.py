@@ -10,7 +10,7 @@ from fastapi.security import HTTPBearer
 
 from dialtone.model import AlertEvent, AlertState, Flow, NodeState, ProbeResult, Scope, Tenant
 from dialtone.web.context import WebContext
-from dialtone.web.ratios import TenantRatios, ratios_of
+from dialtone.web.ratios import Source, TenantRatios, ratios_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +107,11 @@ class Reader:
         found = await self._context.store.result(self._scope, result_id)
         return found if found is not None and self._scope.allows(found.tenant) else None
 
-    async def ratios(self, since: datetime) -> tuple[TenantRatios, ...]:
-        """Return what the tenants' scheduled probes make of the time since that hour. Raises StoreError."""
-        found = await self._context.store.probe_counts(self._scope, since=since)
+    async def ratios(self, since: datetime, source: Source = Source.PROBES) -> tuple[TenantRatios, ...]:
+        """Return what a source makes of the time since that hour, by tenant. Raises StoreError."""
+        store = self._context.store
+        read = store.probe_counts if source is Source.PROBES else store.traffic_counts
+        found = await read(self._scope, since=since)
         ours = {tenant: counts for tenant, counts in found.items() if self._scope.allows(tenant)}
         return ratios_of(self.tenants(), ours)
 

@@ -23,6 +23,7 @@ from dialtone.web.models import (
 )
 from dialtone.web.overview import Overview, overview
 from dialtone.web.problems import DOCUMENTED
+from dialtone.web.ratios import Source
 
 router: Final = APIRouter(prefix="/api/v1", responses=dict(DOCUMENTED))
 
@@ -124,8 +125,11 @@ async def ratios(
         AwareDatetime | None,
         Query(description=f"RFC 3339; a day ago if not given, {MOST_DAYS} days at most. From the full hour"),
     ] = None,
+    source: Annotated[
+        Source, Query(description="The tenants' scheduled probes, or their own traffic as servers count it")
+    ] = Source.PROBES,
 ) -> RatiosOut:
-    """SER, SEER, ISA, IRA and SCR of the probes of each tenant; those above with all below them in sum."""
+    """SER, SEER, ISA, IRA and SCR of each tenant; of those above the sum of all below them too."""
     now = reader.now()
     if since is not None and since < full_hour(now - timedelta(days=MOST_DAYS)):
         raise RequestValidationError(
@@ -133,8 +137,8 @@ async def ratios(
         )
     begin = full_hour(now - timedelta(days=1) if since is None else min(since, now))
     domain = tenant.lower().removesuffix(".") if tenant else None
-    found = [one for one in await reader.ratios(begin) if domain in (None, one.tenant.domain)]
-    return RatiosOut(since=begin, until=now, items=[TenantRatiosOut.of(one) for one in found])
+    found = [one for one in await reader.ratios(begin, source) if domain in (None, one.tenant.domain)]
+    return RatiosOut(source=source, since=begin, until=now, items=[TenantRatiosOut.of(one) for one in found])
 
 
 @router.get("/alerts")

@@ -16,7 +16,7 @@ from dialtone.quality import added
 from dialtone.web.access import Reads
 from dialtone.web.api import everything, full_hour
 from dialtone.web.overview import Health, Overview, TenantView
-from dialtone.web.ratios import share
+from dialtone.web.ratios import Source, share
 
 REFRESH: Final = 15
 """Seconds between two looks of the browser."""
@@ -55,18 +55,27 @@ def pages() -> APIRouter:
         """Everything at a glance, worst first."""
         seen = await everything(reader)
         now = reader.now()
-        ratios = await reader.ratios(full_hour(now - _RATIOS_OF))
+        day = full_hour(now - _RATIOS_OF)
+        ratios = {source: await reader.ratios(day, source) for source in Source}
         return HTMLResponse(
             shape.render(
                 seen=seen,
                 verdict=verdict(seen),
                 reader=reader,
                 now=now,
-                total=share(added(one.own.counts for one in ratios)).ratios,
-                below={one.tenant.domain: one.subtree.ratios for one in ratios if one.subtree},
+                total={
+                    source: share(added(one.own.counts for one in found)).ratios
+                    for source, found in ratios.items()
+                },
+                own={one.tenant.domain: one.own.ratios for one in ratios[Source.TRAFFIC]},
+                below={
+                    source: {one.tenant.domain: one.subtree.ratios for one in found if one.subtree}
+                    for source, found in ratios.items()
+                },
                 refresh=REFRESH,
                 Health=Health,
                 Outcome=Outcome,
+                Source=Source,
             )
         )
 

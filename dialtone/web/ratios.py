@@ -2,9 +2,17 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from dialtone.model import Tenant
 from dialtone.quality import Ratios, added, ratios
+
+
+class Source(StrEnum):
+    """Whose requests are counted: those of scheduled probes, or all that servers count of the tenants."""
+
+    PROBES = "probes"
+    TRAFFIC = "traffic"
 
 
 @dataclass(frozen=True, slots=True)

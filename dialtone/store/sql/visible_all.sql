@@ -6,4 +6,5 @@ visible_outcomes AS (SELECT * FROM probe_outcomes),
 visible_timings AS (SELECT * FROM probe_timings),
 visible_counts AS (SELECT * FROM probe_counts),
 visible_hourly_counts AS (SELECT * FROM hourly_counts),
+visible_hourly_traffic AS (SELECT * FROM hourly_traffic),
 visible_alerts AS (SELECT * FROM alerts)

@@ -8,4 +8,5 @@ visible_outcomes AS (SELECT * FROM probe_outcomes WHERE tenant IN (SELECT tenant
 visible_timings AS (SELECT * FROM probe_timings WHERE tenant IN (SELECT tenant FROM scope)),
 visible_counts AS (SELECT * FROM probe_counts WHERE tenant IN (SELECT tenant FROM scope)),
 visible_hourly_counts AS (SELECT * FROM hourly_counts WHERE tenant IN (SELECT tenant FROM scope)),
+visible_hourly_traffic AS (SELECT * FROM hourly_traffic WHERE tenant IN (SELECT tenant FROM scope)),
 visible_alerts AS (SELECT * FROM alerts WHERE tenant IN (SELECT tenant FROM scope))

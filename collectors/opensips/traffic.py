@@ -1,0 +1,61 @@
+"""Tenants' sessions from what a script counts: update_stat("tenants:DOMAIN_EVENT") (pure).
+
+The events that mean one: `invites`, `answered`, `completed` and `failed_CODE`, the final SIP status of a call
+that was not answered. RFC 6076 4.6 to 4.9 say which statuses count together.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Final
+
+from dialtone.model import Kind, MetricDef, MetricScope, Sample, SessionResult
+
+TENANT_SESSIONS: Final = MetricDef(
+    "opensips_tenant_sessions_total",
+    Kind.COUNTER,
+    "A tenant's sessions by what the script counts: all INVITEs (attempted), how they ended, those completed",
+    ("node", "tenant", "reseller", "result"),
+    MetricScope.TENANT,
+)
+
+_END_USER: Final = (480, 486, 600, 603)
+_INEFFECTIVE: Final = (408, 500, 503, 504)
+
+
+def _ended(status: int) -> SessionResult:
+    """Return what a final response other than 2xx makes of a session."""
+    if status < 400:
+        return SessionResult.REDIRECTED
+    if status in _END_USER:
+        return SessionResult.END_USER
+    return SessionResult.INEFFECTIVE if status in _INEFFECTIVE else SessionResult.FAILED
+
+
+SESSION_EVENTS: Final[Mapping[str, SessionResult]] = {
+    "invites": SessionResult.ATTEMPTED,
+    "answered": SessionResult.ESTABLISHED,
+    "completed": SessionResult.COMPLETED,
+    **{f"failed_{status}": _ended(status) for status in range(300, 700)},
+}
+"""The events that are counted as sessions, and as nothing else."""
+
+
+class Sessions:
+    """Adds up sessions by tenant and reseller."""
+
+    def __init__(self) -> None:
+        self._sums: dict[tuple[str, str], dict[SessionResult, float]] = {}
+
+    def add(self, owner: tuple[str, str], result: SessionResult, value: float) -> None:
+        """Count in what stands for one event; `owner` is the tenant and its reseller."""
+        sums = self._sums.get(owner)
+        if sums is None:
+            # What has not happened yet has no statistic: it is 0 where the tenant has any.
+            sums = self._sums[owner] = dict.fromkeys(SessionResult, 0.0)
+        sums[result] += value
+
+    def samples(self, node: str, at: datetime) -> Iterator[Sample]:
+        """Yield one sample a result of each tenant that counts any."""
+        for owner, sums in self._sums.items():
+            for result, value in sums.items():
+                yield TENANT_SESSIONS.sample(node, *owner, result, value=value, at=at)

@@ -1,0 +1,218 @@
+"""The books of the tenants' own traffic: what servers count of sessions, added up by the hour."""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+import anyio
+import structlog
+
+from dialtone.model import SESSION_COUNTS, NodeState, ProbeRun, Reading, TrafficMark
+from dialtone.ports import Clock, Store, StoreError
+
+_log = structlog.get_logger(__name__)
+
+SESSIONS: Final = "opensips_tenant_sessions_total"
+"""The metric whose growth is counted; its labels are node, tenant, reseller, result."""
+UPTIME: Final = "opensips_uptime_seconds"
+_SLACK: Final = 2.0
+"""Seconds that an uptime may lag behind a clock: both are rounded, and a poll takes a while."""
+_MOST: Final = 10**12
+"""No server has counted more: what says so is not believed."""
+_NOTED_EVERY: Final = timedelta(hours=1)
+"""How often a mark is moved on where nothing was counted, so that it does not seem forgotten."""
+
+_NAMES: Final[Mapping[str, str]] = {str(result): name for result, name in SESSION_COUNTS.items()}
+
+
+class _Seen(NamedTuple):
+    """One reading. `settled` are the tenants that were configured before it was made."""
+
+    at: datetime
+    monotonic: float
+    uptime: float | None
+    counts: Mapping[str, Mapping[str, int]]
+    whole: bool
+    settled: frozenset[str]
+
+
+@dataclass(slots=True)
+class _Book:
+    """What is known of one server; `monotonic` is None where the last reading was an earlier run's.
+
+    `growth` and `changed` are what the store does not have yet, `noted` is when it last took the mark.
+    """
+
+    at: datetime
+    uptime: float | None
+    counts: dict[str, Mapping[str, int]]
+    monotonic: float | None = None
+    noted: datetime | None = None
+    growth: Counter[tuple[str, str]] = field(default_factory=Counter)
+    changed: set[str] = field(default_factory=set)
+
+
+class TrafficBooks:
+    """A Sink that counts by how much servers' counters grow: each call once, whoever was away meanwhile.
+
+    The first reading of a server is where counting begins; so it is of a tenant that is configured later.
+    A counter that fell has begun anew; so have all of a server that is up for less time than has passed.
+    `domains` are the tenants configured now, `keep` is how long a mark is of use.
+    """
+
+    def __init__(
+        self, store: Store, clock: Clock, domains: Callable[[], Collection[str]], keep: timedelta
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._domains = domains
+        self._keep = keep
+        self._known = frozenset(domains())
+        self._known_by: dict[str, frozenset[str]] = {}
+        self._read_at: dict[str, datetime] = {}
+        self._waiting: dict[str, _Seen] = {}
+        self._wake = anyio.Event()
+        self._books: dict[str, _Book] | None = None
+        self._errors = 0
+        self._failing = False
+
+    @property
+    def store_errors(self) -> int:
+        """How often the store failed since the start; what it did not take is taken with the next reading."""
+        return self._errors
+
+    async def node_polled(self, state: NodeState) -> None:
+        """Note a reading that is new; run() counts it."""
+        name, reading = state.node.name, state.reading
+        if not state.up or reading is None or state.read_at is None:
+            return
+        if self._read_at.get(name) == state.read_at:
+            return
+        self._read_at[name] = state.read_at
+        counts, uptime = _read(reading)
+        now = frozenset(self._domains())
+        # A reading's figures may be older than a tenant that has just been found: it counts from the next on.
+        settled = self._known_by.get(name, self._known) & now
+        self._known_by[name] = now
+        # Without a figure and with trouble nobody knows whether there are none or they could not be read.
+        whole = bool(counts) or "statistics" not in reading.info
+        ours = {tenant: of for tenant, of in counts.items() if tenant in now}
+        self._waiting[name] = _Seen(state.read_at, self._clock.monotonic(), uptime, ours, whole, settled)
+        self._wake.set()
+
+    async def probe_ended(self, run: ProbeRun) -> None:
+        """Nothing: probes have their own counts."""
+
+    async def run(self) -> None:
+        """Count what is noted until cancelled. What the store lacks then is counted after a restart."""
+        while True:
+            await self._wake.wait()
+            self._wake = anyio.Event()
+            await self.count()
+
+    async def count(self) -> None:
+        """Count the readings noted by now."""
+        waiting, self._waiting = self._waiting, {}
+        try:
+            if self._books is None:
+                self._books = _recalled(await self._store.traffic_marks())
+        except StoreError as error:
+            self._waiting = waiting | self._waiting
+            self._fail(error)
+            return
+        for name, seen in waiting.items():
+            book = self._books.get(name)
+            if book is None or seen.at - book.at > self._keep:
+                if not seen.whole:
+                    continue
+                book = self._books[name] = _Book(seen.at, seen.uptime, {})
+            _take(book, seen)
+            await self._keep_book(name, book)
+
+    async def _keep_book(self, name: str, book: _Book) -> None:
+        if not book.changed and book.noted is not None and book.at - book.noted < _NOTED_EVERY:
+            return
+        growth: dict[str, dict[str, int]] = {}
+        for (tenant, count), more in book.growth.items():
+            if more:
+                growth.setdefault(tenant, {})[count] = more
+        changed = {tenant: book.counts[tenant] for tenant in book.changed}
+        try:
+            await self._store.count_traffic(TrafficMark(name, book.at, book.uptime, changed), growth)
+        except StoreError as error:
+            self._fail(error)
+            return
+        if self._failing:
+            self._failing = False
+            _log.info("traffic is counted again")
+        book.noted = book.at
+        book.growth.clear()
+        book.changed.clear()
+
+    def _fail(self, error: StoreError) -> None:
+        self._errors += 1
+        if not self._failing:
+            _log.warning("traffic can't be counted now; it is made up for", error=str(error))
+        self._failing = True
+
+
+def _read(reading: Reading) -> tuple[dict[str, dict[str, int]], float | None]:
+    """Return the counters of a reading, by tenant and name of COUNTS, and the server's uptime."""
+    found: dict[str, dict[str, int]] = {}
+    uptime: float | None = None
+    for metric, labels, value, _ in reading.samples:
+        if metric == SESSIONS:
+            _, tenant, _, result = labels
+            name = _NAMES.get(result)
+            if name is not None and 0 <= value <= _MOST:
+                found.setdefault(tenant, {})[name] = int(value)
+        elif metric == UPTIME:
+            uptime = value
+    return found, uptime
+
+
+def _recalled(marks: Mapping[str, TrafficMark]) -> dict[str, _Book]:
+    return {
+        name: _Book(mark.at, mark.uptime, dict(mark.counts), noted=mark.at) for name, mark in marks.items()
+    }
+
+
+def _take(book: _Book, seen: _Seen) -> None:
+    """Add what a server's counters have grown by since the last reading, and go on from this one."""
+    if _is_another(book, seen):
+        # What stood there is gone: whatever a tenant's counters have reached by now is growth.
+        book.counts = dict.fromkeys(book.counts, _NOTHING)
+        book.changed.update(book.counts)
+    for tenant, now in seen.counts.items():
+        before = book.counts.get(tenant)
+        if before is not None:
+            for name, value in now.items():
+                last = before.get(name, 0)
+                if value != last:
+                    book.growth[tenant, name] += value - last if value > last else value
+        if before != now:
+            book.counts[tenant] = now if before is None else {**before, **now}
+            book.changed.add(tenant)
+    if seen.whole:
+        quiet = seen.settled - book.counts.keys()
+        book.counts.update(dict.fromkeys(quiet, _NOTHING))
+        book.changed |= quiet
+    book.at, book.uptime, book.monotonic = seen.at, seen.uptime, seen.monotonic
+
+
+_NOTHING: Final[Mapping[str, int]] = {}
+
+
+def _is_another(book: _Book, seen: _Seen) -> bool:
+    """Whether the server has started since the last reading: it is up for less time than has passed."""
+    if seen.uptime is None:
+        return False
+    if book.uptime is not None and seen.uptime < book.uptime:
+        return True
+    if book.monotonic is not None:
+        passed = seen.monotonic - book.monotonic
+    else:
+        passed = (seen.at - book.at).total_seconds()
+    return seen.uptime + _SLACK < passed

@@ -1,0 +1,1 @@
+DELETE FROM traffic_marks WHERE node NOT IN (SELECT node FROM traffic_nodes)

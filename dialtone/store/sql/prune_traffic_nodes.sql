@@ -1,0 +1,1 @@
+DELETE FROM traffic_nodes WHERE at < :before
