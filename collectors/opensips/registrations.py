@@ -1,0 +1,412 @@
+"""Who is registered at a server, and its presence: kept by events, put right by its tables.
+
+Events are subscribed to over MI. After a gap (the start, a restart of the server, a subscription that lapsed)
+they begin anew, and the figures are told again once all registrations are known: when the table has been
+read, or when there are as many as the server itself counts.
+"""
+
+import asyncio
+import math
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import suppress
+from datetime import datetime
+from typing import Final
+
+import structlog
+
+from collectors.mysqlclient import RefusedError
+from collectors.opensips import registered
+from collectors.opensips.book import MAX_CONTACTS, Book, pair
+from collectors.opensips.client import MiClient
+from collectors.opensips.database import DEADLINE, Census, Tables, TablesSession
+from collectors.opensips.events import CONTACT_EVENTS, EVENTS, Event, EventKind, PassedOver
+from collectors.opensips.jsonrpc import MiRefused
+from collectors.opensips.listener import Listener
+from collectors.opensips.registered import PresenceBook
+from collectors.opensips.statistics import PARTIAL
+from collectors.opensips.strangers import Strangers
+from dialtone.model import CollectError, CollectFailure, Node, Sample
+from dialtone.ports import Clock, TenantLookup
+
+_log = structlog.get_logger(__name__)
+
+EXPIRES: Final = 600
+"""Seconds that a subscription lasts; it is renewed after a third of them."""
+RESYNC: Final = 600.0
+"""Seconds between two readings of the whole table, beside events."""
+CENSUS: Final = 60.0
+"""Seconds between two countings of a table; a count is told for three of them."""
+LAG: Final = 120.0
+"""Seconds that a table may lag behind the server (write-back): events of that time go before it."""
+DISAGREES: Final = 60.0
+"""Seconds after which numbers that differ from the server's own are no accident of the moment."""
+_AGAIN: Final = 60.0
+_AGAIN_DENIED: Final = 300.0
+"""Seconds until a database is asked again that failed, or did not let us in."""
+_AT_ONCE: Final = 500
+_MENDED: Final = 0.9
+"""Share of what fits into a Book under which a full one is begun anew."""
+_WAIT: Final = 0.25
+"""Share of a poll's time that it waits for a database, where nothing could be told otherwise."""
+
+_NO_HOST: Final = 'set modparam("usrloc", "use_domain", 1) so that addresses have one'
+
+
+class Registrations:
+    """Reads registrations and presence of one node. poll() raises CollectError where MI fails."""
+
+    def __init__(self, node: Node, client: MiClient, clock: Clock) -> None:
+        self._node = node
+        self._client = client
+        self._clock = clock
+        address = node.options.get("events")
+        self._listener = Listener(address, self._take) if address else None
+        self._tables = Tables(node.database) if node.database else None
+        self._book = Book()
+        self._events: Counter[EventKind] = Counter(dict.fromkeys(EventKind, 0))
+        self._corrections = 0
+        self._subscribed_at: float | None = None
+        self._has_contacts = True
+        self._resynced_at: float | None = None
+        self._generation = 0
+        self._server: tuple[float | None, float | None] = (None, None)
+        self._agreed_at: float | None = None
+        self._checked = (0, 0.0)
+        self._in_vain = False
+        self._resync_now = False
+        self._census: Census = {}
+        self._census_at: float | None = None
+        self._is_census_empty = False
+        self._presence_at: float | None = None
+        self._presentities = PresenceBook(registered.PRESENTITIES)
+        self._watchers = PresenceBook(registered.WATCHERS)
+        self._task: asyncio.Task[None] | None = None
+        self._not_before = -math.inf
+        self._troubles: dict[str, str] = {}
+
+    def forget(self) -> None:
+        """The server has been restarted: what was known of it is void, and it knows no subscriptions."""
+        self._lose()
+
+    async def poll(self, statistics: Mapping[str, float], version: str) -> None:
+        """Subscribe where due, compare with the server's own numbers, have its tables read where due."""
+        self._server = (
+            statistics.get("usrloc:location-users"),
+            statistics.get("usrloc:location-contacts"),
+        )
+        if self._listener is not None:
+            await self._listen(self._listener, version)
+            self._compare()
+        if self._tables is not None:
+            await self._read_tables(self._tables)
+
+    async def aclose(self) -> None:
+        """Stop listening and reading. The server drops the subscription when it ends."""
+        if self._listener is not None:
+            self._listener.close()
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            with suppress(asyncio.CancelledError, CollectError):
+                await task
+
+    # Events
+
+    def _take(self, event: Event) -> None:
+        self._events[event.kind] += 1
+        self._book.apply(event, self._clock.monotonic())
+
+    def _lose(self) -> None:
+        """There is a gap in the events: all that was known may be wrong."""
+        self._subscribed_at = None
+        self._generation += 1
+        self._book = Book()
+        self._resynced_at = None
+        self._agreed_at = None
+        self._in_vain = False
+
+    async def _listen(self, listener: Listener, version: str) -> None:
+        now = self._clock.monotonic()
+        try:
+            await listener.open()
+        except OSError as error:
+            self._troubles["events"] = f"can't listen for events: {error.strerror or error}"
+            self._lose()
+            return
+        listener.read()
+        if self._subscribed_at is not None and now - self._subscribed_at >= EXPIRES:
+            _log.warning("opensips.subscription-lapsed", node=self._node.name)
+            self._lose()
+        if self._subscribed_at is None or now - self._subscribed_at >= EXPIRES / 3:
+            await self._subscribe(listener, version, now)
+        self._book.forget(now - LAG - DEADLINE)
+
+    async def _subscribe(self, listener: Listener, version: str, now: float) -> None:
+        if listener.is_udp:
+            await listener.hear_only(self._node.endpoint)
+        refused: dict[str, MiRefused] = {}
+        for name in EVENTS:
+            try:
+                reply = await self._client.subscribe(name, listener.for_server, EXPIRES)
+            except CollectError as error:
+                if error.failure not in PARTIAL:
+                    raise
+                self._troubles["events"] = f"event_subscribe: {error.detail}"
+                return
+            if isinstance(reply, MiRefused):
+                refused[name] = reply
+        # 1.11 answers nothing, to what it has and to what it lacks.
+        has_contacts = not version.startswith("1.") and not refused.keys() & CONTACT_EVENTS
+        if refused.keys() - CONTACT_EVENTS:
+            reply = next(iter(refused.values()))
+            self._troubles["events"] = (
+                f"the server sends no events to {listener.for_server} (MI error {reply.code}: "
+                f"{reply.message}): load event_datagram and usrloc"
+            )
+            self._lose()
+            return
+        if has_contacts is not self._has_contacts:
+            self._lose()
+        self._has_contacts = has_contacts
+        self._subscribed_at = now
+        self._troubles.pop("events", None)
+
+    def _compare(self) -> None:
+        """Hold the number of registrations against the server's own: events may have been lost."""
+        now, book = self._clock.monotonic(), self._book
+        changes, at = self._checked
+        self._checked = book.changes, now
+        aors, contacts = self._server
+        if self._subscribed_at is None or aors is None or (contacts is None and self._has_contacts):
+            return
+        off = abs(book.aors - aors)
+        if self._has_contacts and contacts is not None:
+            off = max(off, abs(book.contacts - contacts))
+        if not off:
+            book.whole = True
+            self._in_vain = False
+        # Its numbers are a moment old: so many may have changed in that second.
+        moved = max(book.changes - changes, 0) / max(now - at, 1.0)
+        if off <= moved or self._agreed_at is None:
+            self._agreed_at = now
+        elif now - self._agreed_at >= DISAGREES and book.whole:
+            self._agreed_at = now
+            if self._tables is None:
+                book.whole = False
+            elif not self._in_vain:
+                self._resync_now = self._in_vain = True
+
+    # Tables
+
+    async def _read_tables(self, tables: Tables) -> None:
+        if self._task is not None and self._task.done():
+            task, self._task = self._task, None
+            task.result()  # a mistake of ours is the runner's to tell
+        now = self._clock.monotonic()
+        jobs = self._due(now)
+        if self._task is not None or not jobs or now < self._not_before:
+            return
+        nothing_known = not self._is_kept and not self._is_counted(now)
+        self._task = asyncio.create_task(self._read(tables, jobs))
+        if nothing_known:
+            await asyncio.wait({self._task}, timeout=self._node.timeout * _WAIT)
+
+    def _due(self, now: float) -> list[Callable[[TablesSession], Awaitable[None]]]:
+        listens = self._subscribed_at is not None and not self._book.full
+        found: list[Callable[[TablesSession], Awaitable[None]]] = []
+        if _is_over(self._presence_at, now, CENSUS):
+            found.append(self._read_presence)
+        if not (listens and self._has_contacts) and _is_over(self._census_at, now, CENSUS):
+            found.append(self._count)
+        if listens and (self._resync_now or _is_over(self._resynced_at, now, RESYNC)):
+            found.append(self._resync)
+        return found
+
+    async def _read(self, tables: Tables, jobs: list[Callable[[TablesSession], Awaitable[None]]]) -> None:
+        try:
+            async with tables.session() as session:
+                for job in jobs:
+                    await job(session)
+        except CollectError as error:
+            self._troubles["database"] = error.detail
+            denied = error.failure in (CollectFailure.AUTH, CollectFailure.DENIED)
+            self._not_before = self._clock.monotonic() + (_AGAIN_DENIED if denied else _AGAIN)
+            _log.warning("opensips.no-database", node=self._node.name, error=error.detail)
+        else:
+            self._troubles.pop("database", None)
+
+    async def _read_presence(self, session: TablesSession) -> None:
+        self._presence_at = self._clock.monotonic()
+        try:
+            self._presentities.put(await session.presentities() or {})
+            self._watchers.put(await session.watchers() or {})
+        except RefusedError as error:
+            self._troubles["presence"] = error.detail
+            self._presentities.put({})
+            self._watchers.put({})
+        else:
+            self._troubles.pop("presence", None)
+
+    async def _count(self, session: TablesSession) -> None:
+        told = self._server[1]
+        self._census = await session.census()
+        self._census_at = self._clock.monotonic()
+        self._is_census_empty = bool(told) and not self._census_contacts()
+        if self._is_census_empty:
+            self._troubles["registrations"] = _doubt(0, told or 0)
+        else:
+            self._troubles.pop("registrations", None)
+        if self._book.full and self._census_contacts() < _MENDED * MAX_CONTACTS:
+            self._lose()
+
+    async def _resync(self, session: TablesSession) -> None:
+        self._resync_now = False
+        generation, began, live, found = self._generation, self._clock.monotonic(), self._book, Book()
+        async for row in session.contacts():
+            aor, one = (row.host, row.user), pair(row.uri, row.call_id)
+            if not self._has_contacts:
+                if not row.is_gone or live.knows(aor):
+                    found.add_aor(aor)
+            elif not row.is_gone or live.holds(aor, one):
+                found.add(aor, one, row.cseq)
+        await self._adopt(live, found, began, generation)
+
+    async def _adopt(self, live: Book, found: Book, began: float, generation: int) -> None:
+        """Let a table's registrations take the place of those that events told, but for the latest."""
+        since, corrections = began - LAG, 0
+        if live.whole:
+            for turn, corrections in enumerate(live.differing(found, since)):  # noqa: B007 - the last one counts
+                if turn % _AT_ONCE == 0:
+                    await asyncio.sleep(0)
+        mark = live.changes
+        for turn, aor in enumerate(live.touched(since)):
+            live.settle(found, aor, since)
+            if turn % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+        # No await from here on: what came meanwhile goes in, and nothing comes after.
+        if generation != self._generation:
+            return
+        for aor in live.touched(since, after=mark):
+            live.settle(found, aor, since)
+        if why := self._is_doubtful(found):
+            self._troubles["registrations"] = why
+            self._not_before = self._clock.monotonic() + _AGAIN
+            if live.whole:
+                self._resynced_at = began
+            return
+        self._troubles.pop("registrations", None)
+        found.succeed(live)
+        found.whole = True
+        self._book, self._resynced_at = found, began
+        self._corrections += corrections
+
+    def _is_doubtful(self, found: Book) -> str:
+        """Return why a table can't be believed: it has none, or is further off the server's own number."""
+        told = self._server[1] if self._has_contacts else self._server[0]
+        if told is None:
+            return ""
+        theirs = found.contacts if self._has_contacts else found.aors
+        ours = self._book.contacts if self._has_contacts else self._book.aors
+        is_empty = not theirs and told > 0
+        if is_empty or (self._book.whole and abs(theirs - told) > abs(ours - told)):
+            return _doubt(theirs, told)
+        return ""
+
+    # What is told
+
+    @property
+    def _is_kept(self) -> bool:
+        """Whether events have all registrations."""
+        return self._subscribed_at is not None and self._book.whole and not self._book.full
+
+    def _is_counted(self, now: float) -> bool:
+        """Whether the table has been counted of late, and was not empty while the server had some."""
+        return (
+            self._census_at is not None and now - self._census_at <= 3 * CENSUS and not self._is_census_empty
+        )
+
+    def _census_contacts(self) -> int:
+        return sum(one.contacts for one in self._census.values())
+
+    def told(self, tenants: TenantLookup) -> tuple[tuple[Sample, ...], dict[str, str]]:
+        """Return the samples as of now, and notes on what is missing or wants mending."""
+        strangers = Strangers(tenants)
+        samples = tuple(self._samples(strangers, self._clock.now()))
+        notes = dict(self._troubles)
+        if names := str(strangers):
+            notes["unknown domains of registrations"] = names
+        notes |= self._notes()
+        return samples, notes
+
+    def _samples(self, tenants: TenantLookup, at: datetime) -> Iterator[Sample]:
+        node, now = self._node.name, self._clock.monotonic()
+        kept, counted = self._is_kept, self._is_counted(now)
+        hosts = list(self._book.by_host()) if kept else []
+        aors = [(host, number) for host, number, _ in hosts]
+        contacts = [(host, number) for host, _, number in hosts]
+        if counted and not kept:
+            aors = [(host, one.aors) for host, one in self._census.items()]
+        if counted and not (kept and self._has_contacts):
+            contacts = [(host, one.contacts) for host, one in self._census.items()]
+        if kept or counted:
+            yield from registered.by_tenant(node, registered.AORS, aors, tenants, at)
+        if counted or (kept and self._has_contacts):
+            yield from registered.by_tenant(node, registered.CONTACTS, contacts, tenants, at)
+        if self._presence_at is not None and now - self._presence_at <= 3 * CENSUS:
+            yield from self._presentities.samples(node, tenants, at)
+            yield from self._watchers.samples(node, tenants, at)
+        yield from self._own(at)
+
+    def _own(self, at: datetime) -> Iterator[Sample]:
+        node, now = self._node.name, self._clock.monotonic()
+        if self._listener is not None:
+            for kind, number in self._events.items():
+                yield registered.EVENTS_TOTAL.sample(node, kind, value=number, at=at)
+            for reason, number in self._listener.passed_over.items():
+                yield registered.IGNORED.sample(node, reason, value=number, at=at)
+            if self._tables is not None:
+                yield registered.CORRECTIONS.sample(node, value=self._corrections, at=at)
+        read_at = self._resynced_at if self._is_kept else self._census_at
+        if read_at is not None:
+            yield registered.RESYNC_AGE.sample(node, value=now - read_at, at=at)
+
+    def _notes(self) -> dict[str, str]:
+        notes: dict[str, str] = {}
+        now, kept = self._clock.monotonic(), self._is_kept
+        if self._listener is None and self._tables is None:
+            return notes
+        if not kept and not self._is_counted(now):
+            notes["registrations"] = self._troubles.get("registrations") or self._why_nothing()
+        elif any(not host for host, *_ in self._book.by_host()) or (not kept and "" in self._census):
+            notes["registrations/_unknown"] = f"there are addresses without a domain: {_NO_HOST}"
+        if self._listener is not None and self._listener.passed_over[PassedOver.FOREIGN]:
+            notes["events/strangers"] = (
+                f"{self._listener.stranger} sends events and is not the node: name in `mi` the address that "
+                "it sends from, or use a UNIX socket"
+            )
+        left_out = self._presentities.left_out + self._watchers.left_out
+        if left_out:
+            notes["presence/events"] = f"{left_out} entries are of more kinds of events than are told apart"
+        return notes
+
+    def _why_nothing(self) -> str:
+        if self._book.full:
+            return f"there are more than {MAX_CONTACTS} of them: give the node its `database`"
+        if self._tables is None:
+            return (
+                "not all of them are known yet: events began after them. They will be once the server "
+                "counts as many itself; give the node its `database` to know them at once"
+            )
+        return "not known yet: the table location has not been read"
+
+
+def _doubt(table: int, server: float) -> str:
+    return (
+        f"the table location holds {table} registrations, the server {server:.0f}: does usrloc write them "
+        "there (sql_write_mode, db_mode)?"
+    )
+
+
+def _is_over(at: float | None, now: float, pause: float) -> bool:
+    return at is None or now - at >= pause
