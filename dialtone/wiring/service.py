@@ -33,6 +33,7 @@ from dialtone.runtime.discovery import Discovery
 from dialtone.runtime.runner import CollectorRunner
 from dialtone.runtime.scheduler import JobFigures, Planned, Scheduler
 from dialtone.runtime.stop import run_until_signal
+from dialtone.runtime.traffic import TrafficBooks
 from dialtone.store import held_alone, open_store
 from dialtone.web import WebContext, WebToken, create_app, open_listener, serve_on
 from dialtone.wiring import discovery as looks
@@ -117,12 +118,14 @@ class _Service:
             for tenant in spec.tenants
             for alert in probe_alerts(rules, tenant, spec.flow, spec.name, settings.location)
         )
+        self._traffic = TrafficBooks(store, self._clock, lambda: self._tenants.domains, KEEP_RESULTS)
         self._rng = random.Random()  # noqa: S311 - jitter, not secrets
         self._scheduler = Scheduler(self._clock, self._rng)
 
     async def run(self, listener: socket.socket) -> None:
         """Run until cancelled; owns the listener."""
-        settings, sinks = self._settings, (self._board, self._exposition, self._watch)
+        settings = self._settings
+        sinks = (self._board, self._exposition, self._watch, self._traffic)
         clients = looks.mi_clients(settings)
         await self._watch.restore()
         await self._recall()
@@ -135,6 +138,7 @@ class _Service:
             looks.plan(discovery, self._scheduler)
             self._plan(runners, probes, discovery)
             tasks.start_soon(self._watch.run)
+            tasks.start_soon(self._traffic.run)
             tasks.start_soon(self._scheduler.run)
             await serve_on(listener, create_app(self._web()), started=self._tell_address)
 
