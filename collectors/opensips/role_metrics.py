@@ -46,18 +46,20 @@ _CAPACITY = _gauge(
 )
 _BLOCKED = _gauge("pike_blocked_addresses", "Addresses that pike blocks now")
 _REQUESTS = _gauge(
-    "ratelimit_pipe_requests", "Requests that a pipe counts in its interval or window now", "pipe"
+    "ratelimit_pipe_requests", "Requests of the last complete interval of a pipe, refused ones too", "pipe"
 )
 _LIMIT = _gauge("ratelimit_pipe_limit", "The limit of a pipe, as the script gives it to rl_check()", "pipe")
 _DROPPED = _gauge(
     "ratelimit_drop_ratio", "Share of requests that pipes of the algorithm FEEDBACK drop now", unit="ratio"
 )
 _TENANT_REQUESTS = _of_tenants(
-    "ratelimit_requests", "Requests that a pipe named after a tenant counts in its interval now", "pipe"
+    "ratelimit_requests",
+    "Requests of the last complete interval of a tenant's pipe, refused ones too",
+    "pipe",
 )
 _TENANT_LIMIT = _of_tenants(
     "ratelimit_limit",
-    "The limit of a pipe named after a tenant, as the script gives it to rl_check()",
+    "The limit of a tenant's pipe, as the script gives it to rl_check()",
     "pipe",
 )
 _PEER = _gauge(

@@ -13,23 +13,29 @@ from collectors.opensips.shapes import attributes, children, fields, listed, row
 
 MOST: Final = 20_000
 """Pipes, nodes, tags or processes of one server that are read."""
+_FEEDBACK: Final = "FEEDBACK"
 
 
 @dataclass(frozen=True, slots=True)
 class Pipe:
-    """A pipe of ratelimit. `requests` are those of its interval so far, `limit` is what the script gives.
+    """A pipe of ratelimit. `requests` are those of its last complete interval, those refused included.
 
-    rl_dec_count() may take `requests` below zero.
+    The interval is the module's timer_interval (10 s where the script sets none); rl_dec_count() may take
+    `requests` below zero. `limit` is what the script gives: requests a second, with most algorithms.
     """
 
     name: str
     requests: int
     limit: int
+    algorithm: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Ratelimit:
-    """The pipes of ratelimit, and the percentage of requests that those of the algorithm FEEDBACK drop."""
+    """The pipes of ratelimit, and the percentage of requests that those of the algorithm FEEDBACK drop.
+
+    `drop` is None where no pipe has that algorithm: the module works it out all the same, to any number.
+    """
 
     pipes: tuple[Pipe, ...] = ()
     drop: int | None = None
@@ -90,7 +96,9 @@ def parse_ratelimit(result: object) -> Ratelimit:
             drop = row
         else:
             pipes.setdefault(row.name, row)
-    return Ratelimit(tuple(pipes.values()), drop)
+    if drop is not None and any(pipe.algorithm == _FEEDBACK for pipe in pipes.values()):
+        return Ratelimit(tuple(pipes.values()), min(max(drop, 0), 100))
+    return Ratelimit(tuple(pipes.values()))
 
 
 def _pipes(result: object) -> Iterator[Pipe | int]:
@@ -98,8 +106,10 @@ def _pipes(result: object) -> Iterator[Pipe | int]:
     for row in rows(found["Pipes"] if "Pipes" in found else found.get("PIPE", ())):
         said = attributes(row)
         if "id" in said:
-            yield Pipe(text(said["id"]), whole(said["counter"]), whole(said["limit"]))
-        else:
+            yield Pipe(
+                text(said["id"]), whole(said["counter"]), whole(said["limit"]), text(said["algorithm"])
+            )
+        elif "drop_rate" in said:  # {} is a pipe that has not been used yet
             yield whole(said["drop_rate"])
     if "drop_rate" in found:
         yield whole(found["drop_rate"])
