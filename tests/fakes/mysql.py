@@ -13,10 +13,12 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 _CLIENT_SSL = 0x0800
-_CAPABILITIES = 0x0200 | 0x8000 | 0x80000  # PROTOCOL_41, SECURE_CONNECTION, PLUGIN_AUTH
+_CAPABILITIES = 0x0008 | 0x0200 | 0x8000 | 0x80000
+"""CONNECT_WITH_DB, PROTOCOL_41, SECURE_CONNECTION, PLUGIN_AUTH."""
 _UTF8MB4, _VAR_STRING = 45, 253
 _QUIT, _QUERY = 0x01, 0x03
 _SSL_REQUEST = 36
+_OK = b"\x00\x00\x00\x02\x00\x00\x00"
 
 Row = Mapping[str, str | None]
 
@@ -45,13 +47,18 @@ class Raw:
     data: bytes
 
 
+@dataclass(frozen=True)
+class Ok:
+    """An OK packet: done, and no rows."""
+
+
 SILENCE = Raw(b"")
 """Nothing ever comes."""
 
 HANG_UP = Refusal(0)
 """The connection is closed without a word."""
 
-Answer = Refusal | Result | Raw
+Answer = Refusal | Result | Raw | Ok
 
 
 @dataclass
@@ -143,7 +150,7 @@ class FakeMysql:
             return False
         self.logins.append(response)
         if self.login is None:
-            wire.write(sequence + 1, b"\x00\x00\x00\x02\x00\x00\x00")
+            wire.write(sequence + 1, _OK)
             return True
         await wire.send(sequence + 1, self.login)
         return False
@@ -185,6 +192,8 @@ class _Wire:
                 if answer is HANG_UP:
                     raise ConnectionAbortedError
                 self.write(sequence, _refusal(answer))
+            case Ok():
+                self.write(sequence, _OK)
             case Raw():
                 self.writer.write(answer.data)
                 await self.reader.read()  # until the client has had enough

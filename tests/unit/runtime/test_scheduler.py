@@ -54,6 +54,26 @@ async def running(scheduler: Scheduler) -> AsyncIterator[None]:
         group.cancel_scope.cancel()
 
 
+async def test_a_job_at_once_runs_when_the_scheduler_takes_it_up_and_then_at_its_interval(
+    clock: FakeClock,
+) -> None:
+    scheduler = Scheduler(clock, FixedRandom(0.5))
+    early, late, spread = Job(clock), Job(clock), Job(clock)
+    scheduler.add("early", 60, early, at_once=True)
+    scheduler.add("spread", 60, spread)
+    await clock.advance(7)  # between the plan and the start the store is read
+    async with running(scheduler):
+        await clock.advance(0)
+        assert early.began == [7]
+        await clock.advance(13)
+        scheduler.add("late", 60, late, at_once=True)
+        await clock.advance(100)
+    assert early.began == [7, 67]
+    assert late.began == [20, 80]
+    assert spread.began == [30, 90]
+    assert figures_of(scheduler, "early").skipped == 0
+
+
 def figures_of(scheduler: Scheduler, name: str) -> JobFigures:
     return next(figures for figures in scheduler.figures() if figures.name == name)
 
