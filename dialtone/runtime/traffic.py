@@ -18,7 +18,7 @@ SESSIONS: Final = "opensips_tenant_sessions_total"
 """The metric whose growth is counted; its labels are node, tenant, reseller, result."""
 UPTIME: Final = "opensips_uptime_seconds"
 _SLACK: Final = 2.0
-"""Seconds that an uptime may lag behind a clock: both are rounded, and a poll takes a while."""
+"""Seconds that an uptime may lag behind a clock: it is rounded, and a poll takes a while."""
 _MOST: Final = 10**12
 """No server has counted more: what says so is not believed."""
 _NOTED_EVERY: Final = timedelta(hours=1)
@@ -206,13 +206,15 @@ _NOTHING: Final[Mapping[str, int]] = {}
 
 
 def _is_another(book: _Book, seen: _Seen) -> bool:
-    """Whether the server has started since the last reading: it is up for less time than has passed."""
-    if seen.uptime is None:
+    """Whether the server has started since the last reading: it has not been up for as long as has passed.
+
+    One that merely stood still for a while lags behind by that while, and by less than it was up before.
+    """
+    if seen.uptime is None or book.uptime is None:
         return False
-    if book.uptime is not None and seen.uptime < book.uptime:
-        return True
     if book.monotonic is not None:
         passed = seen.monotonic - book.monotonic
     else:
         passed = (seen.at - book.at).total_seconds()
-    return seen.uptime + _SLACK < passed
+    lag = book.uptime + passed - seen.uptime
+    return seen.uptime < book.uptime or (lag > _SLACK and lag >= book.uptime - _SLACK)
