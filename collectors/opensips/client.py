@@ -23,6 +23,7 @@ READ_ONLY_COMMANDS: Final = frozenset(
         "domain:dump",
         "domain_dump",
         "dr_gw_status",
+        "dr_reload_status",
         "ds_list",
         "event_subscribe",
         "get_statistics",
@@ -129,9 +130,12 @@ class MiClient:
         """Return the names of the dialog profiles, each with whether it has values (older servers: "1")."""
         return await self._command("list_all_profiles", {})
 
-    async def listed(self, command: str) -> object | MiRefused:
-        """Return what a command of a module lists, None for nothing, or how it was refused."""
-        return await self._command(command, {})
+    async def listed(self, command: str, partition: str = "") -> object | MiRefused:
+        """Return what a command of a module lists, None for nothing, or how it was refused.
+
+        drouting lists one `partition` at a time, where it has any.
+        """
+        return await self._command(command, {"partition_name": partition} if partition else {})
 
     async def domains(self) -> object | MiRefused:
         """Return what domain_dump lists, the domain module's cache (db_mode 1), or how it was refused."""

@@ -4,6 +4,7 @@
 "children": {...}}. Both end in the same Destination.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,6 +14,8 @@ from collectors.opensips.shapes import attributes, children, count, fields, list
 
 MOST: Final = 5000
 """Destinations of one module that are read."""
+MOST_PARTITIONS: Final = 50
+_PARTITION: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 class State(StrEnum):
@@ -39,7 +42,8 @@ class Destination:
     """One destination. `name` is its URI, of drouting the gateway's id.
 
     `group` is the load balancer's group, or the dispatcher's set, after its partition where that is not
-    `default`; drouting has none. `hits` are the times that the dispatcher chose it first, None elsewhere.
+    `default`, or drouting's partition, where it has any. `hits` are the times that the dispatcher chose it
+    first, None elsewhere.
     """
 
     module: str
@@ -60,9 +64,20 @@ def parse_dispatcher(result: object) -> tuple[Destination, ...]:
     return _read(result, _dispatcher)
 
 
-def parse_gateways(result: object) -> tuple[Destination, ...]:
-    """Return the gateways of dr_gw_status. Raises CollectError."""
-    return _read(result, _gateways)
+def parse_gateways(result: object, partition: str = "") -> tuple[Destination, ...]:
+    """Return the gateways of dr_gw_status, of one partition where it has any. Raises CollectError."""
+    return _read(result, lambda found: _gateways(found, partition))
+
+
+def parse_partitions(result: object) -> tuple[str, ...]:
+    """Return the names of drouting's partitions, of dr_reload_status. Raises CollectError."""
+    return tuple(listed(_partitions(result), MOST_PARTITIONS, "partitions"))
+
+
+def _partitions(result: object) -> Iterator[str]:
+    for row in rows(fields(result)["Partitions"]):
+        if _PARTITION.fullmatch(name := text(row["name"])):
+            yield name
 
 
 def _read(
@@ -126,10 +141,11 @@ def _dispatched(partition: str, group: object, uri: str, row: Mapping[str, Any])
     )
 
 
-def _gateways(result: Mapping[str, Any]) -> Iterator[Destination]:
+def _gateways(result: Mapping[str, Any], partition: str) -> Iterator[Destination]:
     for row in rows(result["Gateways"] if "Gateways" in result else result.get("ID", ())):
         said = attributes(row)
-        yield Destination("drouting", "", text(row["ID" if "ID" in row else "value"]), _state(said["State"]))
+        name = text(row["ID" if "ID" in row else "value"])
+        yield Destination("drouting", partition, name, _state(said["State"]))
 
 
 _STATES: Final = {

@@ -17,10 +17,11 @@ from collectors.opensips.destinations import (
     parse_dispatcher,
     parse_gateways,
     parse_load_balancer,
+    parse_partitions,
 )
 from dialtone.model import CollectError, CollectFailure, Node, NodeKind, Reading
 from tests.fakes.clock import FakeClock
-from tests.fakes.mi import FakeMi
+from tests.fakes.mi import FakeMi, http, recorded_reply
 from tests.unit.opensips.conftest import Tenants, recorded
 
 Parse = Callable[[object], tuple[Destination, ...]]
@@ -174,3 +175,54 @@ def test_counts_are_counts_and_a_resource_is_there_once() -> None:
         resources = [{"name": "calls", "max": 5, "load": load}]
         with pytest.raises(CollectError):
             parse_load_balancer({"Destinations": [row | {"Resources": resources}]})
+
+
+PARTITIONED = b"""{"error": {"code": 400, "message": "Missing parameter: 'partition_name'",
+    "data": "'partition_name' is required when 'use_partitions' is set"}}"""
+
+
+async def test_the_gateways_of_each_partition_of_drouting_are_read(
+    replies: dict[str, bytes], tenants: Tenants, clock: FakeClock
+) -> None:
+    gateways = json.loads(replies["dr_gw_status"])
+    partitions = {"Partitions": [{"name": "pstn"}, {"name": "intl"}, {"name": "gone"}, {"name": "a b" * 99}]}
+    replies["dr_reload_status"] = json.dumps({"result": partitions}).encode()
+    asked = []
+
+    def answer(request: dict[str, Any]) -> bytes:
+        asked.append((request["method"], request["params"].get("partition_name")))
+        if request["method"] != "dr_gw_status":
+            return http(recorded_reply(replies, request))
+        said = json.loads(PARTITIONED)
+        if name := request["params"].get("partition_name"):
+            said = {"error": {"code": 404, "message": "Partition not found"}} if name == "gone" else gateways
+        return http(json.dumps(said | {"id": request["id"]}).encode())
+
+    async with FakeMi(replies, answer).running() as server:
+        node = Node("sip1", NodeKind.OPENSIPS, server.url, timeout=5.0)
+        collector = OpensipsCollector(node, tenants, clock)
+        for _ in range(2):
+            reading = await collector.collect()
+        await collector.aclose()
+    up = values(reading, "opensips_destination_up")
+    assert {key[1:]: value for key, value in up.items() if key[0] == "drouting"} == {
+        ("pstn", "gw1"): 1,
+        ("pstn", "gw2"): 0,
+        ("intl", "gw1"): 1,
+        ("intl", "gw2"): 0,
+    }
+    again = [("dr_gw_status", "pstn"), ("dr_gw_status", "intl")]
+    assert [what for what in asked if what[0].startswith("dr_")] == [
+        ("dr_gw_status", None),
+        ("dr_reload_status", None),
+        *again,
+        ("dr_gw_status", "gone"),
+        *again,
+    ]
+    assert not [key for key in reading.info if key.startswith("lists/")]
+
+
+@pytest.mark.parametrize("result", [{}, {"Date": "now"}, {"Partitions": 7}, {"Partitions": [{}]}, [], 7])
+def test_partitions_that_make_no_sense_are_refused(result: object) -> None:
+    with pytest.raises(CollectError):
+        parse_partitions(result)
