@@ -36,14 +36,14 @@ def parse_statistics(result: object) -> dict[str, float]:
     """Return values by `group:name`. Numbers on 3.x and 4.x, numbers in strings before.
 
     Values at or over 2^63 are a counter that a script took below zero; they are left out, as is
-    what is no finite number. Raises CollectError where the reply is no object.
+    what is no finite number or has no group. Raises CollectError where the reply is no object.
     """
     if not isinstance(result, dict):
         raise CollectError(CollectFailure.PROTOCOL, "get_statistics: the result is no object")
     values: dict[str, float] = {}
     for name, raw in result.items():
         value = _number(raw)
-        if value is not None and len(name) <= _MAX_NAME:
+        if value is not None and len(name) <= _MAX_NAME and ":" in name:
             values[name] = value
     return values
 
