@@ -39,8 +39,10 @@ CENSUS: Final = 60.0
 """Seconds between two countings of a table; a count is told for three of them."""
 LAG: Final = 120.0
 """Seconds that a table may lag behind the server (write-back): events of that time go before it."""
-DISAGREES: Final = 60.0
-"""Seconds after which numbers that differ from the server's own are no accident of the moment."""
+DISAGREES: Final = 3
+"""Polls in a row after which numbers that differ from the server's own are no accident of the moment."""
+RESYNC_SOON: Final = 60.0
+"""Seconds between two readings of the whole table where numbers differ: events were lost."""
 _AGAIN: Final = 60.0
 _AGAIN_DENIED: Final = 300.0
 """Seconds until a database is asked again that failed, or did not let us in."""
@@ -71,7 +73,8 @@ class Registrations:
         self._resynced_at: float | None = None
         self._generation = 0
         self._server: tuple[float | None, float | None] = (None, None)
-        self._agreed_at: float | None = None
+        self._disagreed = 0
+        self._off = self._moved = 0.0
         self._checked = (0, 0.0)
         self._in_vain = False
         self._resync_now = False
@@ -123,7 +126,8 @@ class Registrations:
         self._generation += 1
         self._book = Book()
         self._resynced_at = None
-        self._agreed_at = None
+        self._disagreed = 0
+        self._off = 0.0
         self._in_vain = False
 
     async def _listen(self, listener: Listener, version: str) -> None:
@@ -180,22 +184,27 @@ class Registrations:
         aors, contacts = self._server
         if self._subscribed_at is None or aors is None or (contacts is None and self._has_contacts):
             return
-        off = abs(book.aors - aors)
-        if self._has_contacts and contacts is not None:
-            off = max(off, abs(book.contacts - contacts))
-        if not off:
+        self._off = self._off_from(book)
+        if not self._off:
             book.whole = True
-            self._in_vain = False
         # Its numbers are a moment old: so many may have changed in that second.
-        moved = max(book.changes - changes, 0) / max(now - at, 1.0)
-        if off <= moved or self._agreed_at is None:
-            self._agreed_at = now
-        elif now - self._agreed_at >= DISAGREES and book.whole:
-            self._agreed_at = now
-            if self._tables is None:
-                book.whole = False
-            elif not self._in_vain:
-                self._resync_now = self._in_vain = True
+        self._moved = max(book.changes - changes, 0) / max(now - at, 1.0)
+        self._disagreed = self._disagreed + 1 if self._off > self._moved else 0
+        if not self._disagreed:
+            self._in_vain = False
+        if self._disagreed < DISAGREES or not book.whole:
+            return
+        if self._tables is None:
+            book.whole = False
+        elif not self._in_vain and _is_over(self._resynced_at, now, RESYNC_SOON):
+            self._disagreed = 0
+            self._resync_now = self._in_vain = True
+
+    def _off_from(self, book: Book) -> float:
+        """Return by how many a book differs from what the server said of itself at the poll."""
+        aors, contacts = self._server
+        off = 0.0 if aors is None else abs(book.aors - aors)
+        return max(off, abs(book.contacts - contacts)) if self._has_contacts and contacts is not None else off
 
     # Tables
 
@@ -249,7 +258,7 @@ class Registrations:
             self._troubles.pop("presence", None)
 
     async def _count(self, session: TablesSession) -> None:
-        told = self._server[1]
+        told = self._server[0]
         self._census = await session.census()
         self._census_at = self._clock.monotonic()
         self._is_census_empty = bool(told) and not self._census_contacts()
@@ -275,6 +284,8 @@ class Registrations:
     async def _adopt(self, live: Book, found: Book, began: float, generation: int) -> None:
         """Let a table's registrations take the place of those that events told, but for the latest."""
         since, corrections = began - LAG, 0
+        if self._off > self._moved >= self._off_from(found):
+            since = began  # it is not the table that lags: events were lost
         if live.whole:
             for turn, corrections in enumerate(live.differing(found, since)):  # noqa: B007 - the last one counts
                 if turn % _AT_ONCE == 0:
@@ -303,14 +314,12 @@ class Registrations:
 
     def _is_doubtful(self, found: Book) -> str:
         """Return why a table can't be believed: it has none, or is further off the server's own number."""
-        told = self._server[1] if self._has_contacts else self._server[0]
+        told = self._server[0]
         if told is None:
             return ""
-        theirs = found.contacts if self._has_contacts else found.aors
-        ours = self._book.contacts if self._has_contacts else self._book.aors
-        is_empty = not theirs and told > 0
-        if is_empty or (self._book.whole and abs(theirs - told) > abs(ours - told)):
-            return _doubt(theirs, told)
+        is_empty = not found.aors and told > 0
+        if is_empty or (self._book.whole and self._off_from(found) > self._off_from(self._book)):
+            return _doubt(found.aors, told)
         return ""
 
     # What is told
@@ -403,8 +412,8 @@ class Registrations:
 
 def _doubt(table: int, server: float) -> str:
     return (
-        f"the table location holds {table} registrations, the server {server:.0f}: does usrloc write them "
-        "there (sql_write_mode, db_mode)?"
+        f"the table location holds {table} addresses of record, the server {server:.0f}: does usrloc write "
+        "them there (sql_write_mode, db_mode)?"
     )
 
 

@@ -1,0 +1,150 @@
+"""Registrations by events and by the location table agree with a real server's own list."""
+
+import signal
+import socket
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.integration.exposed import Page
+from tests.integration.opensips_registrar import PASSWORD, Phone, Registrar, registrar
+from tests.integration.opensips_server import free_port
+from tests.integration.opensips_watch import ACME, BOLT, CORP, NTEK, PLATFORM, VOX
+from tests.integration.service import Service, serving, until, write_config
+
+pytestmark = [pytest.mark.integration, pytest.mark.opensips]
+
+STRANGER: Final = "stranger.example"
+_PHONES: Final = {ACME: 2500, BOLT: 1500, CORP: 900, STRANGER: 100}
+_PATIENCE: Final = 90.0
+_DGRAM: Final = socket.SOCK_DGRAM
+
+Pages = Callable[[], Awaitable[Page]]
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where MariaDB's template is kept for the tests of this module."""
+    return tmp_path_factory.mktemp("cache")
+
+
+def phones() -> list[Phone]:
+    """Return 5,000 phones of three tenants and a domain that nobody has configured."""
+    return [Phone(f"u{n}", domain) for domain, number in _PHONES.items() for n in range(number)]
+
+
+def configured(folder: Path, one: Registrar, **changes: object) -> Path:
+    """Write a service's configuration: a node with its events and its database."""
+    (folder / "password").write_text(PASSWORD)
+    (folder / "password").chmod(0o600)
+    node: dict[str, object] = {
+        "name": "sip1",
+        "kind": "opensips",
+        "mi": one.server.mi,
+        "interval": "1s",
+        "timeout": "900ms",
+        "events": f"unix://{folder}/ev",
+        "database": {
+            "dsn": f"mysql://dialtone@127.0.0.1:{one.database.port}/opensips",
+            "password": {"file": "password"},
+        },
+    }
+    node |= changes
+    return write_config(
+        folder,
+        platform={"domain": PLATFORM},
+        tenants=[{"domain": domain} for domain in (NTEK, VOX, ACME, BOLT, CORP)],
+        nodes=[{key: value for key, value in node.items() if value is not None}],
+    )
+
+
+def figures(page: Page, metric: str = "opensips_tenant_registered_aors") -> dict[str, float]:
+    """Return what is shown by tenant, those with none left out."""
+    return {tenant: value for tenant, value in page.by("tenant", metric, node="sip1").items() if value}
+
+
+def folded(aors: Mapping[str, int]) -> dict[str, float]:
+    """Return a server's own list as it must be shown: what nobody has configured is `_unknown`."""
+    counted: Counter[str] = Counter()
+    for domain, number in aors.items():
+        counted["_unknown" if domain == STRANGER else domain] += number
+    return {domain: float(number) for domain, number in counted.items()}
+
+
+def pages(service: Service) -> Pages:
+    async def page() -> Page:
+        status, body = await service.ask("/metrics")
+        assert status == 200
+        return Page.parse(body)
+
+    return page
+
+
+async def agrees(one: Registrar, page: Pages, contacts: Mapping[str, float]) -> None:
+    """Wait until addresses are shown as the server lists them, and contacts as they must be."""
+    expected = folded(await one.aors())
+    aors, total = await one.numbers()
+    assert (aors, total) == (sum(expected.values()), sum(contacts.values()))
+
+    shown: tuple[Mapping[str, float], ...] = ()
+
+    async def same() -> bool:
+        nonlocal shown
+        now = await page()
+        shown = figures(now), figures(now, "opensips_tenant_contacts")
+        return shown == (expected, contacts)
+
+    try:
+        await until("the page agrees with the server", same, seconds=_PATIENCE)
+    except AssertionError:
+        raise AssertionError(f"shown are {shown}, and there are {expected, contacts}") from None
+
+
+@pytest.mark.parametrize("events", ["unix", "udp"])
+async def test_registrations_agree_with_the_server_after_5000_came_2000_ended_and_the_collector_was_killed(
+    tmp_path: Path, cache: Path, events: str
+) -> None:
+    async with registrar(tmp_path, cache) as one:
+        address = f"unix://{tmp_path}/ev" if events == "unix" else f"udp://127.0.0.1:{free_port(_DGRAM)}"
+        config = configured(tmp_path, one, events=address)
+        everyone = phones()
+        async with serving(config) as service:
+            page = pages(service)
+            await until("the service listens", lambda: _is_known(page), seconds=_PATIENCE)
+            await one.register(everyone)
+            await agrees(one, page, {ACME: 2500, BOLT: 1500, CORP: 900, "_unknown": 100})
+
+            # A second device of 300 phones; and 500 that come back with a new Call-ID.
+            more = [Phone(phone.user, phone.domain, device=6000) for phone in everyone[:300]]
+            await one.register(more)
+            await one.register([phone.again(call_id=f"new-{phone.user}") for phone in everyone[300:800]])
+            await agrees(one, page, {ACME: 2800, BOLT: 1500, CORP: 900, "_unknown": 100})
+
+            # 1,000 say goodbye, another 1,000 are just not heard of any more.
+            await one.register([phone.again(expires=0) for phone in everyone[1000:2000]])
+            await one.register([phone.again(expires=2) for phone in everyone[2000:3000]])
+            await until("a thousand expire", lambda: _is(one, (3000, 3300)), seconds=_PATIENCE)
+            left = {ACME: 1300.0, BOLT: 1000.0, CORP: 900.0, "_unknown": 100.0}
+            await agrees(one, page, left)
+
+            service.process.send_signal(signal.SIGKILL)
+            await service.process.wait()
+        # While nobody listens, some come and some go.
+        await one.register([phone.again(expires=0) for phone in everyone[3000:3100]])
+        await one.register([Phone(f"new{n}", CORP) for n in range(50)])
+        async with serving(config) as service:
+            page = pages(service)
+            await agrees(one, page, left | {BOLT: 900.0, CORP: 950.0})
+            await one.register([Phone(f"last{n}", ACME) for n in range(10)])
+            await agrees(one, page, {ACME: 1310.0, BOLT: 900.0, CORP: 950.0, "_unknown": 100.0})
+
+
+async def _is_known(page: Pages) -> bool:
+    return (await page()).one("opensips_tenant_contacts", tenant=ACME) is not None
+
+
+async def _is(one: Registrar, numbers: tuple[int, int]) -> bool:
+    return await one.numbers() == numbers
