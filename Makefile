@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test live check bench soak clean
+.PHONY: help setup demo test live opensips-suite check bench soak clean
 
 BIN := .venv/bin
 # How long the demo runs (60s, 5m); empty means until Ctrl-C.
@@ -14,7 +14,7 @@ FOR ?=
 MINUTES ?= 30
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z ]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z -]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 setup: ## install Debian packages, the virtual environment and the lab's servers
 	@lab/setup.sh
@@ -45,6 +45,9 @@ live: setup ## the suites on many real servers (under 50 minutes)
 	@code=0; $(BIN)/pytest tests -m live || code=$$?; \
 	if [ $$code -eq 5 ]; then echo "make live: there is no live suite yet, so nothing was tested" >&2; code=0; fi; \
 	exit $$code
+
+opensips-suite: setup ## the whole path against the opensips on PATH; the result is a file in benchmarks/opensips
+	@$(BIN)/python -m benchmarks.opensips.suite
 
 bench: ## what is measured and how to run it again, by hand
 	@cat benchmarks/README.md

@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 
 ROOT: Final = Path(__file__).parents[2]
-TARGETS: Final = ("setup", "demo", "test", "live", "check", "bench", "soak", "clean")
+TARGETS: Final = ("setup", "demo", "test", "live", "opensips-suite", "check", "bench", "soak", "clean")
 DEADLINE: Final = 30
 
 # Stand-ins: each notes how it was called. `python3 -m venv` leaves behind what a virtual environment has.
@@ -120,7 +120,7 @@ def test_plain_make_lists_every_target(machine: Machine) -> None:
     result = machine.run("make")
 
     assert result.returncode == 0
-    listed = re.findall(r"^  make ([a-z ]+?)  ", result.stdout, re.MULTILINE)
+    listed = re.findall(r"^  make ([a-z -]+?)  ", result.stdout, re.MULTILINE)
     assert set(" ".join(listed).split()) == {"help", *TARGETS}
 
 
@@ -277,6 +277,15 @@ def test_a_failing_live_test_fails_make(ready: Machine) -> None:
     ready.venv("pytest", "#!/bin/bash\nexit 1\n")
 
     assert ready.run("make", "live").returncode != 0
+
+
+def test_a_suite_that_fails_on_a_real_opensips_fails_make(ready: Machine) -> None:
+    ready.venv("python", '#!/bin/bash\n[[ "$*" != *benchmarks.opensips.suite* ]] || { echo "$@"; exit 1; }\n')
+
+    done = ready.run("make", "opensips-suite")
+
+    assert done.returncode != 0
+    assert "-m benchmarks.opensips.suite" in done.stdout
 
 
 def test_bench_shows_what_is_measured(machine: Machine) -> None:
