@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from collectors.mysql import MysqlTenants
 from collectors.mysql.collector import MysqlCollector
-from dialtone.model import CollectError, CollectFailure, Node, NodeKind, Reading, Secret
+from dialtone.model import CollectError, CollectFailure, Database, Node, NodeKind, Reading, Secret
 from lab.base import LabContext, LabError, PartInfo, Sample
 from lab.faultproxy import FaultProxy, steer
 from lab.mysql import MysqlPart, start_sql_thread, stop_sql_thread
@@ -315,6 +316,40 @@ async def kill_and_revive_the_active_server(pair: Pair) -> None:
     assert not pair.lab.processes.alive("db1")
     pair.lab.processes.start("db1", command, cwd=pair.lab.root / "mysql" / "db1")
     await until(pair.node("db2"), healthy)
+
+
+_PROVISIONING = (
+    "CREATE DATABASE provisioning",
+    "CREATE TABLE provisioning.domain (domain VARCHAR(64) CHARACTER SET utf8mb4)",
+    "INSERT INTO provisioning.domain VALUES ('acme.example'), ('Beta.example')",
+    "INSERT INTO provisioning.domain VALUES ('192.0.2.1'), ('é.example'), (NULL)",
+    """CREATE FUNCTION provisioning.emptied() RETURNS VARCHAR(64) DETERMINISTIC MODIFIES SQL DATA
+    BEGIN DELETE FROM provisioning.domain; RETURN 'gone.example'; END""",
+    "CREATE USER discoverer@'127.0.0.1' IDENTIFIED BY 'planted-7719'",
+    "GRANT ALL ON provisioning.* TO discoverer@'127.0.0.1'",
+)
+
+
+async def test_tenants_are_read_by_a_session_that_can_not_write_although_its_account_may(pair: Pair) -> None:
+    database = Database(
+        f"mysql://{pair.addresses['db1']}", "provisioning", "discoverer", Secret("planted-7719")
+    )
+    async with connected(Path(pair.addresses["db1-socket"])) as root:
+        try:
+            for statement in _PROVISIONING:
+                await root.rows(statement)
+            found = await MysqlTenants(database, deadline=5.0).domains()
+            with pytest.raises(CollectError) as raised:
+                await MysqlTenants(database, deadline=5.0, sql="SELECT provisioning.emptied()").domains()
+            (left,) = await root.rows("SELECT COUNT(*) AS rows_left FROM provisioning.domain")
+        finally:
+            await root.rows("DROP DATABASE IF EXISTS provisioning")
+            await root.rows("DROP USER IF EXISTS discoverer@'127.0.0.1'")
+    assert set(found.domains) == {"acme.example", "beta.example"}
+    assert found.left_out == 3
+    assert raised.value.failure is CollectFailure.SERVER
+    assert "READ ONLY" in raised.value.detail
+    assert left["rows_left"] == 5
 
 
 async def test_sabotage_of_a_lab_without_databases_says_so() -> None:
