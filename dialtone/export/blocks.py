@@ -70,6 +70,8 @@ class Block:
         if not self._series[name]:
             del self._series[name]
         self.sizes[line.tenant] -= line.size
+        if not self.sizes[line.tenant]:
+            del self.sizes[line.tenant]  # tenants come and go
         self.changed(name)
 
     @property

@@ -141,3 +141,26 @@ async def test_wrong_credentials_are_named_without_the_password(
         await collector.collect()
     assert caught.value.failure is CollectFailure.AUTH
     assert "falsch" not in str(caught.value)
+
+
+class Changing(TenantTree):
+    """Tenants that change while somebody looks: whoever asks twice gets answers that disagree."""
+
+    def __init__(self, now: TenantTree) -> None:
+        self._now = now
+
+    def fixed(self) -> TenantTree:
+        return self._now
+
+    def __getattribute__(self, name: str) -> object:
+        assert name in ("fixed", "_now"), f"{name} was asked of tenants that discovery may change"
+        return super().__getattribute__(name)
+
+
+async def test_a_poll_is_about_the_tenants_of_one_moment(
+    server: FakeAmi, tenants: TenantTree, clock: FakeClock
+) -> None:
+    node = Node("pbx1", NodeKind.ASTERISK, server.endpoint, username="dialtone", secret=Secret("geheim"))
+    collector = AsteriskCollector(node, Changing(tenants), clock)
+    assert value(await collector.collect(), "asterisk_tenant_calls", f"acme.{RESELLER}") == 3
+    await collector.aclose()

@@ -475,6 +475,17 @@ def test_configured_tenants_come_before_those_that_were_merely_seen(clock: FakeC
     assert value(exposition, CALLS.name, tenant="_other") == 3
 
 
+def test_tenants_that_come_and_go_for_years_take_no_memory_and_no_configured_place(clock: FakeClock) -> None:
+    exposition = exposition_of(clock, max_series=2, tenants=("z.example",))
+    for number in range(500):
+        exposition.put("sip1", [calls(f"t{number}.example", 1), calls("stays.example", 2)])
+        exposition.render()
+    assert len(exposition._order) < 10
+    exposition.put("sip1", [calls("new.example", 1), calls("z.example", 4)])
+    assert value(exposition, CALLS.name, tenant="z.example") == 4
+    assert value(exposition, CALLS.name, tenant="new.example") is None
+
+
 def test_a_small_tenant_does_not_slip_past_a_large_one_before_it(clock: FakeClock) -> None:
     exposition = exposition_of(clock, max_series=3)
     exposition.put("sip1", [calls("large.example", 1), calls("small.example", 2)])
