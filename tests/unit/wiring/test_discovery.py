@@ -75,6 +75,12 @@ def calls(state: NodeState) -> Mapping[str, float]:
     return {s.labels[1]: s.value for s in state.reading.samples if s.metric == "opensips_tenant_dialogs"}
 
 
+def counted(state: NodeState) -> set[str]:
+    """Return the tenants of which a statistic of the script counts something."""
+    assert state.reading is not None, state.detail
+    return {s.labels[1] for s in state.reading.samples if s.metric == "opensips_tenant_events_total"}
+
+
 async def test_a_tenants_traffic_is_its_own_while_it_is_listed_and_unknown_before_and_after(
     tmp_path: Path,
 ) -> None:
@@ -88,10 +94,13 @@ async def test_a_tenants_traffic_is_its_own_while_it_is_listed_and_unknown_befor
             running_collectors(settings.nodes, directory, clock, (sink, exposition), clients) as runners,
         ):
             seen = []
+            owners = []
             for domains in ((), (NEW, "127.0.0.1"), (), ()):
                 listing(fake, *domains)
                 await discovery.run("sip1")
-                seen.append(calls(await runners[0].poll()))
+                state = await runners[0].poll()
+                seen.append(calls(state))
+                owners.append(counted(state))
                 shown = f'tenant="{NEW}"' in exposition.render().decode()
                 assert shown == (NEW in seen[-1])
     before, there, doubted, gone = seen
@@ -100,6 +109,7 @@ async def test_a_tenants_traffic_is_its_own_while_it_is_listed_and_unknown_befor
     assert there[NEW] + there["_unknown"] == before["_unknown"]
     assert doubted == there
     assert gone == before
+    assert [NEW in tenants for tenants in owners] == [False, True, True, False]
     assert fake.most_in_flight == 1
     assert fake.connections == 1  # the two share a client
 
