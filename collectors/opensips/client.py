@@ -19,6 +19,7 @@ from dialtone.model import CollectError, CollectFailure, Node, Secret
 READ_ONLY_COMMANDS: Final = frozenset(
     {
         "clusterer_list",
+        "clusterer_list_cap",
         "clusterer_list_shtags",
         "domain:dump",
         "domain_dump",

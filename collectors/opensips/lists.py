@@ -16,6 +16,7 @@ from collectors.opensips.jsonrpc import MiRefused
 from collectors.opensips.roles import (
     Roles,
     parse_blocked,
+    parse_capabilities,
     parse_peers,
     parse_processes,
     parse_ratelimit,
@@ -65,6 +66,7 @@ class Lists:
             await self._ask("rl_list", parse_ratelimit),
             await self._ask("clusterer_list", parse_peers) or (),
             await self._ask("clusterer_list_shtags", parse_tags) or (),
+            await self._ask("clusterer_list_cap", parse_capabilities) or (),
             await self._roles(),
         )
 

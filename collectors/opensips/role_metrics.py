@@ -70,6 +70,11 @@ _TAG = _gauge(
     "1 where this node has a sharing tag active, 0 where it is a backup",
     *("cluster", "tag"),
 )
+_SYNCED = _gauge(
+    "cluster_capability_synced",
+    "1 where what a module shares over a cluster (dialogs, contacts, pipes) is in sync, else 0",
+    *("cluster", "capability"),
+)
 _PROCESS = _gauge("process_info", "1; what a process is for", "process", "role")
 _PROFILE = _gauge(
     "dialog_profile_dialogs", "Live dialogs by the value of a dialog profile", "profile", "value"
@@ -77,7 +82,7 @@ _PROFILE = _gauge(
 METRICS: Final = (
     *(_UP, _STATE, _HITS, _BALANCED, _CAPACITY),
     *(_BLOCKED, _REQUESTS, _LIMIT, _DROPPED, _TENANT_REQUESTS, _TENANT_LIMIT),
-    *(_PEER, _TAG, _PROCESS, _PROFILE),
+    *(_PEER, _TAG, _SYNCED, _PROCESS, _PROFILE),
 )
 
 _PIPE: Final = re.compile(r"(?:([A-Za-z0-9_]{1,40})[_:/@|])?([A-Za-z0-9.-]{1,253})")
@@ -93,6 +98,8 @@ def role_samples(node: str, roles: Roles, at: datetime) -> Iterator[Sample]:
         yield _PEER.sample(node, peer.cluster, peer.name, value=float(peer.up), at=at)
     for tag in roles.tags:
         yield _TAG.sample(node, tag.cluster, tag.name, value=float(tag.active), at=at)
+    for shared in roles.capabilities:
+        yield _SYNCED.sample(node, shared.cluster, shared.name, value=float(shared.synced), at=at)
     for process, role in roles.processes.items():
         yield _PROCESS.sample(node, process, role, value=1, at=at)
 

@@ -60,6 +60,15 @@ class SharingTag:
 
 
 @dataclass(frozen=True, slots=True)
+class Capability:
+    """What a module shares over a cluster (dialog-dlg-repl: dialogs), and whether it is in sync."""
+
+    cluster: str
+    name: str
+    synced: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Roles:
     """What the modules list of themselves; None and nothing where a server lacks the module.
 
@@ -71,6 +80,7 @@ class Roles:
     ratelimit: Ratelimit | None = None
     peers: tuple[Peer, ...] = ()
     tags: tuple[SharingTag, ...] = ()
+    capabilities: tuple[Capability, ...] = ()
     processes: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -150,6 +160,27 @@ def _tags(result: object) -> Iterator[SharingTag]:
     for row in rows(() if result is None else result):
         said = attributes(row)
         yield SharingTag(text(said["Cluster"]), text(said["Tag"]), text(said["State"]) == "active")
+
+
+def parse_capabilities(result: object) -> tuple[Capability, ...]:
+    """Return what modules share, of clusterer_list_cap. Raises CollectError."""
+    found = {(one.cluster, one.name): one for one in listed(_capabilities(result), MOST, "capabilities")}
+    return tuple(found.values())
+
+
+def _capabilities(result: object) -> Iterator[Capability]:
+    if result is None:
+        return
+    found = fields(result)
+    if "Clusters" in found:
+        for cluster in found["Clusters"]:
+            for row in cluster["Capabilities"]:
+                yield Capability(text(cluster["cluster_id"]), text(row["name"]), text(row["state"]) == "Ok")
+        return
+    for cluster in rows(found.get("Cluster", ())):
+        for row in children(cluster, "Capability"):
+            synced = text(attributes(row)["State"]) == "Ok"
+            yield Capability(text(cluster["value"]), text(row["value"]), synced)
 
 
 def parse_processes(result: object) -> dict[str, str]:

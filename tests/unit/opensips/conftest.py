@@ -60,6 +60,7 @@ def replies(request: pytest.FixtureRequest) -> dict[str, bytes]:
         "ds_list": recorded(request.param, "live-ds_list"),
         "dr_gw_status": recorded(request.param, "live-dr_gw_status"),
         "clusterer_list": recorded(request.param, "live-clusterer_list"),
+        "clusterer_list_cap": recorded(request.param, "live-clusterer_list_cap"),
         "clusterer_list_shtags": recorded(request.param, "live-clusterer_list_shtags"),
         "list_all_profiles": recorded(request.param, "live-list_all_profiles"),
         "pike_list": recorded(request.param, "live-pike_list"),

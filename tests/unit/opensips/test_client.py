@@ -31,7 +31,7 @@ async def test_a_poll_reads_statistics_and_calls_of_every_recorded_version(
         await collector.aclose()
     asked = [json.loads(body)["method"] for body in server.requests]
     every_time = [
-        *("get_statistics", "profile_get_values", *LISTS, "clusterer_list_shtags"),
+        *("get_statistics", "profile_get_values", *LISTS, "clusterer_list_shtags", "clusterer_list_cap"),
         *("profile_get_values", "profile_get_values"),
     ]
     once = ["list_statistics", "version", "ps", "list_all_profiles"]

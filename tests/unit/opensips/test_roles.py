@@ -18,12 +18,14 @@ from collectors.opensips.parse import OpensipsSnapshot
 from collectors.opensips.role_metrics import MOST_PIPES, MOST_PREFIXES
 from collectors.opensips.roles import (
     MOST,
+    Capability,
     Peer,
     Pipe,
     Ratelimit,
     Roles,
     SharingTag,
     parse_blocked,
+    parse_capabilities,
     parse_peers,
     parse_processes,
     parse_ratelimit,
@@ -36,7 +38,14 @@ from tests.fakes.mi import FakeMi, http, recorded_reply
 from tests.unit.opensips.conftest import Tenants, recorded
 
 Parse = Callable[[object], object]
-ALL: tuple[Parse, ...] = (parse_blocked, parse_ratelimit, parse_peers, parse_tags, parse_processes)
+ALL: tuple[Parse, ...] = (
+    parse_capabilities,
+    parse_blocked,
+    parse_ratelimit,
+    parse_peers,
+    parse_tags,
+    parse_processes,
+)
 VERSIONS = ("1.11", "2.4", "3.6.8", "4.0.1")
 NEW = VERSIONS[2:]
 ACME = ("acme.ntek.example.net", "ntek.example.net")
@@ -157,6 +166,31 @@ def test_sharing_tags_are_active_or_a_backup(version: str) -> None:
     assert parse_tags(read(version, "live-clusterer_list_shtags")) == (SharingTag("1", "vip", active=True),)
     backup = {"Tag": "vip", "Cluster": 2, "State": "backup"}
     assert parse_tags([backup]) == (SharingTag("2", "vip", active=False),)
+
+
+@pytest.mark.parametrize("version", NEW)
+def test_a_cluster_over_which_no_module_shares_anything_has_no_capability(version: str) -> None:
+    assert parse_capabilities(read(version, "live-clusterer_list_cap")) == ()
+
+
+def test_what_modules_share_over_a_cluster_is_in_sync_or_not(tenants: Tenants) -> None:
+    shared = [
+        {"name": "usrloc-contact-repl", "state": "not synced", "enabled": "yes"},
+        {"name": "ratelimit-pipe-repl", "state": "Ok", "enabled": "yes"},
+    ]
+    found = parse_capabilities({"Clusters": [{"cluster_id": 1, "Capabilities": shared}]})
+    assert found == (
+        Capability("1", "usrloc-contact-repl", synced=False),
+        Capability("1", "ratelimit-pipe-repl", synced=True),
+    )
+    samples, _ = of(Roles(capabilities=found), tenants)
+    assert values(samples, "cluster_capability_synced") == {
+        ("1", "usrloc-contact-repl"): 0,
+        ("1", "ratelimit-pipe-repl"): 1,
+    }
+    row = {"value": "dialog-dlg-repl", "attributes": {"State": "Ok"}}
+    tree = {"Cluster": [{"value": "1", "children": {"Capability": row}}]}
+    assert parse_capabilities(tree) == (Capability("1", "dialog-dlg-repl", synced=True),)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
