@@ -13,7 +13,7 @@ from collectors.opensips.jsonrpc import MAX_REPLY_BYTES, MiRefused, Params
 from dialtone.model import CollectError, CollectFailure, Secret
 
 _CHUNK: Final = 64 * 1024
-_SAFE: Final = ":@._-"
+_SAFE: Final = ":/@._-"
 """What stays as it is in a parameter of mi_json: 2.4 reads no percent sign in names that need none."""
 
 

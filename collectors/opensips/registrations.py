@@ -309,7 +309,7 @@ class Registrations:
         self._troubles.pop("registrations", None)
         found.succeed(live)
         found.whole = True
-        self._book, self._resynced_at = found, began
+        self._book, self._resynced_at, self._disagreed = found, began, 0
         self._corrections += corrections
 
     def _is_doubtful(self, found: Book) -> str:

@@ -1,0 +1,542 @@
+"""Registrations of a node from its first poll on: gaps, resyncs, lagging tables, databases that are down."""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from collectors.opensips.client import MiClient
+from collectors.opensips.database import CENSUS, CONTACTS, EXPIRES_KIND, PRESENTITIES, WATCHERS
+from collectors.opensips.events import EVENTS
+from collectors.opensips.registrations import CENSUS as MINUTE
+from collectors.opensips.registrations import EXPIRES, LAG, RESYNC, Registrations
+from dialtone.model import CollectError, CollectFailure, Database, Node, NodeKind, Secret
+from tests.fakes.clock import FakeClock
+from tests.fakes.mi import FakeMi, http
+from tests.fakes.mysql import SILENCE, Answer, FakeMysql, Refusal, Result
+from tests.unit.opensips.conftest import Tenants, recorded
+
+ACME, BD, QUIET = "acme.ntek.example.net", "bd.ntek.example.net", "quiet.ntek.example.net"
+NO_EVENT = recorded("4.0.1", "events-subscribe-reply-E_NOSUCH_EVENT")
+OK = recorded("4.0.1", "events-subscribe-reply-E_UL_AOR_INSERT")
+NONE = {"example.net": 0.0, ACME: 0.0, BD: 0.0, QUIET: 0.0, "_unknown": 0.0}
+USERS, CONTACTS_STAT = "usrloc:location-users", "usrloc:location-contacts"
+
+
+def row(user: str, domain: str | None = ACME, *, gone: str = "0", cseq: int = 1) -> dict[str, str | None]:
+    """Return a row of the table location: a phone with one contact."""
+    uri, call_id = contact_of(user)
+    return {
+        "username": user,
+        "domain": domain,
+        "contact": uri,
+        "callid": call_id,
+        "cseq": str(cseq),
+        "gone": gone,
+    }
+
+
+def contact_of(user: str) -> tuple[str, str]:
+    return f"sip:{user}@127.0.0.1", f"call-{user}"
+
+
+def tables(*rows: Mapping[str, str | None], **more: Answer) -> dict[str, Answer]:
+    """Return a database's answers."""
+    census = {
+        domain: sum(one["domain"] == domain for one in rows)
+        for domain in dict.fromkeys(one["domain"] for one in rows)
+    }
+    counted = [
+        {"domain": domain, "aors": str(number), "contacts": str(number)} for domain, number in census.items()
+    ]
+    return {
+        EXPIRES_KIND: Result([{"kind": "int"}]),
+        CONTACTS: Result(rows),
+        CENSUS: Result(counted),
+        PRESENTITIES: more.get("presentities", Refusal(1146)),
+        WATCHERS: more.get("watchers", Refusal(1146)),
+    }
+
+
+@dataclass
+class Stage:
+    """A server's MI and database, and what watches them. `count` is what the server counts itself."""
+
+    mi: FakeMi
+    mysql: FakeMysql
+    clock: FakeClock
+    registrations: Registrations
+    path: Path
+    version: str = "4.0.1"
+    count: int | None = None
+    lacks: Callable[[str], bool] = field(default=lambda _: False)
+
+    async def poll(self) -> None:
+        """Poll, and let what it started come to its end."""
+        counted = {} if self.count is None else {USERS: float(self.count), CONTACTS_STAT: float(self.count)}
+        await self.registrations.poll(counted, self.version)
+        task = self.registrations._task
+        if task is not None and self.mysql.answers.get(CONTACTS) is not SILENCE:
+            await asyncio.wait({task}, timeout=10)
+
+    def shown(self, metric: str = "registered_aors") -> dict[str, float]:
+        """Return the values by tenant (and event); empty where there is no such metric."""
+        samples, _ = self.registrations.told(Tenants())
+        found = [sample for sample in samples if sample.metric == f"opensips_tenant_{metric}"]
+        return {"/".join((s.labels[1], *s.labels[3:])): s.value for s in found}
+
+    def total(self, metric: str, label: str | None = None) -> float | None:
+        """Return a value of the node itself."""
+        samples, _ = self.registrations.told(Tenants())
+        found = [s for s in samples if s.metric == f"opensips_registration_{metric}"]
+        return next((s.value for s in found if label in (None, *s.labels)), None)
+
+    @property
+    def notes(self) -> dict[str, str]:
+        return self.registrations.told(Tenants())[1]
+
+    @property
+    def subscribed(self) -> list[str]:
+        """Return the events of the subscriptions that were sent."""
+        asked = [json.loads(body) for body in self.mi.requests]
+        return [one["params"]["event"] for one in asked if one["method"] == "event_subscribe"]
+
+    def send(self, name: str, user: str, domain: str = ACME, cseq: int = 2, aor: str = "") -> None:
+        """Send an event of a phone as the server does, and have it read."""
+        uri, call_id = contact_of(user)
+        values = {"domain": "location", "aor": aor or f"{user}@{domain}", "uri": uri, "callid": call_id}
+        body = {"jsonrpc": "2.0", "method": name, "params": values | {"cseq": cseq}}
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+            sock.sendto(json.dumps(body).encode(), str(self.path))
+        listener = self.registrations._listener
+        assert listener is not None
+        listener.read()
+
+    def comes(self, *users: str, domain: str = ACME) -> None:
+        for user in users:
+            self.send("E_UL_AOR_INSERT", user, domain)
+            self.send("E_UL_CONTACT_INSERT", user, domain)
+
+    def goes(self, *users: str, domain: str = ACME) -> None:
+        for user in users:
+            self.send("E_UL_CONTACT_DELETE", user, domain)
+            self.send("E_UL_AOR_DELETE", user, domain)
+
+
+@asynccontextmanager
+async def stage(
+    folder: Path,
+    clock: FakeClock,
+    answers: Mapping[str, Answer] | None = None,
+    *,
+    events: bool = True,
+    endpoint: str | None = None,
+) -> AsyncIterator[Stage]:
+    """Run a node's MI and its database for the time of the block; no `answers`: the node has none."""
+    path = folder / "ev"
+    async with FakeMi({}).running() as mi, FakeMysql(dict(answers or {})).running() as mysql:
+        database = Database(endpoint or mysql.endpoint, "opensips", "dialtone", Secret("sesame"))
+        node = Node(
+            "sip1",
+            NodeKind.OPENSIPS,
+            mi.url,
+            timeout=8.0,
+            options={"events": f"unix://{path}"} if events else {},
+            database=database if answers is not None else None,
+        )
+        client = MiClient(mi.url, deadline=5.0)
+        one = Stage(mi, mysql, clock, Registrations(node, client, clock), path)
+
+        def answer(request: dict[str, object]) -> bytes:
+            params = request["params"]
+            assert isinstance(params, dict)
+            reply = NO_EVENT if one.lacks(params["event"]) else OK
+            return http(json.dumps(json.loads(reply) | {"id": request["id"]}).encode())
+
+        mi.misbehave = answer
+        try:
+            yield one
+        finally:
+            await one.registrations.aclose()
+            await client.aclose()
+
+
+async def test_the_first_poll_subscribes_reads_the_table_and_shows_every_tenant(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    rows = [row("1"), row("2"), row("3", BD), row("4", "stranger.example"), row("5", gone="1")]
+    async with stage(tmp_path, clock, tables(*rows)) as one:
+        await one.poll()
+        assert one.subscribed == list(EVENTS)
+        assert one.shown() == NONE | {ACME: 2, BD: 1, "_unknown": 1}
+        assert one.shown("contacts") == one.shown()
+        assert one.notes == {"unknown domains of registrations": "stranger.example"}
+        assert one.total("resync_age_seconds") == 0
+
+
+async def test_what_events_say_is_shown_at_once(tmp_path: Path, clock: FakeClock) -> None:
+    async with stage(tmp_path, clock, tables(row("1"))) as one:
+        await one.poll()
+        one.comes("2")
+        one.comes("3", domain=BD)
+        assert one.shown() == NONE | {ACME: 2, BD: 1}
+        one.goes("1", "2")
+        assert one.shown() == NONE | {BD: 1}
+        one.send("E_UL_CONTACT_UPDATE", "3", BD)
+        assert one.shown("contacts") == NONE | {BD: 1}
+        assert one.total("events_total", "aor_insert") == 2
+        assert one.total("events_total", "contact_update") == 1
+        assert one.total("corrections_total") == 0
+
+
+async def test_one_tenants_registrations_never_count_as_anothers(tmp_path: Path, clock: FakeClock) -> None:
+    async with stage(tmp_path, clock, tables()) as one:
+        await one.poll()
+        one.comes("1", domain=f"new.{ACME}")
+        one.comes("2", domain=ACME.upper())
+        assert one.shown() == NONE | {ACME: 1, "_unknown": 1}
+
+
+async def test_a_subscription_is_renewed_at_a_third_of_its_life(tmp_path: Path, clock: FakeClock) -> None:
+    async with stage(tmp_path, clock, tables()) as one:
+        await one.poll()
+        await clock.advance(EXPIRES / 3 - 1)
+        await one.poll()
+        assert len(one.subscribed) == len(EVENTS)
+        await clock.advance(1)
+        await one.poll()
+        assert len(one.subscribed) == 2 * len(EVENTS)
+        assert json.loads(one.mi.requests[-1])["params"] == {
+            "event": "E_UL_CONTACT_DELETE",
+            "socket": f"unix:{one.path}",
+            "expire": "600",
+        }
+
+
+async def test_after_a_restart_of_the_server_nothing_of_before_is_shown(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    async with stage(tmp_path, clock, tables(row("1"))) as one:
+        await one.poll()
+        one.mysql.answers = tables(row("2", BD))
+        one.registrations.forget()
+        assert not one.shown(), "nobody knows until the table is read again"
+        await one.poll()
+        assert one.subscribed == 2 * list(EVENTS)
+        assert one.shown() == NONE | {BD: 1}
+
+
+async def test_a_subscription_that_lapsed_is_a_gap(tmp_path: Path, clock: FakeClock) -> None:
+    async with stage(tmp_path, clock, tables(row("1"))) as one:
+        await one.poll()
+        one.comes("lost-its-end")
+        await clock.advance(EXPIRES)
+        await one.poll()
+        assert one.shown() == NONE | {ACME: 1}
+        assert one.total("corrections_total") == 0, "a gap is no loss of events"
+
+
+async def test_a_resync_mends_what_lost_events_left(tmp_path: Path, clock: FakeClock) -> None:
+    async with stage(tmp_path, clock, tables(row("1"), row("2"))) as one:
+        await one.poll()
+        one.mysql.answers = tables(row("2"), row("3"), row("4", BD))
+        await clock.advance(RESYNC / 2)
+        await one.poll()
+        assert one.shown() == NONE | {ACME: 2}, "not yet due"
+        await clock.advance(RESYNC / 2)
+        await one.poll()
+        assert one.shown() == NONE | {ACME: 2, BD: 1}
+        assert one.total("corrections_total") == 3
+
+
+async def test_a_resync_believes_events_of_the_last_two_minutes_before_a_lagging_table(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    async with stage(tmp_path, clock, tables(row("old"), row("gone"))) as one:
+        await one.poll()
+        one.comes("early")
+        await clock.advance(EXPIRES / 3)
+        await one.poll()
+        await clock.advance(EXPIRES / 3)
+        await one.poll()
+        await clock.advance(EXPIRES / 3 - LAG + 1)
+        one.comes("late")
+        one.goes("gone")
+        await clock.advance(LAG - 1)
+        await one.poll()
+        assert one.shown() == NONE | {ACME: 2}, "old and late; early has no row, gone has one still"
+        assert one.total("corrections_total") == 1
+
+
+async def test_events_that_come_while_the_table_is_read_are_not_lost(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    async with stage(tmp_path, clock, tables() | {CONTACTS: SILENCE}) as one:
+        polling = asyncio.create_task(one.poll())
+        async with asyncio.timeout(10):
+            await one.mysql.asked.wait()
+        one.comes("1", "2")
+        one.goes("2")
+        polling.cancel()
+        await asyncio.gather(polling, return_exceptions=True)
+        one.mysql.answers = tables(row("2"), row("3"))
+        task = one.registrations._task
+        assert task is not None
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        one.registrations._task = None
+        await one.poll()
+        assert one.shown() == NONE | {ACME: 2}, "1 and 3"
+
+
+async def test_numbers_that_go_on_differing_from_the_servers_own_bring_a_resync(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    async with stage(tmp_path, clock, tables(row("1"))) as one:
+        one.count = 1
+        await one.poll()
+        await clock.advance(60)
+        one.mysql.answers = tables(row("1"), row("2"))
+        one.count = 2
+        for _ in range(2):
+            await one.poll()
+            await clock.advance(15)
+        assert one.shown() == NONE | {ACME: 1}
+        await one.poll()
+        assert one.shown() == NONE | {ACME: 2}
+        assert one.total("corrections_total") == 1
+        asked = one.mysql.statements.count(CONTACTS)
+        one.count = 7
+        for _ in range(30):
+            await one.poll()
+            await clock.advance(15)
+        assert one.mysql.statements.count(CONTACTS) == asked + 1, "a table that can't help is not asked again"
+
+
+async def test_a_lost_end_of_a_moment_ago_is_mended_where_the_table_agrees_with_the_server(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    async with stage(tmp_path, clock, tables(row("1"))) as one:
+        one.count = 1
+        await one.poll()
+        await clock.advance(60)
+        one.comes("2")
+        await one.poll()
+        for _ in range(3):
+            await clock.advance(15)
+            await one.poll()
+        assert one.shown() == NONE | {ACME: 1}, "its end was lost; the table and the server say so"
+
+
+async def test_a_table_that_usrloc_does_not_write_is_not_believed(tmp_path: Path, clock: FakeClock) -> None:
+    async with stage(tmp_path, clock, tables()) as one:
+        one.count = 5
+        await one.poll()
+        assert not one.shown()
+        assert "does usrloc write them" in one.notes["registrations"]
+
+
+async def test_a_table_further_off_than_events_is_not_believed(tmp_path: Path, clock: FakeClock) -> None:
+    async with stage(tmp_path, clock, tables(row("1"), row("2"))) as one:
+        one.count = 2
+        await one.poll()
+        one.mysql.answers = tables(row("1"))
+        await clock.advance(RESYNC)
+        one.registrations._subscribed_at = clock.monotonic()
+        await one.poll()
+        assert one.shown() == NONE | {ACME: 2}
+        assert "does usrloc write them" in one.notes["registrations"]
+
+
+async def test_without_a_database_nothing_is_shown_until_the_server_counts_as_many(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    async with stage(tmp_path, clock) as one:
+        one.count = 2
+        await one.poll()
+        one.send("E_UL_CONTACT_UPDATE", "1")
+        await one.poll()
+        assert not one.shown()
+        assert not one.shown("contacts")
+        assert "database" in one.notes["registrations"]
+        one.send("E_UL_CONTACT_UPDATE", "2")
+        await one.poll()
+        assert one.shown() == NONE | {ACME: 2}
+        assert "registrations" not in one.notes
+        one.count = 4
+        for _ in range(3):
+            await one.poll()
+        assert not one.shown(), "events were lost, and nobody can say which"
+
+
+async def test_a_server_that_says_no_number_of_its_own_is_not_guessed_at(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    async with stage(tmp_path, clock) as one:
+        await one.poll()
+        one.comes("1")
+        await one.poll()
+        assert not one.shown()
+
+
+async def test_without_events_the_table_is_counted_each_minute(tmp_path: Path, clock: FakeClock) -> None:
+    async with stage(tmp_path, clock, tables(row("1"), row("2", BD), row("3", None)), events=False) as one:
+        await one.poll()
+        assert one.shown() == NONE | {ACME: 1, BD: 1, "_unknown": 1}
+        assert "use_domain" in one.notes["registrations/_unknown"]
+        assert one.total("events_total") is None
+        await clock.advance(MINUTE - 1)
+        await one.poll()
+        assert one.mysql.statements.count(CENSUS) == 1
+        await clock.advance(1)
+        await one.poll()
+        assert one.mysql.statements.count(CENSUS) == 2
+        assert CONTACTS not in one.mysql.statements
+        assert not one.subscribed
+
+
+async def test_counts_of_a_database_that_went_down_are_withheld_after_three_minutes(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    async with stage(tmp_path, clock, tables(row("1")), events=False) as one:
+        await one.poll()
+        one.mysql.answers = {EXPIRES_KIND: Refusal(1053, "shutdown in progress")}
+        for _ in range(3):
+            await clock.advance(MINUTE)
+            await one.poll()
+        assert one.shown() == NONE | {ACME: 1}
+        await clock.advance(1)
+        assert not one.shown()
+        assert "shutdown in progress" in one.notes["database"]
+
+
+async def test_events_carry_the_figures_while_the_database_is_down(tmp_path: Path, clock: FakeClock) -> None:
+    async with stage(tmp_path, clock, tables(row("1"))) as one:
+        await one.poll()
+        one.mysql.answers = {EXPIRES_KIND: Refusal(1053)}
+        for _ in range(20):
+            await clock.advance(RESYNC / 5)
+            await one.poll()
+        one.comes("2")
+        assert one.shown() == NONE | {ACME: 2}
+        assert "database" in one.notes
+
+
+async def test_a_database_that_is_down_from_the_start_is_said_and_nothing_is_shown(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        endpoint = f"mysql://127.0.0.1:{nobody.getsockname()[1]}"
+    async with stage(tmp_path, clock, {}, endpoint=endpoint) as one:
+        one.count = 1
+        await one.poll()
+        assert not one.shown()
+        assert "database" in one.notes
+        assert "sesame" not in str(one.notes)
+        await one.poll()
+
+
+async def test_a_slow_database_does_not_hold_up_a_poll_and_is_let_go_at_the_end(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    async with stage(tmp_path, clock, tables(row("1"))) as one:
+        await one.poll()
+        one.mysql.answers = tables() | {CONTACTS: SILENCE}
+        await clock.advance(RESYNC)
+        one.registrations._subscribed_at = clock.monotonic()
+        async with asyncio.timeout(5):
+            await one.poll()
+            await one.poll()
+        assert one.shown() == NONE | {ACME: 1}
+        task = one.registrations._task
+        assert task is not None
+        assert not task.done()
+    assert task.done()
+
+
+async def test_a_server_without_event_datagram_is_said_and_its_table_is_counted(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    async with stage(tmp_path, clock, tables(row("1"))) as one:
+        one.lacks = lambda _: True
+        await one.poll()
+        assert "load event_datagram" in one.notes["events"]
+        assert one.shown() == NONE | {ACME: 1}
+
+
+@pytest.mark.parametrize("version", ["1.11.11-notls", "3.6.8"])
+async def test_a_server_that_tells_of_addresses_alone_has_its_contacts_counted_in_the_table(
+    tmp_path: Path, clock: FakeClock, version: str
+) -> None:
+    async with stage(tmp_path, clock, tables(row("1"), row("2", BD))) as one:
+        one.version = version
+        if not version.startswith("1."):
+            one.lacks = lambda event: "CONTACT" in event
+        await one.poll()
+        one.send("E_UL_AOR_INSERT", "3")
+        assert one.shown() == NONE | {ACME: 2, BD: 1}
+        assert one.shown("contacts") == NONE | {ACME: 1, BD: 1}
+        one.send("E_UL_AOR_DELETE", "2", BD)
+        assert one.shown() == NONE | {ACME: 2}
+
+
+async def test_a_socket_that_can_not_be_had_is_said_and_the_table_is_counted(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    (tmp_path / "ev").write_text("in the way")
+    async with stage(tmp_path, clock, tables(row("1"))) as one:
+        await one.poll()
+        assert "no socket" in one.notes["events"]
+        assert one.shown() == NONE | {ACME: 1}
+        assert not one.subscribed
+    assert (tmp_path / "ev").read_text() == "in the way"
+
+
+async def test_a_server_that_hangs_while_it_is_subscribed_to_fails_the_poll(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    async with stage(tmp_path, clock, tables()) as one:
+        one.mi.misbehave = lambda _: None
+        one.registrations._client._deadline = 0.05
+        with pytest.raises(CollectError) as caught:
+            await one.poll()
+        assert caught.value.failure is CollectFailure.TIMEOUT
+
+
+async def test_presence_is_shown_by_tenant_and_event_and_falls_to_zero(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    publishing = Result([{"domain": ACME, "event": "dialog", "number": "3"}])
+    watching = Result([{"domain": "x.example", "event": "presence", "number": "2"}])
+    async with stage(
+        tmp_path, clock, tables(presentities=publishing, watchers=watching), events=False
+    ) as one:
+        await one.poll()
+        assert one.shown("presentities") == {f"{ACME}/dialog": 3}
+        assert one.shown("watchers") == {"_unknown/presence": 2}
+        one.mysql.answers = tables(presentities=Result([]), watchers=Refusal(1146))
+        await clock.advance(MINUTE)
+        await one.poll()
+        assert one.shown("presentities") == {f"{ACME}/dialog": 0}
+        assert one.shown("watchers") == {"_unknown/presence": 0}
+
+
+async def test_events_of_presence_are_told_apart_up_to_twenty(tmp_path: Path, clock: FakeClock) -> None:
+    names = [*(f"e{number:02}" for number in range(25)), "no name", "x" * 33]
+    rows: Sequence[dict[str, str | None]] = [{"domain": ACME, "event": name, "number": "1"} for name in names]
+    async with stage(tmp_path, clock, tables(presentities=Result(rows)), events=False) as one:
+        await one.poll()
+        assert list(one.shown("presentities")) == [f"{ACME}/e{number:02}" for number in range(20)]
+        assert one.notes["presence/events"].startswith("7 entries")
+
+
+async def test_a_node_without_either_says_nothing(tmp_path: Path, clock: FakeClock) -> None:
+    async with stage(tmp_path, clock, events=False) as one:
+        one.count = 5
+        await one.poll()
+        assert one.registrations.told(Tenants()) == ((), {})
