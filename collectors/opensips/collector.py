@@ -6,6 +6,7 @@ import structlog
 
 from collectors.opensips.client import MiClient, client_of
 from collectors.opensips.jsonrpc import NOT_FOUND, MiRefused
+from collectors.opensips.layout import Layout
 from collectors.opensips.lists import Lists
 from collectors.opensips.metrics import published
 from collectors.opensips.parse import (
@@ -45,6 +46,7 @@ class OpensipsCollector:
         self._lists = Lists(self._client, clock)
         self._profiles = Profiles(self._client, clock, self._profile, node.timeout)
         self._registrations = Registrations(node, self._client, clock)
+        self._layout = Layout(node.name)
         self._profile_missing = False
 
     async def collect(self) -> Reading:
@@ -62,7 +64,9 @@ class OpensipsCollector:
         roles = await self._lists.read()
         profiles = await self._profiles.read(began)
         snapshot = OpensipsSnapshot(self._version, statistics, calls, roles, self._statistics.kinds, profiles)
-        found, notes = published(self._node.name, snapshot, self._tenants.fixed(), self._clock.now())
+        found, notes = published(
+            self._node.name, snapshot, self._tenants.fixed(), self._clock.now(), self._layout
+        )
         registered, wanting = self._registrations.told(self._tenants.fixed())
         info = {"version": snapshot.version} | notes | wanting | self._troubles(snapshot)
         return Reading((*found, *registered), info)

@@ -87,6 +87,12 @@ class Series:
                 yield SERIES.sample(*whose, what, value=value, at=at)
 
 
+def is_series(name: str, tenants: TenantLookup) -> bool:
+    """Whether a statistic is called <what>_<domain>, after a configured tenant."""
+    parts = _split(name)
+    return parts is not None and tenants.match(parts[1]) is not None
+
+
 @lru_cache(16_384)
 def _split(name: str) -> tuple[str, str] | None:
     found = _NAME.fullmatch(name)

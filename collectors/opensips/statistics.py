@@ -31,6 +31,8 @@ _UNGROUPED: Final = "dynamic"
 _GROUP: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 PARTIAL: Final = frozenset({CollectFailure.SERVER, CollectFailure.TOO_LARGE, CollectFailure.PROTOCOL})
 """What may go wrong with one reply while the server is well: too much to tell, as a rule."""
+_ENOUGH: Final = 3
+"""Groups that can't be read one by one, and none that can: then the server is not well."""
 
 
 class Statistics:
@@ -52,6 +54,9 @@ class Statistics:
         self._last: dict[str, float] = {}
         self._last_at = 0.0
         self._news = False
+        self._failed = 0
+        self._failure = CollectFailure.SERVER
+        self._readable = False
         self._fell: set[str] = set()
 
     @property
@@ -84,11 +89,12 @@ class Statistics:
             await self._list()
             self._listed_at = now
         self.trouble = ""
+        self._failed, self._readable = 0, False
         found: dict[str, float] = {}
         for groups in _portions(self._groups, alone=self._client.short):
             found |= await self._read(groups)
         if not found and self.trouble:
-            raise CollectError(CollectFailure.SERVER, self.trouble)
+            raise CollectError(self._failure, self.trouble)
         if self._kinds:
             known = {name: value for name, value in found.items() if name in self._kinds}
             self._news = len(known) < len(found)
@@ -101,6 +107,8 @@ class Statistics:
         except CollectError as error:
             if error.failure not in PARTIAL:
                 raise
+            if self._kinds:  # what was known of the kinds is no less true for this
+                return
             reply = MiRefused(0, error.detail)
         if isinstance(reply, MiRefused):
             self._groups, self._kinds = GROUPS, {}
@@ -123,10 +131,14 @@ class Statistics:
             if error.failure not in PARTIAL:
                 raise
             if len(groups) == 1:
-                self.trouble = f"group {groups[0]}: {error.detail}"
+                self._failed += 1
+                if self._failed >= _ENOUGH and not self._readable:
+                    raise
+                self._failure, self.trouble = error.failure, f"group {groups[0]}: {error.detail}"
                 return {}
             reply = MiRefused(_NOT_FOUND, error.detail)
         if not isinstance(reply, MiRefused):
+            self._readable = True
             return parse_statistics(reply)
         if reply.code != _NOT_FOUND:
             raise _error(reply)
@@ -142,8 +154,9 @@ class Statistics:
 
     def _reclassify(self, found: Mapping[str, float]) -> None:
         """Find the counters that have fallen; those of tenants stay ones, whoever resets them."""
+        last = self._last
         for name, value in found.items():
-            if value >= self._last.get(name, value) or self._kinds.get(name) is not Kind.COUNTER:
+            if value >= last.get(name, value) or self._kinds.get(name) is not Kind.COUNTER:
                 continue
             if name.partition(":")[0] not in (*TENANTS, _UNGROUPED):
                 self._fell.add(name)

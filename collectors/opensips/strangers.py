@@ -35,6 +35,10 @@ class Strangers:
         """Remember a name that is no host's and nobody's either."""
         self._names.add(name)
 
+    def join(self, others: "Strangers") -> None:
+        """Remember what others do."""
+        self._names |= others._names
+
     def by_account_code(self, code: str) -> Tenant | None:
         """Return the tenant of an account code, None where nobody has it."""
         return self.tenants.by_account_code(code)

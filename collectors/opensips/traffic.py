@@ -4,17 +4,24 @@ The events that mean one: `invites`, `answered`, `completed` and `failed_CODE`, 
 that was not answered. RFC 6076 4.6 to 4.9 say which statuses count together.
 """
 
-from collections.abc import Iterator, Mapping
-from datetime import datetime
+from collections.abc import Mapping
 from typing import Final
 
-from dialtone.model import Kind, MetricDef, MetricScope, Sample, SessionResult
+from dialtone.model import Kind, MetricDef, MetricScope, SessionResult
 
 TENANT_SESSIONS: Final = MetricDef(
     "opensips_tenant_sessions_total",
     Kind.COUNTER,
     "A tenant's sessions by what the script counts: all INVITEs (attempted), how they ended, those completed",
     ("node", "tenant", "reseller", "result"),
+    MetricScope.TENANT,
+)
+
+TENANT_EVENTS: Final = MetricDef(
+    "opensips_tenant_events_total",
+    Kind.COUNTER,
+    'What the script counts of a tenant: update_stat("tenants:DOMAIN_EVENT")',
+    ("node", "tenant", "reseller", "event"),
     MetricScope.TENANT,
 )
 
@@ -38,24 +45,3 @@ SESSION_EVENTS: Final[Mapping[str, SessionResult]] = {
     **{f"failed_{status}": _ended(status) for status in range(300, 700)},
 }
 """The events that are counted as sessions, and as nothing else."""
-
-
-class Sessions:
-    """Adds up sessions by tenant and reseller."""
-
-    def __init__(self) -> None:
-        self._sums: dict[tuple[str, str], dict[SessionResult, float]] = {}
-
-    def add(self, owner: tuple[str, str], result: SessionResult, value: float) -> None:
-        """Count in what stands for one event; `owner` is the tenant and its reseller."""
-        sums = self._sums.get(owner)
-        if sums is None:
-            # What has not happened yet has no statistic: it is 0 where the tenant has any.
-            sums = self._sums[owner] = dict.fromkeys(SessionResult, 0.0)
-        sums[result] += value
-
-    def samples(self, node: str, at: datetime) -> Iterator[Sample]:
-        """Yield one sample a result of each tenant that counts any."""
-        for owner, sums in self._sums.items():
-            for result, value in sums.items():
-                yield TENANT_SESSIONS.sample(node, *owner, result, value=value, at=at)
