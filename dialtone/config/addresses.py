@@ -139,10 +139,18 @@ def events_url(raw: object) -> str:
     """Return where an OpenSIPS is to send its events: udp://HOST:PORT of ours, or unix:///PATH."""
     found = text(raw, most=_URL_MAX)
     if found.lower().startswith("unix://"):
+        if "," in found:
+            raise ValueError("has a comma, at which older servers divide; choose another path")
         return _file_url(found, "unix")
     url = _url(raw, ("udp", "unix"), "udp://HOST:PORT")
     if url.port is None:
         raise ValueError("names no port; write udp://HOST:PORT")
+    if ":" in str(url.hostname):
+        raise ValueError("is IPv6, over which OpenSIPS sends no events; write udp://HOST:PORT with IPv4")
+    if url.hostname == "0.0.0.0":  # noqa: S104 - refused here
+        raise ValueError("stands for all our addresses; write the one that the server reaches us at")
+    if url.path or url.query or url.fragment:
+        raise ValueError("take out what follows the port; write udp://HOST:PORT")
     return _server(url, url.port)
 
 

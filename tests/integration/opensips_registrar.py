@@ -5,8 +5,8 @@ import json
 import socket
 import urllib.request
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -120,6 +120,18 @@ class Registrar:
     server: OpensipsServer
     database: Server
     program: Program
+    folder: Path
+    values: Mapping[str, object]
+
+    @contextmanager
+    def restarted(self) -> Iterator["Registrar"]:
+        """End the server and run another at its addresses, with the same database."""
+        self.server.process.terminate()
+        self.server.process.wait(_PATIENCE)
+        with opensips(
+            self.folder, _SCRIPT, self.values, program=self.program, ports=self.server.ports
+        ) as server:
+            yield replace(self, server=server)
 
     def ask(self, method: str, **params: object) -> Any:
         """Return what the server itself says; a request of the test's own: nobody may poll its list."""
@@ -166,7 +178,7 @@ async def registrar(
             "password": PASSWORD,
         }
         with opensips(folder, _SCRIPT, values, program=found) as server:
-            yield Registrar(server, tables, found)
+            yield Registrar(server, tables, found, folder, values)
 
 
 def _register(port: int, phones: Sequence[Phone]) -> None:

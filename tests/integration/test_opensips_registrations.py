@@ -20,7 +20,6 @@ pytestmark = [pytest.mark.integration, pytest.mark.opensips]
 STRANGER: Final = "stranger.example"
 _PHONES: Final = {ACME: 2500, BOLT: 1500, CORP: 900, STRANGER: 100}
 _PATIENCE: Final = 90.0
-_DGRAM: Final = socket.SOCK_DGRAM
 
 Pages = Callable[[], Awaitable[Page]]
 
@@ -103,13 +102,11 @@ async def agrees(one: Registrar, page: Pages, contacts: Mapping[str, float]) -> 
         raise AssertionError(f"shown are {shown}, and there are {expected, contacts}") from None
 
 
-@pytest.mark.parametrize("events", ["unix", "udp"])
 async def test_registrations_agree_with_the_server_after_5000_came_2000_ended_and_the_collector_was_killed(
-    tmp_path: Path, cache: Path, events: str
+    tmp_path: Path, cache: Path
 ) -> None:
     async with registrar(tmp_path, cache) as one:
-        address = f"unix://{tmp_path}/ev" if events == "unix" else f"udp://127.0.0.1:{free_port(_DGRAM)}"
-        config = configured(tmp_path, one, events=address)
+        config = configured(tmp_path, one, events=f"udp://127.0.0.1:{free_port(socket.SOCK_DGRAM)}")
         everyone = phones()
         async with serving(config) as service:
             page = pages(service)
@@ -140,6 +137,61 @@ async def test_registrations_agree_with_the_server_after_5000_came_2000_ended_an
             await agrees(one, page, left | {BOLT: 900.0, CORP: 950.0})
             await one.register([Phone(f"last{n}", ACME) for n in range(10)])
             await agrees(one, page, {ACME: 1310.0, BOLT: 900.0, CORP: 950.0, "_unknown": 100.0})
+
+
+async def test_events_over_a_unix_socket_survive_restarts_of_either_side(tmp_path: Path, cache: Path) -> None:
+    async with registrar(tmp_path, cache) as one:
+        config = configured(tmp_path, one)
+        few = [Phone(f"u{n}", ACME) for n in range(20)]
+        async with serving(config) as service:
+            page = pages(service)
+            await until("the service listens", lambda: _is_known(page), seconds=_PATIENCE)
+            await one.register(few)
+            await agrees(one, page, {ACME: 20})
+            service.process.send_signal(signal.SIGKILL)
+            await service.process.wait()
+        assert (tmp_path / "ev").is_socket(), "left behind"
+        await one.register([phone.again(expires=0) for phone in few[:5]])
+        async with serving(config) as service:
+            page = pages(service)
+            await agrees(one, page, {ACME: 15})
+            with one.restarted() as again:
+                await again.register([Phone("late", BOLT)])
+                await agrees(again, page, {ACME: 15, BOLT: 1})
+                await again.register([Phone("later", BOLT)])
+                await agrees(again, page, {ACME: 15, BOLT: 2})
+        assert not (tmp_path / "ev").exists()
+
+
+async def test_a_table_that_is_written_late_takes_back_nothing_that_events_said(
+    tmp_path: Path, cache: Path
+) -> None:
+    """Write-back with a timer of an hour: the table stays empty while the service starts anew."""
+    async with registrar(tmp_path, cache, mode="write-back", timer=3600) as one:
+        config = configured(tmp_path, one, events=f"udp://127.0.0.1:{free_port(socket.SOCK_DGRAM)}")
+        async with serving(config) as service:
+            page = pages(service)
+            await until("the service listens", lambda: _is_known(page), seconds=_PATIENCE)
+            await one.register([Phone(f"u{n}", ACME) for n in range(50)])
+            await agrees(one, page, {ACME: 50})
+        async with serving(config) as service:
+            page = pages(service)
+
+            async def said() -> str:
+                node = (await service.nodes()).get("sip1", {})
+                return str((node.get("info") or {}).get("registrations", ""))
+
+            assert "does usrloc write them" in await until("the table is doubted", said)
+            assert not await _is_known(page), "nobody knows, so nothing is shown"
+
+
+async def test_without_events_the_table_is_counted(tmp_path: Path, cache: Path) -> None:
+    async with registrar(tmp_path, cache) as one:
+        await one.register([Phone(f"u{n}", ACME) for n in range(30)])
+        await one.register([Phone(f"u{n}", STRANGER, expires=1) for n in range(2)])
+        await until("two expire", lambda: _is(one, (30, 30)), seconds=_PATIENCE)
+        async with serving(configured(tmp_path, one, events=None)) as service:
+            await agrees(one, pages(service), {ACME: 30})
 
 
 async def _is_known(page: Pages) -> bool:

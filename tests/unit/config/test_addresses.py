@@ -45,3 +45,54 @@ def test_an_mi_address_that_is_none_says_how_to_write_it(url: str, said: str) ->
     with pytest.raises(ValueError, match=re.escape(said)) as caught:
         addresses.mi_url(url)
     assert "geheim" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["udp://127.0.0.1:5490", "udp://mon.example:5490", "unix:///run/dialtone/ev"])
+def test_events_come_over_udp_or_a_unix_socket(url: str) -> None:
+    assert addresses.events_url(url) == url
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("http://127.0.0.1:5490", "must start with udp"),
+        ("udp://127.0.0.1", "names no port"),
+        ("udp://127.0.0.1:0", "names no host"),
+        ("udp://[::1]:5490", "is IPv6"),
+        ("udp://0.0.0.0:5490", "all our addresses"),
+        ("udp://127.0.0.1:5490/x", "take out what follows"),
+        ("udp://mon:geheim@127.0.0.1:5490", "holds a password"),
+        ("unix://run/ev", "three slashes"),
+        ("unix:///run/e,v", "has a comma"),
+        (f"unix:///{'x' * 120}", "over 107 bytes"),
+        (5490, "must start with udp"),
+    ],
+)
+def test_an_address_for_events_that_is_none_says_how_to_write_it(url: object, said: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)) as caught:
+        addresses.events_url(url)
+    assert "geheim" not in str(caught.value)
+
+
+def test_a_database_is_a_server_a_name_and_a_user() -> None:
+    found = addresses.DatabaseDsn("mysql://dial%40tone@db.example/opensips")
+    assert (found.endpoint, found.name) == ("mysql://db.example:3306", "opensips")
+    assert found.username == "dial@tone"
+
+
+@pytest.mark.parametrize(
+    ("dsn", "said"),
+    [
+        ("postgres://dialtone@127.0.0.1/opensips", "must start with mysql"),
+        ("mysql://127.0.0.1/opensips", "names no user"),
+        ("mysql://dialtone@127.0.0.1", "names no database"),
+        ("mysql://dialtone@127.0.0.1/", "names no database"),
+        ("mysql://dialtone@127.0.0.1/a/b", "names no database"),
+        ("mysql://dialtone@127.0.0.1/a`b", "names no database"),
+        ("mysql://dialtone:geheim@127.0.0.1/opensips", "holds a password"),
+    ],
+)
+def test_a_database_that_is_none_says_how_to_write_it(dsn: str, said: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)) as caught:
+        addresses.DatabaseDsn(dsn)
+    assert "geheim" not in str(caught.value)

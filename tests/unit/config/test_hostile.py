@@ -22,7 +22,7 @@ KEYS: Final = st.sampled_from(
         *("name", "kind", "domain", "parent", "level", "timezone", "account_codes", "labels", "language"),
         *("mi", "ami", "dsn", "username", "password", "interval", "timeout", "heartbeat", "profile"),
         *("file", "env", "flow", "engine", "target", "tenants", "nodes", "receivers", "url", "tokens"),
-        *("scope", "token"),
+        *("scope", "token", "events", "database"),
     ]
 )
 WORDS: Final = st.sampled_from(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dialtone.config import Caps, ConfigError, Listen, Problem, TopologyKind, load
-from dialtone.model import Engine, Flow, Level, NodeKind, Secret
+from dialtone.model import Database, Engine, Flow, Level, NodeKind, Secret
 from tests.unit.config.conftest import HEAD, WHOLE, Reader, refusals, write_private
 
 
@@ -43,6 +43,19 @@ def test_each_kind_of_node_has_its_endpoint_user_secret_and_options(read: Reader
     assert (db1.secret, db1.options) == (Secret("sesame-db"), {"heartbeat": "dialtone.heartbeat"})
     assert db1.labels == {"site": "mtl", "rack": "12"}
     assert (db2.endpoint, db2.interval, db2.timeout) == ("mysql://[::1]:3307", 2, 2)
+
+
+def test_an_opensips_may_have_an_address_for_its_events_and_its_own_database(read: Reader) -> None:
+    text = WHOLE.replace(
+        'mi: "http://127.0.0.1:8888/mi"',
+        'mi: "http://127.0.0.1:8888/mi", events: "udp://127.0.0.1:5490", '
+        'database: {dsn: "mysql://dialtone@127.0.0.1/opensips", password: {env: DB_PASSWORD}}',
+    )
+    sip1 = read(text).nodes[0]
+    assert sip1.options == {"profile": "tenant", "events": "udp://127.0.0.1:5490"}
+    assert sip1.database == Database("mysql://127.0.0.1:3306", "opensips", "dialtone", Secret("sesame-db"))
+    assert (sip1.username, sip1.secret) == (None, None), "those are for its management interface"
+    assert read(WHOLE).nodes[0].database is None
 
 
 def test_accounts_are_by_tenant_and_fall_back_to_the_user_for_authentication(read: Reader) -> None:

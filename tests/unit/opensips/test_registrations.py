@@ -310,6 +310,7 @@ async def test_numbers_that_go_on_differing_from_the_servers_own_bring_a_resync(
         await one.poll()
         assert one.shown() == NONE | {ACME: 2}
         assert one.total("corrections_total") == 1
+        await one.poll()
         asked = one.mysql.statements.count(CONTACTS)
         one.count = 7
         for _ in range(30):
