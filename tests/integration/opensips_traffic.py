@@ -26,6 +26,7 @@ modparam("dispatcher", "db_url", "text://{database}")
 route {{
     if (has_totag()) {{
         if (loose_route()) {{
+            route(dialtone_in_dialog);
             t_relay();
         }} else if ($rm == "ACK") {{
             t_check_trans();

@@ -32,17 +32,14 @@ BUSY: Final = {ACME: 1, CORP: 2}
 PHONES: Final = {ACME: 4, BOLT: 2, CORP: 3, STRANGER: 1}
 LIVE: Final = sum(ANSWERED.values())
 REGISTERED: Final = sum(PHONES.values())
+NO_CALLS: Final = dict.fromkeys(
+    ("attempted", "established", "redirected", "end_user", "ineffective", "failed", "completed"), 0.0
+)
 COUNTED: Final = {
-    (ACME, "invites"): 6,
-    (ACME, "answered"): 5,
-    (ACME, "failed"): 1,
-    (BOLT, "invites"): 3,
-    (BOLT, "answered"): 3,
-    (CORP, "invites"): 4,
-    (CORP, "answered"): 2,
-    (CORP, "failed"): 2,
-    ("_unknown", "invites"): 1,
-    ("_unknown", "answered"): 1,
+    ACME: NO_CALLS | {"attempted": 6, "established": 5, "end_user": 1},
+    BOLT: NO_CALLS | {"attempted": 3, "established": 3},
+    CORP: NO_CALLS | {"attempted": 4, "established": 2, "end_user": 2},
+    "_unknown": NO_CALLS | {"attempted": 1, "established": 1},
 }
 RESELLERS: Final = {
     ACME: NTEK, BOLT: NTEK, NTEK: NTEK, CORP: VOX, VOX: VOX, PLATFORM: PLATFORM, "_unknown": ""
@@ -68,7 +65,7 @@ async def test_calls_and_registrations_of_three_tenants_appear_exactly_and_are_g
         before = await page()
         assert dialogs(before) == QUIET
         assert figures(before) == NOTHING
-        assert not events(before)
+        assert not sessions(before)
 
         await register(stage, PHONES, expires=600)
         async with calls(stage, ANSWERED, BUSY) as callers:
@@ -80,7 +77,8 @@ async def test_calls_and_registrations_of_three_tenants_appear_exactly_and_are_g
             await callers.passed()
         await stage.answering.passed()
         await register(stage, PHONES, expires=0)
-        ended(await settles(page, over))
+        clock.set_forward(LIST_SOON)  # nobody had hung up before
+        ended(await settles(page, over), completed=True)
 
 
 async def test_the_service_shows_the_same_calls_and_registrations_at_its_metrics(tmp_path: Path) -> None:
@@ -100,7 +98,7 @@ async def test_the_service_shows_the_same_calls_and_registrations_at_its_metrics
                 await callers.passed()
                 await stage.answering.passed()
                 await register(stage, PHONES, expires=0)
-                ended(await settles(page, over))
+                ended(await settles(page, over), completed=False)  # not within the first minute
 
 
 @asynccontextmanager
@@ -129,7 +127,7 @@ def appeared(page: Page) -> None:
     """Every phone is registered, the answered calls are alive, the busy ones were counted."""
     assert page.one("dialtone_up", node="sip1") == 1
     assert dialogs(page) == QUIET | {ACME: 5, BOLT: 3, CORP: 2, "_unknown": 1}
-    assert events(page) == COUNTED
+    assert sessions(page) == COUNTED
     assert figures(page) == {
         "contacts": REGISTERED,
         "users": REGISTERED,
@@ -142,10 +140,12 @@ def appeared(page: Page) -> None:
     }
 
 
-def ended(page: Page) -> None:
+def ended(page: Page, *, completed: bool) -> None:
     """Nothing is alive any more; what was counted stays, each tenant's under its own name and reseller."""
     assert dialogs(page) == QUIET
-    assert events(page) == COUNTED
+    assert sessions(page) == {
+        tenant: of | ({"completed": of["established"]} if completed else {}) for tenant, of in COUNTED.items()
+    }
     assert figures(page) == {
         "contacts": 0,
         "users": 0,
@@ -156,7 +156,7 @@ def ended(page: Page) -> None:
         "balanced": 0,
         "dispatched": sum(BUSY.values()),
     }
-    for metric in ("opensips_tenant_dialogs", "opensips_tenant_events_total"):
+    for metric in ("opensips_tenant_dialogs", "opensips_tenant_sessions_total"):
         for series in page.of("sip1", metric):
             labels = dict(series.labels)
             assert labels["reseller"] == RESELLERS[labels["tenant"]]
@@ -169,14 +169,13 @@ def dialogs(page: Page) -> dict[str, float]:
     return page.by("tenant", "opensips_tenant_dialogs", node="sip1")
 
 
-def events(page: Page) -> dict[tuple[str, str], float]:
-    """Return what the script counted of calls, by tenant and event."""
-    found = page.of("sip1", "opensips_tenant_events_total")
-    by_labels = {
-        (dict(series.labels)["tenant"], dict(series.labels)["event"]): value
-        for series, value in found.items()
+def sessions(page: Page) -> dict[str, dict[str, float]]:
+    """Return what the script counted of calls, by tenant and result."""
+    found = page.by("tenant", "opensips_tenant_sessions_total", result="attempted")
+    return {
+        tenant: page.by("result", "opensips_tenant_sessions_total", node="sip1", tenant=tenant)
+        for tenant in found
     }
-    return {key: value for key, value in by_labels.items() if key[1] in ("invites", "answered", "failed")}
 
 
 def figures(page: Page) -> dict[str, float | None]:

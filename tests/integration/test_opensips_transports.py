@@ -122,13 +122,17 @@ async def test_the_documented_script_counts_the_calls_of_each_tenant(
     outcomes = {acme: (200, 200), other: (486,)}
     await anyio.to_thread.run_sync(call, int(addresses["sip"]), int(addresses["callee"]), outcomes)
     reading = await reading_of(collectors["fifo"])
-    events = {s.labels[1:]: s.value for s in reading.samples if s.metric == "opensips_tenant_events_total"}
+    sessions = {
+        s.labels[1:]: s.value
+        for s in reading.samples
+        if s.metric == "opensips_tenant_sessions_total" and s.value
+    }
     ours, stranger = (acme, "ntek.example.net"), ("_unknown", "")
-    assert events == {
-        (*ours, "invites"): 2,
-        (*ours, "answered"): 2,
-        (*stranger, "invites"): 1,
-        (*stranger, "failed"): 1,
+    assert sessions == {
+        (*ours, "attempted"): 2,
+        (*ours, "established"): 2,
+        (*stranger, "attempted"): 1,
+        (*stranger, "end_user"): 1,
     }
     calls = {s.labels[1]: s.value for s in reading.samples if s.metric == "opensips_tenant_dialogs"}
     assert (calls[acme], calls["_unknown"]) == (2, 0)
