@@ -58,6 +58,8 @@ class Statistics:
         self._failure = CollectFailure.SERVER
         self._readable = False
         self._fell: set[str] = set()
+        self._counters: set[str] = set()
+        """Those that are no gauges as long as they don't fall; of tenants none."""
 
     @property
     def kinds(self) -> Mapping[str, Kind]:
@@ -96,9 +98,9 @@ class Statistics:
         if not found and self.trouble:
             raise CollectError(self._failure, self.trouble)
         if self._kinds:
-            known = {name: value for name, value in found.items() if name in self._kinds}
-            self._news = len(known) < len(found)
-            found = known
+            self._news = not found.keys() <= self._kinds.keys()
+            if self._news:
+                found = {name: value for name, value in found.items() if name in self._kinds}
         return found
 
     async def _list(self) -> None:
@@ -111,10 +113,15 @@ class Statistics:
                 return
             reply = MiRefused(0, error.detail)
         if isinstance(reply, MiRefused):
-            self._groups, self._kinds = GROUPS, {}
+            self._groups, self._kinds, self._counters = GROUPS, {}, set()
             return
         self._kinds = parse_kinds(reply)
         self._kinds |= dict.fromkeys(self._fell & self._kinds.keys(), Kind.GAUGE)
+        self._counters = {
+            name
+            for name, kind in self._kinds.items()
+            if kind is Kind.COUNTER and name.partition(":")[0] not in (*TENANTS, _UNGROUPED)
+        }
         groups = dict.fromkeys(name.partition(":")[0] for name in self._kinds)
         # The script's group is listed with the first use of one of it.
         self._groups = [group for group in (*groups, *TENANTS) if _GROUP.fullmatch(group)] or GROUPS
@@ -154,13 +161,12 @@ class Statistics:
 
     def _reclassify(self, found: Mapping[str, float]) -> None:
         """Find the counters that have fallen; those of tenants stay ones, whoever resets them."""
-        last = self._last
-        for name, value in found.items():
-            if value >= last.get(name, value) or self._kinds.get(name) is not Kind.COUNTER:
-                continue
-            if name.partition(":")[0] not in (*TENANTS, _UNGROUPED):
+        for name in self._counters:
+            value, before = found.get(name), self._last.get(name)
+            if value is not None and before is not None and value < before:
                 self._fell.add(name)
                 self._kinds[name] = Kind.GAUGE
+        self._counters -= self._fell
 
 
 def _portions(groups: Iterable[str], *, alone: bool) -> Iterator[Sequence[str]]:

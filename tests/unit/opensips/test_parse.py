@@ -45,6 +45,11 @@ def test_a_counter_that_a_script_took_below_zero_is_left_out() -> None:
     assert parse_statistics({"tenants:x": 2**64 - 1, "core:rcv_requests": 1}) == {"core:rcv_requests": 1}
 
 
+@pytest.mark.parametrize("value", [-1, -0.5, "-3", float("nan"), float("-inf"), 10**400, True, None, [1], ""])
+def test_what_is_no_count_is_left_out(value: object) -> None:
+    assert parse_statistics({"core:drop_requests": value, "core:rcv_requests": 1}) == {"core:rcv_requests": 1}
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_the_version_is_the_number_alone(version: str) -> None:
     assert parse_version(result(version, "live-version")) == version

@@ -13,7 +13,7 @@ from collectors.opensips.statistics import LIST_AGAIN, LIST_SOON
 from collectors.opensips.traffic import SESSION_EVENTS
 from dialtone.model import CollectError, CollectFailure, Kind, Node, NodeKind, Reading
 from tests.fakes.clock import FakeClock
-from tests.fakes.mi import FakeMi
+from tests.fakes.mi import FakeMi, http, recorded_reply
 from tests.unit.opensips.conftest import Tenants
 
 KINDS = {metric.name: metric.kind for metric in METRICS}
@@ -245,3 +245,41 @@ async def test_the_scripts_group_is_asked_for_before_it_has_counted_anything(
     asked = [name for body in bodies for name in body.get("params", {}).get("statistics", ())]
     assert "tenants:" in asked
     assert not {"a,b:", "g\u00e9ant:"} & set(asked), "names that not every server could be sent"
+
+
+async def test_a_list_that_cannot_be_read_once_changes_no_kind(
+    replies: dict[str, bytes], tenants: Tenants, clock: FakeClock
+) -> None:
+    server = Server(replies)
+
+    def torn(request: dict[str, object]) -> bytes:
+        listing = request["method"] == "list_statistics"
+        return http(b'{"result": {"core' if listing else recorded_reply(fake.replies, request))
+
+    async with server.fake.running() as fake:
+        collector = OpensipsCollector(node(fake.url), tenants, clock)
+        before = await collector.collect()
+        fake.misbehave = torn
+        await clock.advance(LIST_AGAIN)
+        server.values["core:timestamp"] += LIST_AGAIN
+        server.serve()
+        after = await collector.collect()
+        await collector.aclose()
+    assert server.asked.count("list_statistics") == 2
+    assert [(s.metric, s.labels) for s in after.samples] == [(s.metric, s.labels) for s in before.samples]
+
+
+async def test_a_server_of_which_no_group_can_be_read_is_soon_left_alone_and_fails_for_that_reason(
+    replies: dict[str, bytes], tenants: Tenants, clock: FakeClock
+) -> None:
+    server = Server(replies)
+    async with server.fake.running() as fake:
+        collector = OpensipsCollector(node(fake.url), tenants, clock)
+        await collector.collect()
+        fake.requests.clear()
+        fake.misbehave = lambda request: http(b"It works!")
+        with pytest.raises(CollectError) as caught:
+            await collector.collect()
+        await collector.aclose()
+    assert caught.value.failure is CollectFailure.PROTOCOL
+    assert len(server.asked) == 4  # all groups at once, then three of them alone
