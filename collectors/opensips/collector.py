@@ -8,7 +8,7 @@ from collectors.opensips.client import MiClient, client_of
 from collectors.opensips.jsonrpc import NOT_FOUND, MiRefused
 from collectors.opensips.layout import Layout
 from collectors.opensips.lists import Lists
-from collectors.opensips.metrics import published
+from collectors.opensips.metrics import published, samples
 from collectors.opensips.parse import (
     OpensipsSnapshot,
     parse_profile_values,
@@ -18,6 +18,7 @@ from collectors.opensips.parse import (
 from collectors.opensips.profiles import Profiles
 from collectors.opensips.registrations import Registrations
 from collectors.opensips.statistics import Statistics
+from collectors.opensips.unknown import Unknown
 from dialtone.model import CollectError, CollectFailure, Node, Reading
 from dialtone.ports import Clock, TenantLookup
 
@@ -47,6 +48,7 @@ class OpensipsCollector:
         self._profiles = Profiles(self._client, clock, self._profile, node.timeout)
         self._registrations = Registrations(node, self._client, clock)
         self._layout = Layout(node.name)
+        self._unknown = Unknown()
         self._profile_missing = False
 
     async def collect(self) -> Reading:
@@ -64,12 +66,17 @@ class OpensipsCollector:
         roles = await self._lists.read()
         profiles = await self._profiles.read(began)
         snapshot = OpensipsSnapshot(self._version, statistics, calls, roles, self._statistics.kinds, profiles)
-        found, notes = published(
-            self._node.name, snapshot, self._tenants.fixed(), self._clock.now(), self._layout
+        node, tenants, now = self._node.name, self._tenants.fixed(), self._clock.now()
+        found, notes = published(node, snapshot, tenants, now, self._layout)
+        steady = self._unknown.steadied(
+            found,
+            tenants,
+            restarted=self._statistics.restarted,
+            among=lambda others: samples(node, snapshot, others, now),
         )
-        registered, wanting = self._registrations.told(self._tenants.fixed())
+        registered, wanting = self._registrations.told(tenants)
         info = {"version": snapshot.version} | notes | wanting | self._troubles(snapshot)
-        return Reading((*found, *registered), info)
+        return Reading((*steady, *registered), info)
 
     def _troubles(self, snapshot: OpensipsSnapshot) -> dict[str, str]:
         """Return what could not be read, and why."""
