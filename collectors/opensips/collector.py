@@ -6,9 +6,8 @@ import structlog
 
 from collectors.opensips.client import MiClient, client_of
 from collectors.opensips.jsonrpc import NOT_FOUND, MiRefused
-from collectors.opensips.layout import Layout
 from collectors.opensips.lists import Lists
-from collectors.opensips.metrics import published, samples
+from collectors.opensips.metrics import Publisher, samples
 from collectors.opensips.parse import (
     OpensipsSnapshot,
     parse_profile_values,
@@ -47,7 +46,7 @@ class OpensipsCollector:
         self._lists = Lists(self._client, clock)
         self._profiles = Profiles(self._client, clock, self._profile, node.timeout)
         self._registrations = Registrations(node, self._client, clock)
-        self._layout = Layout(node.name)
+        self._publisher = Publisher(node.name)
         self._unknown = Unknown()
         self._profile_missing = False
 
@@ -67,7 +66,7 @@ class OpensipsCollector:
         profiles = await self._profiles.read(began)
         snapshot = OpensipsSnapshot(self._version, statistics, calls, roles, self._statistics.kinds, profiles)
         node, tenants, now = self._node.name, self._tenants.fixed(), self._clock.now()
-        found, notes = published(node, snapshot, tenants, now, self._layout)
+        found, notes = self._publisher.publish(snapshot, tenants, now)
         steady = self._unknown.steadied(
             found,
             tenants,

@@ -5,12 +5,11 @@ owner. So what was found out of them is kept until any of it changes; a poll the
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from functools import partial
-from itertools import repeat
-from typing import Final, cast
+from typing import Final
 
+from collectors.opensips.many import samples_of
 from collectors.opensips.parse import OpensipsSnapshot
 from collectors.opensips.series import Series, is_series
 from collectors.opensips.strangers import Strangers
@@ -28,9 +27,6 @@ _MOST_EVENTS: Final = 50
 """Kinds of tenants' events that are told apart at a server."""
 _NOTHING: Final = -1
 """The place of what no statistic says yet: a 0 that follows their values."""
-
-# NamedTuple's own constructor runs in Python, and takes three times as long.
-_sample: Final = cast("Callable[[Iterable[object]], Sample]", partial(tuple.__new__, Sample))
 
 
 class Layout:
@@ -96,7 +92,7 @@ class _Plan:
             shown[slot] += values[place]
         for slot, scale in self._scales:
             shown[slot] *= scale
-        yield from list(map(_sample, zip(self._metrics, self._labels, shown, repeat(at))))
+        yield from samples_of(self._metrics, self._labels, shown, at)
         series = Series(self.strangers.tenants)
         for place, group, rest in self._series:
             if not series.take(rest, values[place]):

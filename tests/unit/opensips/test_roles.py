@@ -13,7 +13,7 @@ from collectors.opensips import OpensipsCollector
 from collectors.opensips.client import READ_ONLY_COMMANDS, MiClient
 from collectors.opensips.jsonrpc import MiRefused
 from collectors.opensips.lists import Lists
-from collectors.opensips.metrics import published
+from collectors.opensips.metrics import Publisher
 from collectors.opensips.parse import OpensipsSnapshot
 from collectors.opensips.role_metrics import MOST_PIPES, MOST_PREFIXES
 from collectors.opensips.roles import (
@@ -241,7 +241,7 @@ def values(samples: tuple[Sample, ...], metric: str) -> dict[tuple[str, ...], fl
 
 
 def of(roles: Roles, tenants: Tenants) -> tuple[tuple[Sample, ...], dict[str, str]]:
-    return published("sip1", OpensipsSnapshot("3.6.8", {}, None, roles), tenants, FakeClock().now())
+    return Publisher("sip1").publish(OpensipsSnapshot("3.6.8", {}, None, roles), tenants, FakeClock().now())
 
 
 @pytest.mark.parametrize(

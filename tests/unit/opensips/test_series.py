@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.opensips.metrics import published
+from collectors.opensips.metrics import Publisher
 from collectors.opensips.parse import OpensipsSnapshot, parse_kinds, parse_statistics
 from collectors.opensips.series import MOST
 from collectors.opensips.strangers import MOST as MOST_NAMES
@@ -23,7 +23,7 @@ BD = ("bd.ntek.example.net", "ntek.example.net")
 def of(statistics: Mapping[str, float], kind: Kind | None = Kind.GAUGE) -> tuple[Sample, ...]:
     kinds = {} if kind is None else dict.fromkeys(statistics, kind)
     snapshot = OpensipsSnapshot("3.6.8", statistics, None, kinds=kinds)
-    return published("sip1", snapshot, Tenants(), FakeClock().now())[0]
+    return Publisher("sip1").publish(snapshot, Tenants(), FakeClock().now())[0]
 
 
 def values(samples: tuple[Sample, ...], metric: str) -> dict[tuple[str, ...], float]:
@@ -35,7 +35,7 @@ def test_the_series_of_a_recorded_server_are_its_tenants(version: str) -> None:
     statistics = parse_statistics(json.loads(recorded(version, "live-get_statistics-all"))["result"])
     kinds = parse_kinds(json.loads(recorded(version, "live-list_statistics"))["result"])
     snapshot = OpensipsSnapshot(version, statistics, None, kinds=kinds)
-    samples = published("sip1", snapshot, Tenants(), FakeClock().now())[0]
+    samples = Publisher("sip1").publish(snapshot, Tenants(), FakeClock().now())[0]
     assert values(samples, "tenant_answer_seizure_ratio") == {ACME: 1, BD: 0.66}
     assert values(samples, "tenant_post_dial_delay_seconds") == {ACME: 0.12, BD: 0.12}
     assert values(samples, "tenant_window_calls") == {ACME: 3, BD: 3}
@@ -122,7 +122,7 @@ def test_whatever_statistics_are_called_each_series_is_there_once(statistics: di
 def notes(calls: Mapping[str, int], *events: str) -> dict[str, str]:
     statistics = {f"tenants:{event}": 1.0 for event in events}
     snapshot = OpensipsSnapshot("3.6.8", statistics, calls, kinds=dict.fromkeys(statistics, Kind.COUNTER))
-    return published("sip1", snapshot, Tenants(), FakeClock().now())[1]
+    return Publisher("sip1").publish(snapshot, Tenants(), FakeClock().now())[1]
 
 
 def test_domains_that_nobody_configured_are_named() -> None:
