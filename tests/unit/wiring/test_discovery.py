@@ -17,7 +17,7 @@ from dialtone.wiring import build_catalog, build_rules, collect
 from dialtone.wiring.discovery import discovering, figures, mi_clients, plan
 from dialtone.wiring.parts import alert_writer, running_collectors
 from tests.fakes.alerts import alert
-from tests.fakes.mi import FakeMi
+from tests.fakes.mi import FakeMi, http, recorded_reply
 from tests.fakes.mysql import FakeMysql, Ok, Refusal, Result
 from tests.fakes.sink import FakeSink
 from tests.integration.service import until
@@ -117,6 +117,33 @@ async def test_a_tenants_traffic_is_its_own_while_it_is_listed_and_unknown_befor
     assert {of["_unknown"] for of in events} == {events[0]["_unknown"]}  # no counter falls by that
     assert fake.most_in_flight == 1
     assert fake.connections == 1  # the two share a client
+
+
+async def test_a_server_that_never_lists_its_domains_is_polled_all_the_same(tmp_path: Path) -> None:
+    asked = anyio.Event()
+
+    def answer(request: dict[str, object]) -> bytes | None:
+        if request["method"] == "domain_dump":
+            asked.set()
+            return None
+        return http(recorded_reply(fake.replies, request))
+
+    fake = a_server(NEW)
+    fake.misbehave = answer
+    async with fake.running():
+        settings = settings_of(tmp_path, nodes=[node(fake, timeout="1s")], discover=[{"node": "sip1"}])
+        clock, directory = SystemClock(), TenantDirectory(settings.tree)
+        clients = mi_clients(settings)
+        async with (
+            discovering(settings, directory, clock, clients) as discovery,
+            running_collectors(settings.nodes, directory, clock, (), clients) as runners,
+            anyio.create_task_group() as both,
+        ):
+            both.start_soon(discovery.run, "sip1")
+            await asked.wait()
+            assert (await runners[0].poll()).up
+    assert [source.success for source in discovery.figures()] == [False]
+    assert fake.most_in_flight == 1
 
 
 async def test_a_discovered_tenants_reseller_is_on_its_series_and_in_alerts(tmp_path: Path) -> None:
