@@ -88,7 +88,12 @@ class OpensipsServer:
 
 def fragment() -> str:
     """Return the part of a script that docs/opensips.md gives operators."""
-    return _DOCUMENT.read_text().partition("```opensips\n")[2].partition("```")[0]
+    return snippets()[0]
+
+
+def snippets() -> list[str]:
+    """Return all parts of a script that docs/opensips.md gives, in its order."""
+    return [part.partition("```")[0] for part in _DOCUMENT.read_text().split("```opensips\n")[1:]]
 
 
 def free_port(kind: socket.SocketKind) -> int:
