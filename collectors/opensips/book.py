@@ -13,7 +13,7 @@ from typing import Final
 from collectors.opensips.events import Event, EventKind
 
 MAX_CONTACTS: Final = 1_000_000
-"""Contacts of a server that are told apart, some 250 bytes each; as many AORs. See Book.full."""
+"""Contacts of a server that are told apart, some 150 bytes each; as many AORs. See Book.full."""
 MAX_CONTACTS_OF_ONE: Final = 1000
 """Contacts that one AOR may have here."""
 MAX_TOUCHED: Final = 250_000
