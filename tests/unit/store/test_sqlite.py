@@ -16,7 +16,7 @@ from typing import Final
 import anyio
 import pytest
 
-from dialtone.model import MessageState, Scope
+from dialtone.model import MessageState, Scope, TrafficMark
 from dialtone.ports import StoreError
 from dialtone.store import SqliteStore, open_store
 from dialtone.store.database import Database
@@ -313,6 +313,12 @@ TOGETHER: Final[Mapping[str, tuple[str, Callable[[SqliteStore], Awaitable[object
     "a result and its timings": ("probe_timings", lambda store: store.add_results([a_result("begun")])),
     "what is adopted and its totals": ("probe_outcomes", lambda store: store.adopt_unended()),
     "a try and its count": ("message_totals", lambda store: store.note_try("k1", "500")),
+    "growth of traffic and its mark": (
+        "hourly_traffic",
+        lambda store: store.count_traffic(
+            TrafficMark("sip1", NOON, 9.0, {"acme.example": {"invite": 2}}), {"acme.example": {"invite": 1}}
+        ),
+    ),
     "an end and its count": (
         "message_totals",
         lambda store: store.settle_message("k1", MessageState.DELIVERED, NOON),
@@ -356,7 +362,9 @@ async def test_jobs_handed_in_before_closing_are_finished(tmp_path: Path) -> Non
 
 
 def test_no_read_names_a_table_only_what_the_scope_lets_through() -> None:
-    names = "results|latest_results|alerts|probe_outcomes|probe_timings|probe_counts|hourly_counts|hourly_traffic"
+    names = (
+        "results|latest_results|alerts|probe_outcomes|probe_timings|probe_counts|hourly_counts|hourly_traffic"
+    )
     tables = re.compile(rf"\b(?:FROM|JOIN)\s+(?:{names})\b", re.IGNORECASE)
     prefixes = {"visible_all.sql", "visible_some.sql"}
     reads = [

@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 from structlog.testing import capture_logs
 
-from dialtone.model import Engine, MessageState, Outcome, Scope, TimingTotals
+from dialtone.model import Engine, MessageState, Outcome, Scope, TimingTotals, TrafficMark
 from dialtone.store import SqliteStore, open_store
 from tests.fakes.records import NOON, a_message, a_result, an_alert
 
@@ -129,3 +129,16 @@ async def test_a_timing_that_was_counted_by_other_bounds_begins_anew(
     assert set(before.timings) == {"pdd"}
     assert after.timings["srd"] == TimingTotals((0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0), 0.25)
     assert (sum(after.timings["pdd"].counts), after.outcomes) == (2, {PASSED: 2})
+
+
+@pytest.mark.parametrize("damage", ["'{\"invite\": 1.5}'", "'[1]'", "'{'", '\'{"invite": "many"}\''])
+async def test_a_tenants_mark_that_can_not_be_read_is_not_known_and_the_others_are(
+    store: SqliteStore, raw: sqlite3.Connection, damage: str
+) -> None:
+    counts = {"acme.example": {"invite": 1}, "bolt.example": {"invite": 2}}
+    await store.count_traffic(TrafficMark("sip1", NOON, 9.0, counts), {})
+    raw.execute(f"UPDATE traffic_marks SET counts = {damage} WHERE tenant = 'acme.example'")  # noqa: S608 - of the list above
+    with capture_logs() as logs:
+        marks = await store.traffic_marks()
+    assert marks == {"sip1": TrafficMark("sip1", NOON, 9.0, {"bolt.example": {"invite": 2}})}
+    assert [(log["table"], log["key"]) for log in logs] == [("traffic_marks", "sip1/acme.example")]

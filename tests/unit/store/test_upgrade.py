@@ -23,6 +23,7 @@ from dialtone.model import (
     ProbeTotals,
     Scope,
     TimingTotals,
+    TrafficMark,
 )
 from dialtone.store import open_store
 from tests.fakes.records import NOON, a_message, a_result, an_alert
@@ -166,6 +167,11 @@ async def test_an_upgraded_file_takes_what_is_new(folder: Path) -> None:
     await store.add_results([counted])
     assert await store.result(ALICE, "counted") == counted
     assert await store.probe_counts(ALICE, since=NOON) == {ACME: {"invite": 1}}
+    assert await store.traffic_marks() == {}
+    mark = TrafficMark("sip1", NOON, 60.0, {ACME: {"invite": 5}})
+    await store.count_traffic(mark, {ACME: {"invite": 2}})
+    assert await store.traffic_marks() == {"sip1": mark}
+    assert await store.traffic_counts(ALICE, since=NOON) == {ACME: {"invite": 2}}
     await store.aclose()
 
 
