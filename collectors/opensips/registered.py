@@ -3,9 +3,12 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from itertools import repeat
 from typing import Final
 
 from collectors.opensips.database import Presence
+from collectors.opensips.many import samples_of
+from collectors.opensips.strangers import Strangers
 from dialtone.model import UNKNOWN_TENANT, Kind, MetricDef, MetricScope, Sample
 from dialtone.ports import TenantLookup
 
@@ -49,18 +52,42 @@ METRICS: Final = (AORS, CONTACTS, PRESENTITIES, WATCHERS, EVENTS_TOTAL, IGNORED,
 
 MOST_EVENTS: Final = 20
 """Presence events that are told apart at a server."""
+_MOST_HOSTS: Final = 100_000
 _EVENT: Final = re.compile(r"[A-Za-z0-9._-]{1,32}")
 
 
-def by_tenant(
-    node: str, metric: MetricDef, numbers: Iterable[tuple[str, int]], tenants: TenantLookup, at: datetime
-) -> Iterator[Sample]:
-    """Yield one sample a configured tenant, 0 where there is nothing, and `_unknown` for all other hosts."""
-    sums = dict.fromkeys(tenants.domains, 0) | {UNKNOWN_TENANT: 0}
-    for host, number in numbers:
-        sums[owner(host, tenants)] += number
-    for domain, number in sums.items():
-        yield metric.sample(node, domain, tenants.reseller(domain), value=number, at=at)
+class ByTenant:
+    """Sums of a node by tenant. Whose a host is, is kept between polls."""
+
+    def __init__(self, node: str) -> None:
+        self._node = node
+        self._tenants: TenantLookup | None = None
+        self._labels: list[tuple[str, ...]] = []
+        self._places: dict[str, int] = {}
+        self._hosts: dict[str, int] = {}
+
+    def samples(
+        self, metric: MetricDef, numbers: Iterable[tuple[str, int]], strangers: Strangers, at: datetime
+    ) -> list[Sample]:
+        """Return a sample each tenant, 0 where there is nothing, with `_unknown` for all other hosts."""
+        if strangers.tenants is not self._tenants or len(self._hosts) > _MOST_HOSTS:
+            self._begin(strangers.tenants)
+        sums, hosts, unknown = [0.0] * len(self._labels), self._hosts, self._places[UNKNOWN_TENANT]
+        for host, number in numbers:
+            place = hosts.get(host)
+            if place is None:
+                place = hosts[host] = self._places[owner(host, strangers)]
+            elif place == unknown:
+                owner(host, strangers)  # it wants its name
+            sums[place] += number
+        return samples_of(repeat(metric.name), self._labels, sums, at)
+
+    def _begin(self, tenants: TenantLookup) -> None:
+        domains = [*tenants.domains, UNKNOWN_TENANT]
+        self._tenants = tenants
+        self._labels = [(self._node, domain, tenants.reseller(domain)) for domain in domains]
+        self._places = {domain: place for place, domain in enumerate(domains)}
+        self._hosts = {}
 
 
 def owner(host: str, tenants: TenantLookup) -> str:

@@ -82,6 +82,7 @@ class Registrations:
         self._census_at: float | None = None
         self._is_census_empty = False
         self._presence_at: float | None = None
+        self._by_tenant = registered.ByTenant(node.name)
         self._presentities = PresenceBook(registered.PRESENTITIES)
         self._watchers = PresenceBook(registered.WATCHERS)
         self._task: asyncio.Task[None] | None = None
@@ -100,7 +101,10 @@ class Registrations:
         )
         if self._listener is not None:
             await self._listen(self._listener, version)
-            self._compare()
+            if self._disagrees():
+                # It may have forgotten the subscription: a restart right after a restart looks like none.
+                await self._subscribe(self._listener, version, self._clock.monotonic())
+                self._mend()
         if self._tables is not None:
             await self._read_tables(self._tables)
 
@@ -176,14 +180,14 @@ class Registrations:
         self._subscribed_at = now
         self._troubles.pop("events", None)
 
-    def _compare(self) -> None:
-        """Hold the number of registrations against the server's own: events may have been lost."""
+    def _disagrees(self) -> bool:
+        """Whether the number of registrations goes on differing from the server's own: events were lost."""
         now, book = self._clock.monotonic(), self._book
         changes, at = self._checked
         self._checked = book.changes, now
         aors, contacts = self._server
         if self._subscribed_at is None or aors is None or (contacts is None and self._has_contacts):
-            return
+            return False
         self._off = self._off_from(book)
         if not self._off:
             book.whole = True
@@ -192,12 +196,13 @@ class Registrations:
         self._disagreed = self._disagreed + 1 if self._off > self._moved else 0
         if not self._disagreed:
             self._in_vain = False
-        if self._disagreed < DISAGREES or not book.whole:
-            return
+        return self._disagreed >= DISAGREES and self._disagreed % DISAGREES == 0
+
+    def _mend(self) -> None:
+        """Have the table read, where that may help; without one, nothing is known until numbers agree."""
         if self._tables is None:
-            book.whole = False
-        elif not self._in_vain and _is_over(self._resynced_at, now, RESYNC_SOON):
-            self._disagreed = 0
+            self._book.whole = False
+        elif not self._in_vain and _is_over(self._resynced_at, self._clock.monotonic(), RESYNC_SOON):
             self._resync_now = self._in_vain = True
 
     def _off_from(self, book: Book) -> float:
@@ -348,7 +353,7 @@ class Registrations:
         notes |= self._notes()
         return samples, notes
 
-    def _samples(self, tenants: TenantLookup, at: datetime) -> Iterator[Sample]:
+    def _samples(self, tenants: Strangers, at: datetime) -> Iterator[Sample]:
         node, now = self._node.name, self._clock.monotonic()
         kept, counted = self._is_kept, self._is_counted(now)
         hosts = list(self._book.by_host()) if kept else []
@@ -359,9 +364,9 @@ class Registrations:
         if counted and not (kept and self._has_contacts):
             contacts = [(host, one.contacts) for host, one in self._census.items()]
         if kept or counted:
-            yield from registered.by_tenant(node, registered.AORS, aors, tenants, at)
+            yield from self._by_tenant.samples(registered.AORS, aors, tenants, at)
         if counted or (kept and self._has_contacts):
-            yield from registered.by_tenant(node, registered.CONTACTS, contacts, tenants, at)
+            yield from self._by_tenant.samples(registered.CONTACTS, contacts, tenants, at)
         if self._presence_at is not None and now - self._presence_at <= 3 * CENSUS:
             yield from self._presentities.samples(node, tenants, at)
             yield from self._watchers.samples(node, tenants, at)

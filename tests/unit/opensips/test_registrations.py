@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from collectors.opensips.client import MiClient
+from collectors.opensips import OpensipsCollector
+from collectors.opensips.client import READ_ONLY_COMMANDS, MiClient
 from collectors.opensips.database import CENSUS, CONTACTS, EXPIRES_KIND, PRESENTITIES, WATCHERS
 from collectors.opensips.events import EVENTS
 from collectors.opensips.registrations import CENSUS as MINUTE
@@ -18,6 +19,7 @@ from collectors.opensips.registrations import EXPIRES, LAG, RESYNC, Registration
 from dialtone.model import CollectError, CollectFailure, Database, Node, NodeKind, Secret
 from tests.fakes.clock import FakeClock
 from tests.fakes.mi import FakeMi, http
+from tests.fakes.mi_old import FakeMiJson
 from tests.fakes.mysql import SILENCE, Answer, FakeMysql, Refusal, Result
 from tests.unit.opensips.conftest import Tenants, recorded
 
@@ -319,6 +321,20 @@ async def test_numbers_that_go_on_differing_from_the_servers_own_bring_a_resync(
         assert one.mysql.statements.count(CONTACTS) == asked + 1, "a table that can't help is not asked again"
 
 
+async def test_a_server_that_forgot_the_subscription_unnoticed_is_subscribed_to_again(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    async with stage(tmp_path, clock, tables(row("1"))) as one:
+        one.count = 1
+        await one.poll()
+        one.count = 2
+        for _ in range(3):
+            assert one.subscribed == list(EVENTS)
+            await clock.advance(15)
+            await one.poll()
+        assert one.subscribed == 2 * list(EVENTS)
+
+
 async def test_a_lost_end_of_a_moment_ago_is_mended_where_the_table_agrees_with_the_server(
     tmp_path: Path, clock: FakeClock
 ) -> None:
@@ -541,3 +557,42 @@ async def test_a_node_without_either_says_nothing(tmp_path: Path, clock: FakeClo
         one.count = 5
         await one.poll()
         assert one.registrations.told(Tenants()) == ((), {})
+
+
+async def test_the_collector_shows_registrations_and_notices_a_restart(
+    tmp_path: Path, clock: FakeClock, replies: dict[str, bytes], tenants: Tenants
+) -> None:
+    replies["event_subscribe"] = OK
+    path = tmp_path / "ev"
+    async with FakeMi(replies).running() as mi, FakeMysql(tables(row("1"))).running() as mysql:
+        database = Database(mysql.endpoint, "opensips", "dialtone", Secret("sesame"))
+        options = {"events": f"unix://{path}"}
+        node = Node("sip1", NodeKind.OPENSIPS, mi.url, timeout=8.0, options=options, database=database)
+        collector = OpensipsCollector(node, tenants, clock)
+        first = await collector.collect()
+        younger = json.loads(replies["get_statistics"])
+        younger["result"]["core:timestamp"] = 1
+        mi.replies = dict(replies) | {"get_statistics": json.dumps(younger).encode()}
+        mysql.answers = tables(row("1"), row("2"))
+        await clock.advance(15)
+        second = await collector.collect()
+        await collector.aclose()
+    assert [
+        sum(s.value for s in reading.samples if s.metric == "opensips_tenant_registered_aors")
+        for reading in (first, second)
+    ] == [1, 2]
+    asked = [json.loads(body)["method"] for body in mi.requests]
+    assert asked.count("event_subscribe") == 2 * len(EVENTS)
+    assert set(asked) <= READ_ONLY_COMMANDS
+    assert not path.exists()
+
+
+async def test_an_older_server_gets_the_socket_of_a_subscription_as_it_is() -> None:
+    old = FakeMiJson({"event_subscribe": b""})
+    async with old.running() as server, MiClient(server.url, deadline=5.0) as client:
+        assert await client.subscribe("E_UL_AOR_INSERT", "unix:/run/dialtone/ev", 600) is None
+        await client.subscribe("E_UL_AOR_INSERT", "udp:127.0.0.1:5490", 600)
+    assert server.requests == [
+        "event_subscribe?E_UL_AOR_INSERT,unix:/run/dialtone/ev,600",
+        "event_subscribe?E_UL_AOR_INSERT,udp:127.0.0.1:5490,600",
+    ]
