@@ -88,7 +88,11 @@ def _why(report: pytest.TestReport | pytest.CollectReport) -> str:
 
 
 def _line(text: str) -> str:
-    return text.strip().partition("\n")[0].replace("|", "\\|")[:_MOST]
+    return text.strip().partition("\n")[0][:_MOST]
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
 
 
 def missing() -> list[str]:
@@ -146,12 +150,12 @@ Written by `make opensips-suite`.
 | test | outcome | seconds |
 |---|---|---|
 """
-    return head + "".join(f"| `{one.test}` | {_told(one)} | {one.seconds:.1f} |\n" for one in outcomes)
+    return head + "".join(f"| `{_cell(one.test)}` | {_told(one)} | {one.seconds:.1f} |\n" for one in outcomes)
 
 
 def _told(one: Outcome) -> str:
     word = one.outcome if one.outcome in ("passed", "skipped") else f"**{one.outcome}**"
-    return f"{word}: {one.why}" if one.why else word
+    return f"{word}: {_cell(one.why)}" if one.why else word
 
 
 def main(argv: Sequence[str] | None = None) -> int:
