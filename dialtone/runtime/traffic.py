@@ -21,8 +21,10 @@ _SLACK: Final = 2.0
 """Seconds that an uptime may lag behind a clock: it is rounded, and a poll takes a while."""
 _MOST: Final = 10**12
 """No server has counted more: what says so is not believed."""
-_NOTED_EVERY: Final = timedelta(hours=1)
-"""How often a mark is moved on where nothing was counted, so that it does not seem forgotten."""
+_NOTED_EVERY: Final = 3600.0
+"""Seconds after which a mark is moved on though nothing was counted, so that it does not seem forgotten."""
+_ENDING: Final = 1.0
+"""Seconds that the last write may take when the service ends."""
 
 _NAMES: Final[Mapping[str, str]] = {str(result): name for result, name in SESSION_COUNTS.items()}
 
@@ -42,14 +44,15 @@ class _Seen(NamedTuple):
 class _Book:
     """What is known of one server; `monotonic` is None where the last reading was an earlier run's.
 
-    `growth` and `changed` are what the store does not have yet, `noted` is when it last took the mark.
+    `growth` and `changed` are what the store does not have yet, `written` is when it last took any, on the
+    monotonic clock.
     """
 
     at: datetime
     uptime: float | None
     counts: dict[str, Mapping[str, int]]
     monotonic: float | None = None
-    noted: datetime | None = None
+    written: float | None = None
     growth: Counter[tuple[str, str]] = field(default_factory=Counter)
     changed: set[str] = field(default_factory=set)
 
@@ -59,16 +62,23 @@ class TrafficBooks:
 
     The first reading of a server is where counting begins; so it is of a tenant that is configured later.
     A counter that fell has begun anew; so have all of a server that is up for less time than has passed.
-    `domains` are the tenants configured now, `keep` is how long a mark is of use.
+    `domains` are the tenants configured now, `keep` is how long a mark is of use. The store is written to
+    once in `every` seconds, and when an hour ends: of thousands of tenants most have new calls at every poll.
     """
 
     def __init__(
-        self, store: Store, clock: Clock, domains: Callable[[], Collection[str]], keep: timedelta
+        self,
+        store: Store,
+        clock: Clock,
+        domains: Callable[[], Collection[str]],
+        keep: timedelta,
+        every: float = 60.0,
     ) -> None:
         self._store = store
         self._clock = clock
         self._domains = domains
         self._keep = keep
+        self._every = every
         self._known = frozenset(domains())
         self._known_by: dict[str, frozenset[str]] = {}
         self._read_at: dict[str, datetime] = {}
@@ -107,10 +117,15 @@ class TrafficBooks:
 
     async def run(self) -> None:
         """Count what is noted until cancelled. What the store lacks then is counted after a restart."""
-        while True:
-            await self._wake.wait()
-            self._wake = anyio.Event()
-            await self.count()
+        try:
+            while True:
+                await self._wake.wait()
+                self._wake = anyio.Event()
+                await self.count()
+        finally:
+            with anyio.move_on_after(_ENDING, shield=True):
+                for name, book in (self._books or {}).items():
+                    await self._write(name, book)
 
     async def count(self) -> None:
         """Count the readings noted by now."""
@@ -128,11 +143,16 @@ class TrafficBooks:
                 if not seen.whole:
                     continue
                 book = self._books[name] = _Book(seen.at, seen.uptime, {})
+            if _hour(seen.at) != _hour(book.at):
+                await self._write(name, book)
             _take(book, seen)
-            await self._keep_book(name, book)
+            passed = seen.monotonic - book.written if book.written is not None else _NOTED_EVERY
+            if passed >= (self._every if book.changed else _NOTED_EVERY):
+                await self._write(name, book, mark=True)
 
-    async def _keep_book(self, name: str, book: _Book) -> None:
-        if not book.changed and book.noted is not None and book.at - book.noted < _NOTED_EVERY:
+    async def _write(self, name: str, book: _Book, *, mark: bool = False) -> None:
+        """Have the store take what it does not have; the mark alone where that is asked for."""
+        if not book.changed and not mark:
             return
         growth: dict[str, dict[str, int]] = {}
         for (tenant, count), more in book.growth.items():
@@ -147,7 +167,7 @@ class TrafficBooks:
         if self._failing:
             self._failing = False
             _log.info("traffic is counted again")
-        book.noted = book.at
+        book.written = book.monotonic
         book.growth.clear()
         book.changed.clear()
 
@@ -174,9 +194,11 @@ def _read(reading: Reading) -> tuple[dict[str, dict[str, int]], float | None]:
 
 
 def _recalled(marks: Mapping[str, TrafficMark]) -> dict[str, _Book]:
-    return {
-        name: _Book(mark.at, mark.uptime, dict(mark.counts), noted=mark.at) for name, mark in marks.items()
-    }
+    return {name: _Book(mark.at, mark.uptime, dict(mark.counts)) for name, mark in marks.items()}
+
+
+def _hour(moment: datetime) -> datetime:
+    return moment.replace(minute=0, second=0, microsecond=0)
 
 
 def _take(book: _Book, seen: _Seen) -> None:

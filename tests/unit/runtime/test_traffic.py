@@ -68,15 +68,23 @@ class Server:
 class Service:
     """Our side: books over a store that outlives them; `tenants` are those configured."""
 
-    def __init__(self, clock: FakeClock, store: Store | None = None, tenants: Iterable[str] = (ACME, BOLT)):
+    def __init__(
+        self,
+        clock: FakeClock,
+        store: Store | None = None,
+        tenants: Iterable[str] = (ACME, BOLT),
+        *,
+        every: float = 0.0,
+    ) -> None:
         self.clock = clock
+        self.every = every
         self.store = store or MemoryStore()
         self.tenants = set(tenants)
         self.start()
 
     def start(self) -> None:
         """Come back after an end: what was not in the store is gone."""
-        self.books = TrafficBooks(self.store, self.clock, lambda: self.tenants, KEEP)
+        self.books = TrafficBooks(self.store, self.clock, lambda: self.tenants, KEEP, self.every)
 
     async def read(self, *states: NodeState) -> None:
         """Take readings, as serve does, and count them."""
@@ -398,6 +406,51 @@ async def test_the_store_is_given_what_changed_and_nothing_where_nothing_did(
     await clock.advance(15)
     await service.read(server.state())
     assert [set(mark.counts) for mark in store.marks[1:]] == [{BOLT}]
+
+
+async def test_the_store_is_written_to_once_a_minute_and_when_an_hour_ends(
+    clock: FakeClock, server: Server
+) -> None:
+    store = CountingStore()
+    service = Service(clock, store, every=60.0)
+    await service.read(server.state())
+    for _ in range(20):
+        await clock.advance(15)
+        server.carry(ACME)
+        await service.read(server.state())
+    assert len(store.marks) == 6
+    await clock.advance(HOUR - 10 - 300)
+    server.carry(ACME, 100)
+    await service.read(server.state())  # 10 s before one
+    await clock.advance(5)
+    server.carry(ACME, 1000)
+    await service.read(server.state())
+    await clock.advance(15)
+    server.carry(ACME, 10_000)
+    await service.read(server.state())
+    assert await service.counted() == {"invite": 1120}
+    await clock.advance(60)
+    await service.read(server.state())
+    assert (await store.traffic_counts(ALICE, since=clock.now()))[ACME] == {"invite": 10_000}
+    assert await service.counted() == {"invite": 11_120}
+
+
+async def test_what_was_not_written_yet_is_at_the_end_and_if_not_then_after_the_next_start(
+    clock: FakeClock, server: Server
+) -> None:
+    service = Service(clock, every=60.0)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(service.books.run)
+        for calls in (1, 2, 4):
+            await service.books.node_polled(server.state())
+            await clock.advance(15)
+            server.carry(ACME, calls)
+        assert await service.counted() == {}
+        tasks.cancel_scope.cancel()
+    assert await service.counted() == {"invite": 3}
+    service.start()
+    await service.read(server.state())
+    assert await service.counted() == {"invite": 7}
 
 
 async def test_a_quiet_servers_mark_does_not_grow_old_and_one_not_read_for_ages_begins_anew(
