@@ -97,19 +97,25 @@ def owner(host: str, tenants: TenantLookup) -> str:
 
 
 class PresenceBook:
-    """What was last read of one kind of presence. Pairs of tenant and event that were seen stay, with 0."""
+    """What was last read of one kind of presence. Pairs of tenant and event that were seen stay, with 0.
+
+    `left_out` counts entries of more kinds of events than there may be.
+    """
 
     def __init__(self, metric: MetricDef) -> None:
         self._metric = metric
-        self._numbers: Presence = {}
+        self._numbers: Presence | None = None
         self._events: set[str] = set()
         self._seen: set[tuple[str, str]] = set()
         self.left_out = 0
 
-    def put(self, numbers: Presence) -> None:
-        """Take what is there now; `left_out` counts entries of more kinds of events than there may be."""
+    def put(self, numbers: Presence | None) -> None:
+        """Take what is there now, None where nobody knows."""
         kept: dict[tuple[str, str], int] = {}
         self.left_out = 0
+        if numbers is None:
+            self._numbers = None
+            return
         for (domain, event), number in numbers.items():
             if self._is_kept(event):
                 kept[domain, event] = number
@@ -118,16 +124,18 @@ class PresenceBook:
         self._numbers = kept
 
     def samples(self, node: str, tenants: TenantLookup, at: datetime) -> Iterator[Sample]:
-        """Yield the sums by tenant and event."""
-        sums = self._sums(tenants)
+        """Yield the sums by tenant and event; nothing where they are not known."""
+        if self._numbers is None:
+            return
+        sums = self._sums(self._numbers, tenants)
         for (domain, event), number in sums.items():
             yield self._metric.sample(node, domain, tenants.reseller(domain), event, value=number, at=at)
 
-    def _sums(self, tenants: TenantLookup) -> Mapping[tuple[str, str], int]:
+    def _sums(self, numbers: Presence, tenants: TenantLookup) -> Mapping[tuple[str, str], int]:
         configured = {*tenants.domains, UNKNOWN_TENANT}
         self._seen = {key for key in self._seen if key[0] in configured}
         sums = dict.fromkeys(sorted(self._seen), 0)
-        for (host, event), number in self._numbers.items():
+        for (host, event), number in numbers.items():
             key = owner(host, tenants), event
             sums[key] = sums.get(key, 0) + number
         self._seen |= sums.keys()

@@ -9,7 +9,6 @@ import asyncio
 import math
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
@@ -49,6 +48,12 @@ _AGAIN_DENIED: Final = 300.0
 _AT_ONCE: Final = 500
 _MENDED: Final = 0.9
 """Share of what fits into a Book under which a full one is begun anew."""
+_CLOSING: Final = 1.0
+"""Seconds that closing waits for what is read of a database."""
+_WRITTEN: Final = 2.0
+"""Seconds that a server may take from an event to the row that goes with it, where it writes at once."""
+_NEGLIGIBLE: Final = 0.001
+"""Share of a server's registrations that may have ended while its table was read."""
 _WAIT: Final = 0.25
 """Share of a poll's time that it waits for a database, where nothing could be told otherwise."""
 
@@ -71,6 +76,8 @@ class Registrations:
         self._subscribed_at: float | None = None
         self._has_contacts = True
         self._resynced_at: float | None = None
+        self._resync_after = -math.inf
+        self._late = 0
         self._generation = 0
         self._server: tuple[float | None, float | None] = (None, None)
         self._disagreed = 0
@@ -115,8 +122,7 @@ class Registrations:
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
-            with suppress(asyncio.CancelledError, CollectError):
-                await task
+            await asyncio.wait({task}, timeout=_CLOSING)
 
     # Events
 
@@ -130,6 +136,8 @@ class Registrations:
         self._generation += 1
         self._book = Book()
         self._resynced_at = None
+        self._resync_after = -math.inf
+        self._late = 0
         self._disagreed = 0
         self._off = 0.0
         self._in_vain = False
@@ -233,7 +241,11 @@ class Registrations:
             found.append(self._read_presence)
         if not (listens and self._has_contacts) and _is_over(self._census_at, now, CENSUS):
             found.append(self._count)
-        if listens and (self._resync_now or _is_over(self._resynced_at, now, RESYNC)):
+        if (
+            listens
+            and now >= self._resync_after
+            and (self._resync_now or _is_over(self._resynced_at, now, RESYNC))
+        ):
             found.append(self._resync)
         return found
 
@@ -251,16 +263,17 @@ class Registrations:
             self._troubles.pop("database", None)
 
     async def _read_presence(self, session: TablesSession) -> None:
+        self._troubles.pop("presence", None)
+        for book, read in (
+            (self._presentities, session.presentities),
+            (self._watchers, session.watchers),
+        ):
+            try:
+                book.put(await read())
+            except RefusedError as error:
+                self._troubles["presence"] = error.detail
+                book.put(None)
         self._presence_at = self._clock.monotonic()
-        try:
-            self._presentities.put(await session.presentities() or {})
-            self._watchers.put(await session.watchers() or {})
-        except RefusedError as error:
-            self._troubles["presence"] = error.detail
-            self._presentities.put({})
-            self._watchers.put({})
-        else:
-            self._troubles.pop("presence", None)
 
     async def _count(self, session: TablesSession) -> None:
         told = self._server[0]
@@ -277,20 +290,24 @@ class Registrations:
     async def _resync(self, session: TablesSession) -> None:
         self._resync_now = False
         generation, began, live, found = self._generation, self._clock.monotonic(), self._book, Book()
+        expired = 0
         async for row in session.contacts():
             aor, one = (row.host, row.user), pair(row.uri, row.call_id)
-            if not self._has_contacts:
-                if not row.is_gone or live.knows(aor):
-                    found.add_aor(aor)
-            elif not row.is_gone or live.holds(aor, one):
+            if row.is_gone and not (live.holds(aor, one) if self._has_contacts else live.knows(aor)):
+                expired += 1
+            elif self._has_contacts:
                 found.add(aor, one, row.cseq)
-        await self._adopt(live, found, began, generation)
+            else:
+                found.add_aor(aor)
+        await self._settle(live, found, began, generation)
+        if generation == self._generation:
+            self._adopt(found, began, expired)
 
-    async def _adopt(self, live: Book, found: Book, began: float, generation: int) -> None:
-        """Let a table's registrations take the place of those that events told, but for the latest."""
+    async def _settle(self, live: Book, found: Book, began: float, generation: int) -> None:
+        """Put what events said into a table's registrations."""
         since, corrections = began - LAG, 0
         if self._off > self._moved >= self._off_from(found):
-            since = began  # it is not the table that lags: events were lost
+            since = began - _WRITTEN  # it is not the table that lags: events were lost
         if live.whole:
             for turn, corrections in enumerate(live.differing(found, since)):  # noqa: B007 - the last one counts
                 if turn % _AT_ONCE == 0:
@@ -300,32 +317,34 @@ class Registrations:
             live.settle(found, aor, since)
             if turn % _AT_ONCE == 0:
                 await asyncio.sleep(0)
-        # No await from here on: what came meanwhile goes in, and nothing comes after.
-        if generation != self._generation:
-            return
+        # No await from here on, _adopt() included: what came meanwhile goes in, and nothing comes after.
         for aor in live.touched(since, after=mark):
             live.settle(found, aor, since)
-        if why := self._is_doubtful(found):
-            self._troubles["registrations"] = why
-            self._not_before = self._clock.monotonic() + _AGAIN
-            if live.whole:
-                self._resynced_at = began
-            return
-        self._troubles.pop("registrations", None)
-        found.succeed(live)
-        found.whole = True
-        self._book, self._resynced_at, self._disagreed = found, began, 0
-        self._corrections += corrections
+        if generation == self._generation:
+            self._corrections += corrections
 
-    def _is_doubtful(self, found: Book) -> str:
-        """Return why a table can't be believed: it has none, or is further off the server's own number."""
-        told = self._server[0]
-        if told is None:
-            return ""
-        is_empty = not found.aors and told > 0
-        if is_empty or (self._book.whole and self._off_from(found) > self._off_from(self._book)):
-            return _doubt(found.aors, told)
-        return ""
+    def _adopt(self, found: Book, began: float, expired: int) -> None:
+        """Let a table's registrations take the place of the others, unless those are nearer the server's own.
+
+        Where the server has more than the table and what has just `expired`, the table is written late: then
+        they are not all known, and the table is read again soon, later and later.
+        """
+        live, told = self._book, self._server[1] if self._has_contacts else self._server[0]
+        missing = 0.0 if told is None else told - (found.contacts if self._has_contacts else found.aors)
+        is_late = missing - expired > max(2 * self._moved, (told or 0.0) * _NEGLIGIBLE)
+        is_off = live.whole and self._off_from(found) > self._off_from(live)
+        if is_late or is_off:
+            self._troubles["registrations"] = _doubt(found.aors, self._server[0] or 0.0)
+        else:
+            self._troubles.pop("registrations", None)
+        if not is_off:
+            found.succeed(live)
+            found.whole = not is_late
+            self._book, self._disagreed = found, 0
+        self._resynced_at = began if self._book.whole else None
+        self._late = 0 if self._book.whole else self._late + 1
+        if self._late:
+            self._resync_after = began + min(_AGAIN * 2 ** min(self._late - 1, 10), RESYNC)
 
     # What is told
 

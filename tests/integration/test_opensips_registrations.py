@@ -9,6 +9,7 @@ from typing import Final
 
 import pytest
 
+from lab.mysql.sql import connected
 from tests.integration.exposed import Page
 from tests.integration.opensips_registrar import PASSWORD, Phone, Registrar, registrar
 from tests.integration.opensips_server import free_port
@@ -180,6 +181,25 @@ async def test_a_table_that_is_written_late_takes_back_nothing_that_events_said(
         assert "opensips_tenant_contacts" not in done.out, "nobody knows, so nothing is shown"
 
 
+async def test_who_says_goodbye_and_comes_back_before_usrlocs_timer_counts_once(
+    tmp_path: Path, cache: Path
+) -> None:
+    """In write-back mode the timer ends what said goodbye, after it has come back as a new contact."""
+    async with registrar(tmp_path, cache, mode="write-back", timer=2) as one:
+        config = configured(tmp_path, one, events=f"udp://127.0.0.1:{free_port(socket.SOCK_DGRAM)}")
+        everyone = [Phone(f"u{n}", ACME) for n in range(50)]
+        async with serving(config) as service:
+            page = pages(service)
+            await until("the service listens", lambda: _is_known(page), seconds=_PATIENCE)
+            await one.register(everyone)
+            await until("the table is written", lambda: _rows(one, 50), seconds=_PATIENCE)
+            left = [phone.again(expires=0) for phone in everyone[:20]]
+            await one.register(left)
+            await one.register([phone.again(expires=3600) for phone in left[:10]])
+            await until("the timer comes", lambda: _is(one, (40, 40)), seconds=_PATIENCE)
+            await agrees(one, page, {ACME: 40})
+
+
 async def test_without_events_the_table_is_counted(tmp_path: Path, cache: Path) -> None:
     async with registrar(tmp_path, cache) as one:
         await one.register([Phone(f"u{n}", ACME) for n in range(30)])
@@ -198,3 +218,9 @@ async def _is_known(page: Pages) -> bool:
 
 async def _is(one: Registrar, numbers: tuple[int, int]) -> bool:
     return await one.numbers() == numbers
+
+
+async def _rows(one: Registrar, number: int) -> bool:
+    async with connected(one.database.socket) as session:
+        (found,) = await session.rows("SELECT COUNT(*) AS number FROM opensips.location")
+    return bool(found["number"] == number)
