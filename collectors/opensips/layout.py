@@ -47,6 +47,7 @@ class Layout:
             plan = self._plan = _Plan(self._node, Strangers(strangers.tenants))
             for place, (name, kind) in enumerate(zip(names, kinds, strict=True)):
                 plan.put(place, name, kind, told=bool(snapshot.kinds))
+            plan.close()
             self._of, self._tenants = (names, kinds), strangers.tenants
         strangers.join(plan.strangers)
         return plan.samples([*snapshot.statistics.values(), 0.0], at)
@@ -84,6 +85,11 @@ class _Plan:
             self._series.append((place, group, rest))
             return
         self._show(place, OTHER if counts else OTHER_GAUGE, group, rest)
+
+    def close(self) -> None:
+        """Forget what only put() needs."""
+        self._slots.clear()
+        self._owners.clear()
 
     def samples(self, values: Sequence[float], at: datetime) -> Iterator[Sample]:
         """Yield the samples of a poll's values, which end with a 0."""

@@ -77,7 +77,8 @@ class Statistics:
             self._fell.clear()
             found = await self._poll(now)
         self._reclassify(found)
-        self._last, self._last_at = found, now
+        self._last = {name: found[name] for name in (*self._counters, _UPTIME) if name in found}
+        self._last_at = now
         return found
 
     def _is_another(self, found: Mapping[str, float], now: float) -> bool:

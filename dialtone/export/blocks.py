@@ -1,16 +1,16 @@
-"""Blocks: the series of one source, by metric, with their text kept while nothing changes."""
+"""Blocks: the series of one source, by metric, with their text kept where it is asked for again."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from dialtone.export.series import Family, Labels, Line, Point
+from dialtone.export.series import Family, Labels, Point
 
 Folded = frozenset[str]
 """The tenants whose series are shown only in sum."""
 
 
-Key = tuple[str, Labels]
-"""A metric and label values as a sample gives them; what is shown may differ in what UTF-8 can't write."""
+Identity = tuple[str, Labels]
+"""What makes a series unique: its metric and label values."""
 
 
 class Block:
@@ -23,8 +23,8 @@ class Block:
         self._folded: Folded = frozenset()
         self._names: list[str] = []
         self._labels: list[Labels] = []
-        self._lines: dict[Key, Line] = {}
-        self._arranged: list[Line] = []
+        self._arranged: list[Point] = []
+        self._asked: set[str] = set()
         self.sizes: Counter[str | None] = Counter()
         """How many series each tenant has here; None stands for those of no tenant."""
         for name, point in series:
@@ -35,8 +35,8 @@ class Block:
         """The metrics that have series here."""
         return set(self._series)
 
-    def identities(self) -> Iterator[tuple[str, Labels]]:
-        """Yield what makes each series unique: its metric and label values."""
+    def identities(self) -> Iterator[Identity]:
+        """Yield what makes each series unique."""
         for name, points in self._series.items():
             for labels in points:
                 yield name, labels
@@ -51,53 +51,37 @@ class Block:
         self.sizes[point.tenant] += point.size
         self.changed(name)
 
-    def __contains__(self, key: Key) -> bool:
-        return key in self._lines
-
-    def identity(self, key: Key) -> tuple[str, Labels]:
-        """Return what is shown for a key that is here."""
-        return key[0], self._lines[key].labels
-
-    def put(self, key: Key, line: Line) -> None:
-        """Add the series of a key that isn't here yet; arrange() and fill() are to follow."""
-        self._lines[key] = line
-        self.add(key[0], line)
-
-    def remove(self, key: Key) -> None:
-        """Take out the series of a key that is here; arrange() and fill() are to follow."""
-        name, line = key[0], self._lines.pop(key)
-        del self._series[name][line.labels]
+    def remove(self, name: str, labels: Labels) -> None:
+        """Take out a series that is here; arrange() and fill() are to follow."""
+        point = self._series[name].pop(labels)
         if not self._series[name]:
             del self._series[name]
-        self.sizes[line.tenant] -= line.size
-        if not self.sizes[line.tenant]:
-            del self.sizes[line.tenant]  # tenants come and go
+        self.sizes[point.tenant] -= point.size
+        if not self.sizes[point.tenant]:
+            del self.sizes[point.tenant]  # tenants come and go
         self.changed(name)
 
-    @property
-    def keys(self) -> list[Key]:
-        """The keys in the order that was arranged last."""
-        return list(zip(self._names, self._labels, strict=True))
-
     def has(self, names: list[str], labels: list[Labels]) -> bool:
-        """Whether these are the keys, in this order; without a pair for each, of which there are many."""
+        """Whether the series are those that were arranged for these names and labels, in this order."""
         return names == self._names and labels == self._labels
 
-    def arrange(self, keys: list[Key]) -> None:
-        """Take these keys, all that are here, as the order in which fill() gives values."""
-        self._names, self._labels = [key[0] for key in keys], [key[1] for key in keys]
-        self._arranged = [self._lines[key] for key in keys]
+    def arrange(self, names: list[str], labels: list[Labels], identities: Iterable[Identity]) -> None:
+        """Take an order in which fill() gives values: what was given, and the identities of that."""
+        self._names, self._labels = names, labels
+        self._arranged = [self._series[name][clean] for name, clean in identities]
 
     def fill(self, values: Iterable[float]) -> None:
         """Give all series of keys their values, in the order of the keys."""
         for line, value in zip(self._arranged, values, strict=True):
-            line.value = value
+            line.value = value  # type: ignore[union-attr] # a sample makes no histogram
         self._texts.clear()
+        self._asked.clear()
         self._sums.clear()
 
     def changed(self, name: str) -> None:
         """Forget what is kept of a metric, a value of which has changed."""
         self._texts.pop(name, None)
+        self._asked.discard(name)
         self._sums.pop(name, None)
 
     def shown(self, name: str, folded: Folded) -> list[Point]:
@@ -110,7 +94,10 @@ class Block:
         self._refold(folded)
         text = self._texts.get(name)
         if text is None:
-            text = self._texts[name] = "".join([point.text() for point in self.shown(name, folded)])
+            text = "".join([point.text() for point in self.shown(name, folded)])
+            if name in self._asked:  # one scraper alone asks once between two changes
+                self._texts[name] = text
+            self._asked.add(name)
         return text
 
     def sums(self, family: Family, folded: Folded) -> list[Point]:
@@ -126,5 +113,6 @@ class Block:
     def _refold(self, folded: Folded) -> None:
         if folded != self._folded:
             self._texts.clear()
+            self._asked.clear()
             self._sums.clear()
             self._folded = folded

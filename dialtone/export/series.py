@@ -119,16 +119,16 @@ class Family:
         # The format gives no order to labels, prometheus_client sorts them by name; `le` is one of them.
         self._order = sorted(range(len(self._names)), key=self._names.__getitem__)
 
-    def line(self, labels: Sequence[str], value: float) -> Line:
+    def line(self, labels: Labels, value: float) -> Line:
         """Return a series of a counter or gauge. Raises CatalogError where the labels don't fit."""
         if self.definition.kind is Kind.HISTOGRAM:
             raise CatalogError(f"{self.name} is a histogram, which no single sample can give")
-        clean = self._clean(labels)
+        clean = self.clean(labels)
         return Line(clean, self._tenant(clean), self._prefix(self.name, clean), float(value))
 
-    def histogram(self, labels: Sequence[str]) -> Histogram:
+    def histogram(self, labels: Labels) -> Histogram:
         """Return an empty series of a histogram."""
-        clean = self._clean(labels)
+        clean = self.clean(labels)
         bounds = self.definition.buckets
         buckets = [self._prefix(f"{self.name}_bucket", clean, le) for le in _bound_texts(bounds)]
         rest = [self._prefix(f"{self.name}_{suffix}", clean) for suffix in ("count", "sum")]
@@ -176,16 +176,17 @@ class Family:
             metric.add_sample(f"{self.name}_sum", labels, total)
         return metric
 
-    def _clean(self, labels: Sequence[str]) -> Labels:
+    def clean(self, labels: Labels) -> Labels:
+        """Return label values as they can be shown. Raises CatalogError where they don't fit."""
         if len(labels) != len(self._names):
             raise CatalogError(f"{self.name} has the labels {self._names}, got {len(labels)} values")
         for label in labels:
             if not isinstance(label, str):
                 raise CatalogError(f"{self.name}: label values are texts, not {type(label).__name__}")
+        if all(map(str.isascii, labels)):
+            return labels
         # A lone surrogate, from a server's undecodable bytes, has no UTF-8 and would spoil the whole page.
-        return tuple(
-            label if label.isascii() else label.encode("utf-8", "replace").decode("utf-8") for label in labels
-        )
+        return tuple(label.encode("utf-8", "replace").decode("utf-8") for label in labels)
 
     def _other(self, labels: Labels) -> Labels:
         at = self._tenant_at
