@@ -151,6 +151,20 @@ async def test_polls_that_are_lost_or_told_twice_change_nothing(clock: FakeClock
     assert await service.counted() == {"invite": 5}
 
 
+async def test_a_reading_that_is_told_again_later_is_no_restart_of_a_server_that_is_young(
+    clock: FakeClock,
+) -> None:
+    server, service = Server(clock, up_for=5.0), Service(clock)
+    server.carry(ACME, 10)
+    old = server.state()
+    await service.read(old)
+    await clock.advance(40)
+    await service.read(replace(old, up=True))
+    server.carry(ACME, 1)
+    await service.read(server.state())
+    assert await service.counted() == {"invite": 1}
+
+
 async def test_a_server_that_restarts_is_counted_from_nothing(clock: FakeClock, server: Server) -> None:
     service = Service(clock)
     server.carry(ACME, 10)
@@ -267,6 +281,7 @@ async def test_a_server_that_restarted_while_we_were_down_is_told_by_its_uptime(
     await service.read(server.state())
     assert await service.counted() == {"invite": calls}
     await clock.advance(15)
+    service.start()
     server.carry(BOLT, 25)  # had counted nothing since the restart
     await service.read(server.state())
     assert await service.counted(BOLT) == {"invite": 25}
