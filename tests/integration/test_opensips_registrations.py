@@ -9,6 +9,8 @@ from typing import Final
 
 import pytest
 
+from collectors.opensips.database import Registered, Tables
+from dialtone.model import Database, Secret
 from lab.mysql.sql import connected
 from tests.integration.exposed import Page
 from tests.integration.opensips_registrar import PASSWORD, Phone, Registrar, registrar
@@ -210,6 +212,60 @@ async def test_without_events_the_table_is_counted(tmp_path: Path, cache: Path) 
             await agrees(one, pages(service), {ACME: 30})
         done = await dialtone("collect", config, "--format", "json")
         assert "opensips_tenant_contacts" in done.out, "one poll is enough"
+
+
+async def test_presence_is_counted_in_its_tables_by_tenant_and_event(tmp_path: Path, cache: Path) -> None:
+    async with registrar(tmp_path, cache) as one:
+        async with connected(one.database.socket) as session:
+            await session.rows("USE opensips")
+            for user, domain, event, etag, lives in (
+                ("1", ACME, "dialog", "a", 60),
+                ("1", ACME, "dialog", "b", 60),  # the same user from another device
+                ("2", ACME, "dialog", "c", -1),
+                ("3", BOLT, "presence", "d", 60),
+            ):
+                await session.rows(
+                    "INSERT INTO presentity (username, domain, event, etag, expires, received_time)"
+                    " VALUES (%s, %s, %s, %s, UNIX_TIMESTAMP() + %s, 0)",
+                    *(user, domain, event, etag, lives),
+                )
+            for number, (uri, lives) in enumerate(
+                ((f"sip:1@{ACME}", 60), (f"sip:1@{ACME};x=y", 60), (f"sip:{BOLT}", 60), (f"sip:2@{ACME}", -1))
+            ):
+                await session.rows(
+                    "INSERT INTO active_watchers (presentity_uri, watcher_username, watcher_domain, to_user,"
+                    " to_domain, event, to_tag, from_tag, callid, local_cseq, remote_cseq, contact, expires,"
+                    " socket_info, local_contact)"
+                    " VALUES (%s, 'w', 'w', 'u', 'd', 'dialog', %s, 'f', 'c', 1, 1, 'sip:w',"
+                    " UNIX_TIMESTAMP() + %s, 's', 'l')",
+                    *(uri, str(number), lives),
+                )
+        async with serving(configured(tmp_path, one, events=None)) as service:
+            page = pages(service)
+            await until("the table is counted", lambda: _is_known(page), seconds=_PATIENCE)
+            now = await page()
+            assert figures(now, "opensips_tenant_presentities") == {ACME: 1, BOLT: 1}
+            assert figures(now, "opensips_tenant_watchers") == {ACME: 2, BOLT: 1}
+            assert now.one("opensips_tenant_watchers", tenant=ACME, event="dialog") == 2
+
+
+async def test_a_table_with_dates_is_read_as_one_with_seconds_is(tmp_path: Path, cache: Path) -> None:
+    """As 1.11 to 2.1 have it: a contact that lives, one that never expires, two that have expired."""
+    async with registrar(tmp_path, cache, mode="write-back") as one:
+        async with connected(one.database.socket) as session:
+            await session.rows("USE opensips")
+            await session.rows("ALTER TABLE location MODIFY expires DATETIME NOT NULL")
+            for user, seconds in (("lives", 60), ("never", None), ("just", -30), ("old", -3600)):
+                await session.rows(
+                    "INSERT INTO location (username, domain, contact, expires, callid, cseq) VALUES"
+                    " (%s, %s, 'sip:a', COALESCE(NOW() + INTERVAL %s SECOND, '1970-01-01'), 'c', 1)",
+                    *(user, ACME, seconds),
+                )
+        database = Database(f"mysql://{one.database.address}", "opensips", "dialtone", Secret(PASSWORD))
+        async with Tables(database).session() as tables:
+            found = {row.user: row.is_gone async for row in tables.contacts()}
+            assert found == {"lives": False, "never": False, "just": True}
+            assert await tables.census() == {ACME: Registered(2, 2)}
 
 
 async def _is_known(page: Pages) -> bool:
