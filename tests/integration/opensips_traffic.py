@@ -19,6 +19,7 @@ _SCRIPT: Final = """
 loadmodule "sipmsgops.so"
 loadmodule "registrar.so"
 loadmodule "db_text.so"
+loadmodule "event_datagram.so"
 modparam("usrloc", "use_domain", 1)
 modparam("load_balancer", "db_url", "text://{database}")
 modparam("dispatcher", "db_url", "text://{database}")

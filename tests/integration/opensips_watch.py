@@ -131,6 +131,6 @@ class Watch:
         ended.set()
 
 
-def a_node(name: str, mi: str, *, interval: float = 15.0, timeout: float = 5.0) -> Node:
+def a_node(name: str, mi: str, *, interval: float = 15.0, timeout: float = 5.0, **options: str) -> Node:
     """Return an OpenSIPS at that address."""
-    return Node(name, NodeKind.OPENSIPS, mi, interval=interval, timeout=timeout)
+    return Node(name, NodeKind.OPENSIPS, mi, interval=interval, timeout=timeout, options=options)
