@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Ratios:
-    """Shares of requests from 0 to 1; None where nothing was asked for that it could be a share of.
+    """Shares of requests; None where nothing was asked for that it could be a share of.
+
+    They go from 0 to 1, but of traffic at the edges of a time: a call may end in it that began before.
 
     - `ser`, session establishment ratio (4.6): INVITEs answered by 200, of those that were not redirected.
     - `seer`, session establishment effectiveness ratio (4.7): the same, the called side's own choice (480,
