@@ -7,6 +7,7 @@ owner. So what was found out of them is kept until any of it changes; a poll the
 import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from sys import intern
 from typing import Final
 
 from collectors.opensips.many import samples_of
@@ -48,7 +49,7 @@ class Layout:
             for place, (name, kind) in enumerate(zip(names, kinds, strict=True)):
                 plan.put(place, name, kind, told=bool(snapshot.kinds))
             plan.close()
-            self._of, self._tenants = (names, kinds), strangers.tenants
+            self._of, self._tenants = (list(map(intern, names)), kinds), strangers.tenants
         strangers.join(plan.strangers)
         return plan.samples([*snapshot.statistics.values(), 0.0], at)
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from sys import intern
 from typing import Final
 
 from collectors.opensips.roles import Roles
@@ -51,12 +52,13 @@ def parse_statistics(result: object) -> dict[str, float]:
 def parse_kinds(result: object) -> dict[str, Kind]:
     """Return whether each statistic of list_statistics, by `group:name`, is a counter or a gauge.
 
-    Raises CollectError where the reply is no object.
+    The names are interned: all servers of a platform have the same. Raises CollectError where the reply is no
+    object.
     """
     if not isinstance(result, dict):
         raise CollectError(CollectFailure.PROTOCOL, "list_statistics: the result is no object")
     return {
-        name: Kind.COUNTER if kind == "incremental" else Kind.GAUGE
+        intern(name): Kind.COUNTER if kind == "incremental" else Kind.GAUGE
         for name, kind in result.items()
         if len(name) <= _MAX_NAME
     }
