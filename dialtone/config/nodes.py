@@ -67,6 +67,13 @@ def read_nodes(report: Report, raw: object, secrets: Secrets) -> tuple[Node, ...
         if node.name in found:
             report.problem(where, f"the name {node.name} is taken by the node in line {lines[node.name]}")
             continue
+        events = node.options.get("events")
+        taken = [one.name for one in found.values() if events and one.options.get("events") == events]
+        if taken:
+            report.problem(
+                (*where, "events"), f"is where the events of {taken[0]} come to; give each node its own"
+            )
+            continue
         found[node.name], lines[node.name] = node, report.line(where)
     return tuple(found.values())
 
