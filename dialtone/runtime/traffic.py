@@ -1,7 +1,6 @@
 """The books of the tenants' own traffic: what servers count of sessions, added up by the hour."""
 
-from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
@@ -26,16 +25,21 @@ _NOTED_EVERY: Final = 3600.0
 _ENDING: Final = 1.0
 """Seconds that the last write may take when the service ends."""
 
-_NAMES: Final[Mapping[str, str]] = {str(result): name for result, name in SESSION_COUNTS.items()}
+_PLACES: Final[Mapping[str, int]] = {str(result): place for place, result in enumerate(SESSION_COUNTS)}
+_NAMES: Final = tuple(SESSION_COUNTS.values())
+
+_Counts = tuple[int, ...]
+"""What was counted of a tenant, in the order of _NAMES: without names of their own, for there are many."""
+_NOTHING: Final[_Counts] = (0,) * len(_NAMES)
 
 
 class _Seen(NamedTuple):
-    """One reading. `settled` are the tenants that were configured before it was made."""
+    """One reading, None for what it lacks. `settled` are the tenants that were configured before it was made."""
 
     at: datetime
     monotonic: float
     uptime: float | None
-    counts: Mapping[str, Mapping[str, int]]
+    counts: Mapping[str, Sequence[int | None]]
     whole: bool
     settled: frozenset[str]
 
@@ -50,10 +54,10 @@ class _Book:
 
     at: datetime
     uptime: float | None
-    counts: dict[str, Mapping[str, int]]
+    counts: dict[str, _Counts]
     monotonic: float | None = None
     written: float | None = None
-    growth: Counter[tuple[str, str]] = field(default_factory=Counter)
+    growth: dict[str, list[int]] = field(default_factory=dict)
     changed: set[str] = field(default_factory=set)
 
 
@@ -108,7 +112,7 @@ class TrafficBooks:
         self._known_by[name] = now
         # Without a figure and with trouble nobody knows whether there are none or they could not be read.
         whole = bool(counts) or "statistics" not in reading.info
-        ours = {tenant: of for tenant, of in counts.items() if tenant in now}
+        ours = {tenant: found for tenant, found in counts.items() if tenant in now}
         self._waiting[name] = _Seen(state.read_at, self._clock.monotonic(), uptime, ours, whole, settled)
         self._wake.set()
 
@@ -154,11 +158,8 @@ class TrafficBooks:
         """Have the store take what it does not have; the mark alone where that is asked for."""
         if not book.changed and not mark:
             return
-        growth: dict[str, dict[str, int]] = {}
-        for (tenant, count), more in book.growth.items():
-            if more:
-                growth.setdefault(tenant, {})[count] = more
-        changed = {tenant: book.counts[tenant] for tenant in book.changed}
+        growth = {tenant: _named(more) for tenant, more in book.growth.items()}
+        changed = {tenant: _named(book.counts[tenant]) for tenant in book.changed}
         try:
             await self._store.count_traffic(TrafficMark(name, book.at, book.uptime, changed), growth)
         except StoreError as error:
@@ -178,23 +179,40 @@ class TrafficBooks:
         self._failing = True
 
 
-def _read(reading: Reading) -> tuple[dict[str, dict[str, int]], float | None]:
-    """Return the counters of a reading, by tenant and name of COUNTS, and the server's uptime."""
-    found: dict[str, dict[str, int]] = {}
+def _read(reading: Reading) -> tuple[dict[str, list[int | None]], float | None]:
+    """Return the counters of a reading, by tenant in the order of _NAMES, and the server's uptime."""
+    found: dict[str, list[int | None]] = {}
     uptime: float | None = None
     for metric, labels, value, _ in reading.samples:
         if metric == SESSIONS:
             _, tenant, _, result = labels
-            name = _NAMES.get(result)
-            if name is not None and 0 <= value <= _MOST:
-                found.setdefault(tenant, {})[name] = int(value)
+            place = _PLACES.get(result)
+            if place is not None and 0 <= value <= _MOST:
+                if tenant not in found:
+                    found[tenant] = [None] * len(_NAMES)
+                found[tenant][place] = int(value)
         elif metric == UPTIME:
             uptime = value
     return found, uptime
 
 
 def _recalled(marks: Mapping[str, TrafficMark]) -> dict[str, _Book]:
-    return {name: _Book(mark.at, mark.uptime, dict(mark.counts)) for name, mark in marks.items()}
+    return {
+        name: _Book(
+            mark.at,
+            mark.uptime,
+            {
+                tenant: tuple(counts.get(count, 0) for count in _NAMES)
+                for tenant, counts in mark.counts.items()
+            },
+        )
+        for name, mark in marks.items()
+    }
+
+
+def _named(counts: Iterable[int]) -> dict[str, int]:
+    """Return counts by name, but those of nothing."""
+    return {name: count for name, count in zip(_NAMES, counts, strict=True) if count}
 
 
 def _hour(moment: datetime) -> datetime:
@@ -207,24 +225,24 @@ def _take(book: _Book, seen: _Seen) -> None:
         # What stood there is gone: whatever a tenant's counters have reached by now is growth.
         book.counts = dict.fromkeys(book.counts, _NOTHING)
         book.changed.update(book.counts)
-    for tenant, now in seen.counts.items():
+    for tenant, found in seen.counts.items():
         before = book.counts.get(tenant)
+        known = _NOTHING if before is None else before
+        now = tuple(last if value is None else value for last, value in zip(known, found, strict=True))
+        if now == before:
+            continue
         if before is not None:
-            for name, value in now.items():
-                last = before.get(name, 0)
+            growth = book.growth.setdefault(tenant, list(_NOTHING))
+            for place, (last, value) in enumerate(zip(before, now, strict=True)):
                 if value != last:
-                    book.growth[tenant, name] += value - last if value > last else value
-        if before != now:
-            book.counts[tenant] = now if before is None else {**before, **now}
-            book.changed.add(tenant)
+                    growth[place] += value - last if value > last else value
+        book.counts[tenant] = now
+        book.changed.add(tenant)
     if seen.whole:
         quiet = seen.settled - book.counts.keys()
         book.counts.update(dict.fromkeys(quiet, _NOTHING))
         book.changed |= quiet
     book.at, book.uptime, book.monotonic = seen.at, seen.uptime, seen.monotonic
-
-
-_NOTHING: Final[Mapping[str, int]] = {}
 
 
 def _is_another(book: _Book, seen: _Seen) -> bool:
