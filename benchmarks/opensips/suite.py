@@ -105,6 +105,7 @@ def facts() -> Facts:
     said = _said("opensips", "-V")
     version = re.search(r"version: opensips (\S+)", said)
     revision = re.search(r"git revision: (\S+)", said)
+    kernel = re.match(r"[\d.]*\d", platform.release())
     changed = _said("git", "status", "--porcelain", "--", ".", ":(exclude)benchmarks/opensips/suite-*.md")
     return Facts(
         version[1] if version else _UNKNOWN,
@@ -112,7 +113,7 @@ def facts() -> Facts:
         _said("git", "rev-parse", "HEAD").strip() or _UNKNOWN,
         len(changed.splitlines()),
         datetime.now(UTC),
-        f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()} {platform.release()}",
+        f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()} {kernel[0] if kernel else _UNKNOWN}",
         platform.python_version(),
     )
 
