@@ -1,4 +1,4 @@
-"""Blocks: the series of one source, by metric, with their text kept where it is asked for again."""
+"""Blocks: the series of one source, by metric."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -18,13 +18,11 @@ class Block:
 
     def __init__(self, series: Iterable[tuple[str, Point]] = ()) -> None:
         self._series: dict[str, dict[Labels, Point]] = {}
-        self._texts: dict[str, str] = {}
         self._sums: dict[str, list[Point]] = {}
         self._folded: Folded = frozenset()
         self._names: list[str] = []
         self._labels: list[Labels] = []
         self._arranged: list[Point] = []
-        self._asked: set[str] = set()
         self.sizes: Counter[str | None] = Counter()
         """How many series each tenant has here; None stands for those of no tenant."""
         for name, point in series:
@@ -74,31 +72,16 @@ class Block:
         """Give all series of keys their values, in the order of the keys."""
         for line, value in zip(self._arranged, values, strict=True):
             line.value = value  # type: ignore[union-attr] # a sample makes no histogram
-        self._texts.clear()
-        self._asked.clear()
         self._sums.clear()
 
     def changed(self, name: str) -> None:
         """Forget what is kept of a metric, a value of which has changed."""
-        self._texts.pop(name, None)
-        self._asked.discard(name)
         self._sums.pop(name, None)
 
     def shown(self, name: str, folded: Folded) -> list[Point]:
         """Return the series of a metric that are shown as they are."""
         points = self._series.get(name, {}).values()
         return [point for point in points if point.tenant not in folded] if folded else list(points)
-
-    def text(self, name: str, folded: Folded) -> str:
-        """Return the lines of `shown`."""
-        self._refold(folded)
-        text = self._texts.get(name)
-        if text is None:
-            text = "".join([point.text() for point in self.shown(name, folded)])
-            if name in self._asked:  # one scraper alone asks once between two changes
-                self._texts[name] = text
-            self._asked.add(name)
-        return text
 
     def sums(self, family: Family, folded: Folded) -> list[Point]:
         """Return the sums of a metric's series that are not shown."""
@@ -112,7 +95,5 @@ class Block:
 
     def _refold(self, folded: Folded) -> None:
         if folded != self._folded:
-            self._texts.clear()
-            self._asked.clear()
             self._sums.clear()
             self._folded = folded

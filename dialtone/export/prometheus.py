@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from io import BytesIO
 from typing import Final
 
 import structlog
@@ -12,7 +11,7 @@ from dialtone.export.blocks import Block, Folded
 from dialtone.export.metrics import EXPOSED_BY_ITSELF, FOLDED_TO_THE_LEAST
 from dialtone.export.nodes import NodeFigures
 from dialtone.export.probes import ProbeFigures
-from dialtone.export.series import Family, Labels, Line, Point
+from dialtone.export.series import Family, Labels, Line, Piece, Point
 from dialtone.model import (
     UNKNOWN_TENANT,
     Catalog,
@@ -130,17 +129,19 @@ class Exposition:
         """Stop showing a source's samples; one that shows none is left alone."""
         self._blocks.pop(source, None)
 
+    def page(self) -> Iterable[bytes]:
+        """Return the page as it is now; its text is made where it is gone through, by any thread."""
+        blocks, folded = self._now()
+        pieces: list[str | Piece] = []
+        for family in self._shown(blocks):
+            pieces.append(family.header)
+            pieces += [family.piece(block.shown(family.name, folded)) for block in blocks]
+            pieces.append(family.piece(self._sums(family, blocks, folded)))
+        return _Page(pieces)
+
     def render(self) -> bytes:
         """Return the page as it is now."""
-        blocks, folded = self._now()
-        page = BytesIO()  # hands out its bytes without a copy: the page of a big platform has 30 MB
-        for family in self._shown(blocks):
-            page.write(family.header.encode())
-            for block in blocks:
-                page.write(block.text(family.name, folded).encode())
-            for point in self._sums(family, blocks, folded):
-                page.write(point.text().encode())
-        return page.getvalue()
+        return b"".join(self.page())
 
     def collect(self) -> Iterator[Metric]:
         """Yield the same as prometheus_client's types."""
@@ -208,6 +209,15 @@ class Exposition:
             least = name in FOLDED_TO_THE_LEAST
             family = self._families[name] = Family(self._catalog[name], folds_to_least=least)
         return family
+
+
+class _Page:
+    def __init__(self, pieces: Sequence[str | Piece]) -> None:
+        self._pieces = pieces
+
+    def __iter__(self) -> Iterator[bytes]:
+        for piece in self._pieces:
+            yield (piece if isinstance(piece, str) else piece.text()).encode()
 
 
 def _node_source(node: str) -> str:

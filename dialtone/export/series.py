@@ -2,7 +2,9 @@
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from itertools import accumulate
+from operator import itemgetter
 from typing import Final
 
 from prometheus_client import Metric
@@ -20,15 +22,15 @@ go_float: Final[Callable[[float], str]] = floatToGoString
 
 
 class Line:
-    """A series of one value: a counter or a gauge."""
+    """A series of one value: a counter or a gauge. `shown` are its labels as the format escapes them."""
 
-    __slots__ = ("labels", "prefix", "tenant", "value")
+    __slots__ = ("labels", "shown", "tenant", "value")
     size: Final = 1
 
-    def __init__(self, labels: Labels, tenant: str | None, prefix: str, value: float) -> None:
+    def __init__(self, labels: Labels, shown: Labels, tenant: str | None, value: float) -> None:
         self.labels = labels
+        self.shown = shown
         self.tenant = tenant
-        self.prefix = prefix
         self.value = value
 
     def add(self, other: "Point") -> None:
@@ -40,10 +42,6 @@ class Line:
         """Take another's value, of the same family, where it is less."""
         if isinstance(other, Line):
             self.value = min(self.value, other.value)
-
-    def text(self) -> str:
-        """Return its line."""
-        return f"{self.prefix}{go_float(self.value)}\n"
 
 
 class Histogram:
@@ -105,6 +103,29 @@ class Histogram:
 Point = Line | Histogram
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Series of one family as they were at one moment, for their text to be made later, by any thread.
+
+    Lines by a `template` of label values, in the order of `order`, and the value; histograms as text.
+    """
+
+    template: str
+    order: Sequence[int]
+    labels: Sequence[Labels]
+    values: Sequence[float]
+    texts: Sequence[str]
+
+    def text(self) -> str:
+        """Return the lines."""
+        labels: Iterable[Labels] = self.labels
+        if len(self.order) > 1:
+            labels = map(itemgetter(*self.order), labels)
+        values = map(go_float, self.values)
+        lines = [self.template % (*shown, value) for shown, value in zip(labels, values, strict=True)]
+        return "".join([*lines, *self.texts])
+
+
 class Family:
     """One metric: makes its series, folds them, and hands them to prometheus_client."""
 
@@ -118,13 +139,27 @@ class Family:
         self.header = f"# HELP {self.name} {help_text}\n# TYPE {self.name} {definition.kind}\n"
         # The format gives no order to labels, prometheus_client sorts them by name; `le` is one of them.
         self._order = sorted(range(len(self._names)), key=self._names.__getitem__)
+        pairs = ",".join([f'{self._names[place]}="%s"' for place in self._order])
+        self._template = f"{self.name}{{{pairs}}} %s\n" if pairs else f"{self.name} %s\n"
 
     def line(self, labels: Labels, value: float) -> Line:
         """Return a series of a counter or gauge. Raises CatalogError where the labels don't fit."""
         if self.definition.kind is Kind.HISTOGRAM:
             raise CatalogError(f"{self.name} is a histogram, which no single sample can give")
         clean = self.clean(labels)
-        return Line(clean, self._tenant(clean), self._prefix(self.name, clean), float(value))
+        return Line(clean, self._escaped(clean), self._tenant(clean), float(value))
+
+    def piece(self, points: Iterable[Point]) -> Piece:
+        """Return series of this family as they are now."""
+        lines, texts = [], []
+        for point in points:
+            if isinstance(point, Line):
+                lines.append(point)
+            else:
+                texts.append(point.text())
+        return Piece(
+            self._template, self._order, [line.shown for line in lines], [line.value for line in lines], texts
+        )
 
     def histogram(self, labels: Labels) -> Histogram:
         """Return an empty series of a histogram."""
@@ -187,6 +222,10 @@ class Family:
             return labels
         # A lone surrogate, from a server's undecodable bytes, has no UTF-8 and would spoil the whole page.
         return tuple(label.encode("utf-8", "replace").decode("utf-8") for label in labels)
+
+    def _escaped(self, labels: Labels) -> Labels:
+        escaped = tuple(map(_escaped, labels))
+        return labels if escaped == labels else escaped
 
     def _other(self, labels: Labels) -> Labels:
         at = self._tenant_at

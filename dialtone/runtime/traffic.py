@@ -34,7 +34,7 @@ _NOTHING: Final[_Counts] = (0,) * len(_NAMES)
 
 
 class _Seen(NamedTuple):
-    """One reading, None for what it lacks. `settled` are the tenants that were configured before it was made."""
+    """One reading, None for what it lacks. `settled` are the tenants that were configured before it."""
 
     at: datetime
     monotonic: float

@@ -1,6 +1,6 @@
 """What the web part is given: everything its routes may reach, in one frozen value."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -37,8 +37,8 @@ class WebToken:
 class WebContext:
     """What create_app needs.
 
-    `tenants` gives every tenant known now, `render_metrics` the exposition (called in the loop's thread,
-    where collectors and probes change it; only the packing is done in another), `ready`
+    `tenants` gives every tenant known now, `metrics_page` the exposition (called in the loop's thread,
+    where collectors and probes change it, and gone through in another, which makes its text), `ready`
     whether the first polls are done. `host` is the one that is listened on, `external_url` the address
     under which people reach the service. Without `tokens` whoever reaches the service sees everything:
     the configuration allows that on loopback only.
@@ -48,7 +48,7 @@ class WebContext:
     board: Board
     tenants: Callable[[], Sequence[Tenant]]
     clock: Clock
-    render_metrics: Callable[[], bytes]
+    metrics_page: Callable[[], Iterable[bytes]]
     ready: Callable[[], bool]
     location: str
     version: str

@@ -2,6 +2,7 @@
 
 import re
 import zlib
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import anyio
@@ -47,11 +48,12 @@ def operations(context: WebContext) -> APIRouter:
     async def metrics(request: Request) -> Response:
         """Prometheus's text format; gzip at level 1 where it is accepted."""
         headers = {"Content-Type": EXPOSITION, "Vary": "Accept-Encoding"}
-        body = context.render_metrics()
+        page = context.metrics_page()
+        pack: Callable[[Iterable[bytes]], bytes] = b"".join
         if accepts_gzip(request.headers.get("accept-encoding", "")):
             headers["Content-Encoding"] = "gzip"
-            body = await run_sync(_gzip, body, limiter=one_at_a_time)
-        return Response(body, headers=headers)
+            pack = _gzip
+        return Response(await run_sync(pack, page, limiter=one_at_a_time), headers=headers)
 
     return router
 
@@ -62,10 +64,10 @@ def accepts_gzip(header: str) -> bool:
     return found is not None and (found["q"] is None or found["q"].strip("0.") != "")
 
 
-def _gzip(body: bytes) -> bytes:
+def _gzip(page: Iterable[bytes]) -> bytes:
     # Level 1: at 500k series a twelfth of the time of level 9 for a quarter more bytes.
     packer = zlib.compressobj(1, wbits=31)
-    return packer.compress(body) + packer.flush()
+    return b"".join([*map(packer.compress, page), packer.flush()])
 
 
 async def _store_answers(context: WebContext) -> bool:

@@ -281,7 +281,7 @@ class _Service:
             board=self._board,
             tenants=lambda: tuple(tenants),
             clock=self._clock,
-            render_metrics=self._exposition.render,
+            metrics_page=self._exposition.page,
             ready=self._is_ready,
             location=settings.location,
             version=__version__,

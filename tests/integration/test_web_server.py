@@ -83,7 +83,7 @@ async def test_idle_and_half_finished_requests_do_not_hold_the_stop() -> None:
 
 async def test_a_client_that_reads_nothing_does_not_hold_the_stop() -> None:
     big = b"x" * 16 * 1024 * 1024
-    async with serving(create_app(await context(render_metrics=lambda: big))) as served:
+    async with serving(create_app(await context(metrics_page=lambda: [big]))) as served:
         stuck = await ask(served.port, b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert (await stuck.receive(12)) == b"HTTP/1.1 200"
     assert served.stopped_in < 4.5

@@ -154,7 +154,7 @@ async def context(*, tokens: bool = False, leaky: bool = False, **changes: Any) 
         board=(LeakyBoard if leaky else ListBoard)((DB2, SIP1), results),
         tenants=lambda: TENANTS,
         clock=FakeClock(NOON + timedelta(seconds=12)),
-        render_metrics=lambda: f'dialtone_up{{node="sip1-front"}} 1\nx{{tenant="{ACME}"}} 1\n'.encode(),
+        metrics_page=lambda: [f'dialtone_up{{node="sip1-front"}} 1\nx{{tenant="{ACME}"}} 1\n'.encode()],
         ready=lambda: True,
         location="mtl1",
         version="0.1.0",

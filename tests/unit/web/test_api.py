@@ -184,10 +184,10 @@ async def test_a_store_that_fails_is_a_503_without_its_inner_words(path: str) ->
 
 
 async def test_a_mistake_of_ours_is_a_500_without_its_inner_words() -> None:
-    def broken() -> bytes:
+    def broken() -> list[bytes]:
         raise ZeroDivisionError("secret inner words")
 
-    async with client(create_app(await context(render_metrics=broken))) as http:
+    async with client(create_app(await context(metrics_page=broken))) as http:
         answer = await http.get("/metrics")
     assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
     assert "inner words" not in answer.text

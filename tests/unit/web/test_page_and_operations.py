@@ -132,11 +132,11 @@ async def test_readyz_waits_for_the_first_polls_and_the_store() -> None:
 async def test_metrics_are_rendered_where_collectors_change_them_and_nowhere_else() -> None:
     threads: list[int] = []
 
-    def render() -> bytes:
+    def page() -> list[bytes]:
         threads.append(threading.get_ident())
-        return b"up 1\n"
+        return [b"up 1\n"]
 
-    async with client(create_app(await context(render_metrics=render))) as http:
+    async with client(create_app(await context(metrics_page=page))) as http:
         for accepted in ("gzip", "identity"):
             await http.get("/metrics", headers={"Accept-Encoding": accepted})
     assert threads == [threading.get_ident()] * 2
@@ -144,7 +144,7 @@ async def test_metrics_are_rendered_where_collectors_change_them_and_nowhere_els
 
 async def test_metrics_are_gzipped_only_when_asked() -> None:
     page = b"up 1\n" * 5000
-    async with client(create_app(await context(render_metrics=lambda: page))) as http:
+    async with client(create_app(await context(metrics_page=lambda: [page]))) as http:
         plain = await http.get("/metrics", headers={"Accept-Encoding": "identity"})
         assert plain.content == page
         assert plain.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
