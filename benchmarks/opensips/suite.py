@@ -105,7 +105,8 @@ def facts() -> Facts:
     said = _said("opensips", "-V")
     version = re.search(r"version: opensips (\S+)", said)
     revision = re.search(r"git revision: (\S+)", said)
-    kernel = re.match(r"[\d.]*\d", platform.release())
+    found = re.match(r"[\d.]*\d", platform.release())
+    kernel = found[0] if found else _UNKNOWN
     changed = _said("git", "status", "--porcelain", "--", ".", ":(exclude)benchmarks/opensips/suite-*.md")
     return Facts(
         version[1] if version else _UNKNOWN,
@@ -113,7 +114,7 @@ def facts() -> Facts:
         _said("git", "rev-parse", "HEAD").strip() or _UNKNOWN,
         len(changed.splitlines()),
         datetime.now(UTC),
-        f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()} {kernel[0] if kernel else _UNKNOWN}",
+        f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()} {kernel}",
         platform.python_version(),
     )
 
