@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from operator import itemgetter
-from typing import Final
+from typing import Final, cast
 
 from prometheus_client import Metric
 from prometheus_client.utils import floatToGoString
@@ -149,16 +149,14 @@ class Family:
         clean = self.clean(labels)
         return Line(clean, self._escaped(clean), self._tenant(clean), float(value))
 
-    def piece(self, points: Iterable[Point]) -> Piece:
+    def piece(self, points: Sequence[Point]) -> Piece:
         """Return series of this family as they are now."""
-        lines, texts = [], []
-        for point in points:
-            if isinstance(point, Line):
-                lines.append(point)
-            else:
-                texts.append(point.text())
+        if self.definition.kind is Kind.HISTOGRAM:
+            texts = [point.text() for point in points if isinstance(point, Histogram)]
+            return Piece(self._template, self._order, (), (), texts)
+        lines = cast("Sequence[Line]", points)  # as line() makes them; asking each would take the loop's time
         return Piece(
-            self._template, self._order, [line.shown for line in lines], [line.value for line in lines], texts
+            self._template, self._order, [line.shown for line in lines], [line.value for line in lines], ()
         )
 
     def histogram(self, labels: Labels) -> Histogram:
