@@ -3,7 +3,7 @@
 Every implementation, real or fake, passes the contract suite of its port (tests/contract/).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -155,11 +155,14 @@ class Store(Protocol):
         They are kept by the full hour (UTC): the one that `since` is in counts whole.
         """
 
-    async def count_traffic(self, mark: TrafficMark, growth: Mapping[str, Mapping[str, int]]) -> None:
+    async def count_traffic(
+        self, mark: TrafficMark, growth: Mapping[str, Mapping[str, int]], gone: Collection[str] = ()
+    ) -> None:
         """Add what a server's counters grew by, by tenant and name of COUNTS, to the mark's hour (UTC).
 
-        The mark takes the place of the server's last one for the tenants that it names; those that it does
-        not name stay as they were. All or none of both: a growth is counted once, whatever happens.
+        The mark takes the place of the server's last one for the tenants that it names; those that are `gone`
+        are forgotten, and those that it does not name stay as they were. All or none of it: a growth is
+        counted once, whatever happens.
         """
 
     async def traffic_marks(self) -> Mapping[str, TrafficMark]:

@@ -155,7 +155,7 @@ class MiClient:
         """Return the reply to version: {"Server": text}."""
         reply = await self._command("version", {})
         if isinstance(reply, MiRefused):
-            raise CollectError(CollectFailure.SERVER, f"MI error {reply.code}: {reply.message}")
+            raise reply.error()
         return reply
 
     async def _command(self, command: str, params: Params) -> object | MiRefused:

@@ -16,9 +16,9 @@ from collectors.opensips.parse import (
 )
 from collectors.opensips.profiles import Profiles
 from collectors.opensips.registrations import Registrations
-from collectors.opensips.statistics import Statistics
+from collectors.opensips.statistics import TENANTS, Statistics
 from collectors.opensips.unknown import Unknown
-from dialtone.model import CollectError, CollectFailure, Node, Reading
+from dialtone.model import Node, Reading
 from dialtone.ports import Clock, TenantLookup
 
 _log = structlog.get_logger(__name__)
@@ -42,6 +42,7 @@ class OpensipsCollector:
         self._profile = node.options.get("profile", DEFAULT_PROFILE)
         self._client = client or client_of(node)
         self._version: str | None = None
+        self._restarts = 0
         self._statistics = Statistics(self._client, clock)
         self._lists = Lists(self._client, clock)
         self._profiles = Profiles(self._client, clock, self._profile, node.timeout)
@@ -54,11 +55,15 @@ class OpensipsCollector:
         """Poll once: statistics, live calls by tenant, what the modules list; the version after a restart."""
         began = self._clock.monotonic()
         statistics = await self._statistics.read()
-        if self._version is None or self._statistics.restarted:
+        if self._restarts != self._statistics.restarts:
+            # Once each, whatever becomes of the rest of this poll.
+            self._restarts = self._statistics.restarts
             self._version = None
             self._lists.forget()
             self._profiles.forget()
             self._registrations.forget()
+            self._unknown.forget()
+        if self._version is None:
             self._version = parse_version(await self._client.version())
         await self._registrations.poll(statistics, self._version)
         calls = await self._calls()
@@ -70,7 +75,7 @@ class OpensipsCollector:
         steady = self._unknown.steadied(
             found,
             tenants,
-            restarted=self._statistics.restarted,
+            counted=TENANTS[0] not in self._statistics.unread,
             among=lambda others: samples(node, snapshot, others, now),
         )
         registered, wanting = self._registrations.told(tenants)
@@ -100,7 +105,7 @@ class OpensipsCollector:
             return {} if reply is None else parse_profile_values(reply)
         # No such profile, or no dialog module at all: the rest of the server is still read.
         if not reply.is_unknown:
-            raise _error(reply)
+            raise reply.error()
         if not self._profile_missing:
             _log.warning("opensips.no-tenant-profile", node=self._node.name, profile=self._profile)
         self._profile_missing = True
@@ -115,7 +120,3 @@ class OpensipsCollector:
         """Close the MI connection, the socket for events, and what is read of the database."""
         await self._registrations.aclose()
         await self._client.aclose()
-
-
-def _error(refused: MiRefused) -> CollectError:
-    return CollectError(CollectFailure.SERVER, f"MI error {refused.code}: {refused.message}")

@@ -37,6 +37,10 @@ class MiRefused:
         unknown = self.code == _UNKNOWN_COMMAND and "not found" in self.message.lower()
         return unknown or self.code in (0, NOT_FOUND, NO_SUCH_METHOD)
 
+    def error(self) -> CollectError:
+        """Return it as the failure of a poll that can't do without what was refused."""
+        return CollectError(CollectFailure.SERVER, f"MI error {self.code}: {self.message}")
+
 
 def request(number: int, command: str, params: Params) -> bytes:
     """Return a request. Raises ValueError where it would be over MAX_REQUEST_BYTES."""

@@ -6,8 +6,8 @@ from typing import Final
 
 from collectors.opensips.client import MiClient
 from collectors.opensips.jsonrpc import MAX_REQUEST_BYTES, MiRefused
-from collectors.opensips.parse import parse_kinds, parse_statistics
-from dialtone.model import CollectError, CollectFailure, Kind
+from collectors.opensips.parse import MOST, first, parse_kinds, parse_statistics
+from dialtone.model import CollectError, CollectFailure, Kind, has_restarted
 from dialtone.ports import Clock
 
 GROUPS: Final = (
@@ -24,9 +24,9 @@ _ROOM: Final = MAX_REQUEST_BYTES - 200
 """Bytes of a request that are left for the names of groups."""
 _NOT_FOUND: Final = 404
 _UPTIME: Final = "core:timestamp"
-_SLACK: Final = 5.0
-"""Seconds that an uptime may lag behind the time that passed: both are rounded, and polls take a while."""
 TENANTS: Final = ("tenants",)
+MOST_GROUPS: Final = 200
+"""Groups of one server that are asked for."""
 _UNGROUPED: Final = "dynamic"
 _GROUP: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 PARTIAL: Final = frozenset({CollectFailure.SERVER, CollectFailure.TOO_LARGE, CollectFailure.PROTOCOL})
@@ -39,22 +39,25 @@ class Statistics:
     """Reads the statistics of one server. Raises CollectError as the client does.
 
     `kinds` says of each by `group:name` whether it is a counter or a gauge; a counter of a script that falls
-    without a restart is a gauge from then on. `restarted` says whether the server has been since the reading
-    before, `trouble` what of it could not be read.
+    without a restart is a gauge from then on. `restarts` is how often the server has been restarted since the
+    first reading, as far as is known; it goes up before anything else can fail. `trouble` says what could not
+    be read last, `unread` is the groups that could not.
     """
 
     def __init__(self, client: MiClient, clock: Clock) -> None:
-        self.restarted = False
+        self.restarts = 0
         self.trouble = ""
+        self.unread: set[str] = set()
         self._client = client
         self._clock = clock
         self._listed_at: float | None = None
         self._groups: Sequence[str] = GROUPS
         self._kinds: dict[str, Kind] = {}
         self._last: dict[str, float] = {}
-        self._last_at = 0.0
+        self._uptime: float | None = None
+        self._uptime_at = self._told_at = 0.0
         self._news = False
-        self._failed = 0
+        self._failed = self._left_out = 0
         self._failure = CollectFailure.SERVER
         self._readable = False
         self._fell: set[str] = set()
@@ -70,21 +73,31 @@ class Statistics:
         """Return the values by `group:name`."""
         now = self._clock.monotonic()
         found = await self._poll(now)
-        self.restarted = self._is_another(found, now)
-        if self.restarted:  # it may have other modules now, and its counters begin anew
-            self._listed_at = None
-            self._last = {}
-            self._fell.clear()
+        if self._is_another(found):  # it may have other modules now
             found = await self._poll(now)
-        self._reclassify(found)
-        self._last = {name: found[name] for name in (*self._counters, _UPTIME) if name in found}
-        self._last_at = now
+            self._is_another(found)  # once more, meanwhile: the next poll sees to its modules
+        if _UPTIME in found or self._uptime is None:  # else nobody knows why a counter fell
+            self._reclassify(found)
+            self._last = {name: found[name] for name in self._counters if name in found}
         return found
 
-    def _is_another(self, found: Mapping[str, float], now: float) -> bool:
-        """Whether the server's uptime has grown by less than the time that has passed."""
-        before, after = self._last.get(_UPTIME), found.get(_UPTIME)
-        return before is not None and after is not None and after < before + (now - self._last_at) - _SLACK
+    def _is_another(self, found: Mapping[str, float]) -> bool:
+        """Note how long the server has been up, and whether it has been restarted since that was known last.
+
+        What was known of one that has is void, and its counters begin anew.
+        """
+        uptime, at = found.get(_UPTIME), self._told_at
+        if uptime is None:
+            return False
+        before, passed = self._uptime, at - self._uptime_at
+        self._uptime, self._uptime_at = uptime, at
+        if before is None or not has_restarted(before, uptime, passed):
+            return False
+        self.restarts += 1
+        self._listed_at = None
+        self._last = {}
+        self._fell.clear()
+        return True
 
     async def _poll(self, now: float) -> dict[str, float]:
         pause = LIST_SOON if self._news else LIST_AGAIN
@@ -92,15 +105,20 @@ class Statistics:
             await self._list()
             self._listed_at = now
         self.trouble = ""
-        self._failed, self._readable = 0, False
+        self.unread = set()
+        self._failed, self._readable, self._left_out = 0, False, 0
         found: dict[str, float] = {}
         for groups in _portions(self._groups, alone=self._client.short):
-            found |= await self._read(groups)
+            found = self._joined(found, await self._read(groups))
         if not found and self.trouble:
             raise CollectError(self._failure, self.trouble)
+        if self._left_out:
+            said = f"{self._left_out} statistics are left out: over {MOST}"
+            self.trouble = f"{self.trouble}; {said}" if self.trouble else said
         if self._kinds:
-            self._news = not found.keys() <= self._kinds.keys()
-            if self._news:
+            told = found.keys() <= self._kinds.keys()
+            self._news = not told and len(self._kinds) < MOST
+            if not told:
                 found = {name: value for name, value in found.items() if name in self._kinds}
         return found
 
@@ -125,8 +143,8 @@ class Statistics:
         }
         groups = dict.fromkeys(name.partition(":")[0] for name in self._kinds)
         # The script's group is listed with the first use of one of it.
-        self._groups = [group for group in (*groups, *TENANTS) if _GROUP.fullmatch(group)] or GROUPS
-        self._groups = list(dict.fromkeys(self._groups))
+        named = [group for group in groups if _GROUP.fullmatch(group)]
+        self._groups = list(dict.fromkeys((*named[:MOST_GROUPS], *TENANTS)))
 
     async def _read(self, groups: Sequence[str]) -> dict[str, float]:
         """Return the statistics of some groups, as far as the server has them and can tell them.
@@ -143,22 +161,33 @@ class Statistics:
                 if self._failed >= _ENOUGH and not self._readable:
                     raise
                 self._failure, self.trouble = error.failure, f"group {groups[0]}: {error.detail}"
+                self.unread.add(groups[0])
                 return {}
             reply = MiRefused(_NOT_FOUND, error.detail)
         if not isinstance(reply, MiRefused):
             self._readable = True
-            return parse_statistics(reply)
+            told = parse_statistics(reply)
+            if _UPTIME in told:
+                self._told_at = self._clock.monotonic()
+            return told
         if reply.code != _NOT_FOUND:
-            raise _error(reply)
+            raise reply.error()
         if len(groups) == 1:
             self._groups = [group for group in self._groups if group != groups[0]]
             if not self._groups:
-                raise _error(reply)
+                raise reply.error()
             return {}
         found: dict[str, float] = {}
         for group in groups:
-            found |= await self._read([group])
+            found = self._joined(found, await self._read([group]))
         return found
+
+    def _joined(self, found: Mapping[str, float], more: Mapping[str, float]) -> dict[str, float]:
+        """Return both, as far as there may be so many."""
+        both = {**found, **more}
+        kept = first(both)
+        self._left_out += len(both) - len(kept)
+        return kept
 
     def _reclassify(self, found: Mapping[str, float]) -> None:
         """Find the counters that have fallen; those of tenants stay ones, whoever resets them."""
@@ -183,7 +212,3 @@ def _portions(groups: Iterable[str], *, alone: bool) -> Iterator[Sequence[str]]:
         room -= needed
     if portion:
         yield portion
-
-
-def _error(refused: MiRefused) -> CollectError:
-    return CollectError(CollectFailure.SERVER, f"MI error {refused.code}: {refused.message}")

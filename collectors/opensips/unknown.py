@@ -18,31 +18,36 @@ class Unknown:
     """Keeps one server's counters of `_unknown` from jumping where whose traffic it is has changed.
 
     What they count is a sum over domains of nobody's. Where a domain leaves that sum, or joins it, the sum is
-    shown with what makes up for it, until the server is restarted.
+    shown with what makes up for it, until forget().
     """
 
     def __init__(self) -> None:
         self._tenants: TenantLookup | None = None
         self._offsets: dict[_Key, float] = {}
 
+    def forget(self) -> None:
+        """The server has been restarted: its counters begin anew, whoever's they are."""
+        self._tenants = None
+        self._offsets.clear()
+
     def steadied(
         self,
         found: Sequence[Sample],
         tenants: TenantLookup,
         *,
-        restarted: bool,
+        counted: bool,
         among: Callable[[TenantLookup], Iterable[Sample]],
     ) -> Sequence[Sample]:
         """Return a poll's samples, made for these tenants, with steady counters of `_unknown`.
 
         `among` gives the samples that the same poll makes for other tenants. `tenants` is one that never
-        changes (see TenantLookup.fixed).
+        changes (see TenantLookup.fixed). `counted` says whether the poll could read what tenants count;
+        one that could not says nothing of a change, which the next one that can is compared for.
         """
-        before, self._tenants = self._tenants, tenants
-        if restarted:
-            self._offsets.clear()
-        elif before is not None and before is not tenants:
-            self._carry(_counters(among(before)), _counters(found))
+        if counted:
+            before, self._tenants = self._tenants, tenants
+            if before is not None and before is not tenants:
+                self._carry(_counters(among(before)), _counters(found))
         if not self._offsets:
             return found
         return [self._steady(sample) if _is_unknown(sample) else sample for sample in found]

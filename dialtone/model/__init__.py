@@ -45,6 +45,7 @@ from dialtone.model.probe import (
     TimingTotals,
     TlsPlan,
 )
+from dialtone.model.restart import has_restarted
 from dialtone.model.scope import Scope
 from dialtone.model.secret import Secret
 from dialtone.model.tenant import UNKNOWN_TENANT, Level, Tenant, normalise_domain
@@ -74,6 +75,7 @@ __all__ = [
     "Failure",
     "FailureCode",
     "Flow",
+    "has_restarted",
     "Kind",
     "Level",
     "Mark",

@@ -1,7 +1,7 @@
 """The store's twin in memory: for tests, and for commands that keep nothing."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -112,17 +112,19 @@ class MemoryStore:
         self._check_open()
         return _since(self._totals.hours, scope, since)
 
-    async def count_traffic(self, mark: TrafficMark, growth: Mapping[str, Mapping[str, int]]) -> None:
+    async def count_traffic(
+        self, mark: TrafficMark, growth: Mapping[str, Mapping[str, int]], gone: Collection[str] = ()
+    ) -> None:
         """See ports.Store."""
         self._check_open()
         mark_rows(mark)
         for tenant, counts in growth.items():
             counted(f"growth of {tenant}", counts)
         known = self._marks.get(mark.node)
-        tenants = {tenant: dict(counts) for tenant, counts in mark.counts.items()}
-        self._marks[mark.node] = replace(
-            mark, at=_utc(mark.at), counts=tenants if known is None else {**known.counts, **tenants}
-        )
+        left = set(gone)
+        tenants = {} if known is None else {t: n for t, n in known.counts.items() if t not in left}
+        tenants |= {tenant: dict(counts) for tenant, counts in mark.counts.items()}
+        self._marks[mark.node] = replace(mark, at=_utc(mark.at), counts=tenants)
         hour = hour_of(mark.at)
         for tenant, counts in growth.items():
             self._traffic.update({(hour, tenant, name): count for name, count in counts.items()})

@@ -3,7 +3,7 @@
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -132,9 +132,11 @@ class SqliteStore:
         text, values = _seen_by(scope)
         return await self._database.read(lambda db: probes.counts(db, text, values, hour_of(since)))
 
-    async def count_traffic(self, mark: TrafficMark, growth: Mapping[str, Mapping[str, int]]) -> None:
+    async def count_traffic(
+        self, mark: TrafficMark, growth: Mapping[str, Mapping[str, int]], gone: Collection[str] = ()
+    ) -> None:
         """See ports.Store."""
-        await self._database.write(lambda db: traffic.count(db, mark, growth))
+        await self._database.write(lambda db: traffic.count(db, mark, growth, gone))
 
     async def traffic_marks(self) -> dict[str, TrafficMark]:
         """See ports.Store. What can't be read of it is not known."""

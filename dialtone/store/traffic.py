@@ -5,7 +5,7 @@ or never.
 """
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -15,13 +15,19 @@ from dialtone.store.rows import at, counted, hour_of, instant, mark_rows, row_co
 from dialtone.store.statements import sql
 
 
-def count(db: sqlite3.Connection, mark: TrafficMark, growth: Mapping[str, Mapping[str, int]]) -> None:
-    """Add growth, by tenant and name, to the mark's hour, and move the mark on."""
+def count(
+    db: sqlite3.Connection,
+    mark: TrafficMark,
+    growth: Mapping[str, Mapping[str, int]],
+    gone: Collection[str],
+) -> None:
+    """Add growth, by tenant and name, to the mark's hour, and move the mark on; drop those of `gone`."""
     node, tenants = mark_rows(mark)
     hour = hour_of(mark.at)
     for tenant, counts in growth.items():
         counted(f"growth of {tenant}", counts)
     db.execute(sql("put_traffic_node"), node)
+    db.executemany(sql("drop_traffic_mark"), [{"node": mark.node, "tenant": tenant} for tenant in gone])
     db.executemany(sql("put_traffic_mark"), tenants)
     db.executemany(
         sql("add_hourly_traffic"),

@@ -118,7 +118,14 @@ class _Service:
             for tenant in spec.tenants
             for alert in probe_alerts(rules, tenant, spec.flow, spec.name, settings.location)
         )
-        self._traffic = TrafficBooks(store, self._clock, lambda: self._tenants.domains, KEEP_RESULTS)
+        self._traffic = TrafficBooks(
+            store,
+            self._clock,
+            lambda: self._tenants.domains,
+            KEEP_RESULTS,
+            sessions=self._catalog["opensips_tenant_sessions_total"],
+            uptime=self._catalog["opensips_uptime_seconds"],
+        )
         self._rng = random.Random()  # noqa: S311 - jitter, not secrets
         self._scheduler = Scheduler(self._clock, self._rng)
 

@@ -1,0 +1,1 @@
+DELETE FROM traffic_marks WHERE node = :node AND tenant = :tenant
