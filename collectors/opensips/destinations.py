@@ -5,8 +5,8 @@
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -14,6 +14,10 @@ from collectors.opensips.shapes import attributes, children, count, fields, list
 
 MOST: Final = 5000
 """Destinations of one module that are read."""
+MOST_IN_ALL: Final = 10_000
+"""Destinations of one server that are shown."""
+MOST_RESOURCES: Final = 50
+"""Resources of a load balancer's destination that are shown."""
 MOST_PARTITIONS: Final = 50
 _PARTITION: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
@@ -52,6 +56,21 @@ class Destination:
     state: State
     loads: tuple[Load, ...] = ()
     hits: int | None = None
+
+
+def bounded(destinations: Sequence[Destination]) -> tuple[tuple[Destination, ...], str]:
+    """Return the first of them, with the first of their resources, and words for what is left out, or ""."""
+    kept, resources = [], 0
+    for one in destinations[:MOST_IN_ALL]:
+        over = len(one.loads) - MOST_RESOURCES
+        resources += max(over, 0)
+        kept.append(replace(one, loads=one.loads[:MOST_RESOURCES]) if over > 0 else one)
+    words = []
+    if more := len(destinations) - len(kept):
+        words.append(f"{more} destinations are left out: over {MOST_IN_ALL}")
+    if resources:
+        words.append(f"{resources} resources are left out: over {MOST_RESOURCES} of a destination")
+    return tuple(kept), "; ".join(words)
 
 
 def parse_load_balancer(result: object) -> tuple[Destination, ...]:

@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 from collectors.opensips.client import MiClient
 from collectors.opensips.destinations import (
     Destination,
+    bounded,
     parse_dispatcher,
     parse_gateways,
     parse_load_balancer,
@@ -60,8 +61,11 @@ class Lists:
         self.troubles = {}
         balanced = await self._ask("lb_list", parse_load_balancer) or ()
         dispatched = await self._ask("ds_list", parse_dispatcher) or ()
+        destinations, left_out = bounded((*balanced, *dispatched, *await self._gateways()))
+        if left_out:
+            self.troubles["destinations"] = left_out
         return Roles(
-            (*balanced, *dispatched, *await self._gateways()),
+            destinations,
             await self._ask("pike_list", parse_blocked),
             await self._ask("rl_list", parse_ratelimit),
             await self._ask("clusterer_list", parse_peers) or (),

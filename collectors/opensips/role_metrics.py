@@ -1,12 +1,11 @@
 """What is published of the modules' lists and of the dialog profiles: metrics, pure."""
 
-import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from functools import lru_cache
 from typing import Final
 
 from collectors.opensips.destinations import Destination, State
+from collectors.opensips.names import Names
 from collectors.opensips.roles import Pipe, Ratelimit, Roles
 from dialtone.model import Kind, MetricDef, MetricScope, Sample
 from dialtone.ports import TenantLookup
@@ -85,7 +84,8 @@ METRICS: Final = (
     *(_PEER, _TAG, _SYNCED, _PROCESS, _PROFILE),
 )
 
-_PIPE: Final = re.compile(r"(?:([A-Za-z0-9_]{1,40})[_:/@|])?([A-Za-z0-9.-]{1,253})")
+_SEPARATORS: Final = "_:/@|"
+"""What may stand between a prefix and the domain in a pipe's name."""
 
 
 def role_samples(node: str, roles: Roles, at: datetime) -> Iterator[Sample]:
@@ -130,6 +130,7 @@ class Pipes:
     def __init__(self, ratelimit: Ratelimit | None, tenants: TenantLookup) -> None:
         self._ratelimit = ratelimit or Ratelimit()
         self._tenants = tenants
+        self._names = Names(tenants)
         self._of_tenants: dict[tuple[str, str], Pipe] = {}
         self._prefixes: set[str] = set()
         others = [pipe for pipe in self._ratelimit.pipes if not self._take(pipe)]
@@ -138,8 +139,9 @@ class Pipes:
 
     def _take(self, pipe: Pipe) -> bool:
         """Whether a pipe is a tenant's."""
-        prefix, host = _split(pipe.name)
-        owner = self._tenants.match(host) if host else None
+        owner, prefix = self._names.match(pipe.name), ""
+        if owner is None and (cut := self._names.prefix(pipe.name, _SEPARATORS)):
+            prefix, owner = cut
         if owner is None or (prefix not in self._prefixes and len(self._prefixes) >= MOST_PREFIXES):
             return False
         self._prefixes.add(prefix)
@@ -156,10 +158,3 @@ class Pipes:
             yield _LIMIT.sample(node, pipe.name, value=pipe.limit, at=at)
         if self._ratelimit.drop is not None:
             yield _DROPPED.sample(node, value=self._ratelimit.drop / 100, at=at)
-
-
-@lru_cache(16_384)
-def _split(name: str) -> tuple[str, str]:
-    """Return what a pipe's name has before a domain, and the domain; "" for both where it has none."""
-    found = _PIPE.fullmatch(name)
-    return (found[1] or "", found[2]) if found else ("", "")

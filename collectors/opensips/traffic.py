@@ -28,6 +28,9 @@ TENANT_EVENTS: Final = MetricDef(
 _END_USER: Final = (480, 486, 600, 603)
 _INEFFECTIVE: Final = (408, 500, 503, 504)
 
+OTHERS: Final = "_other"
+"""The event that all those are counted as that are of too many kinds."""
+
 
 def _ended(status: int) -> SessionResult:
     """Return what a final response other than 2xx makes of a session."""

@@ -12,7 +12,8 @@ from collectors.opensips.parse import OpensipsSnapshot, parse_kinds, parse_stati
 from collectors.opensips.series import MOST
 from collectors.opensips.strangers import MOST as MOST_NAMES
 from collectors.opensips.strangers import Strangers
-from dialtone.model import Kind, Sample
+from dialtone.config import TenantTree
+from dialtone.model import Kind, Level, Sample, Tenant
 from tests.fakes.clock import FakeClock
 from tests.unit.opensips.conftest import Tenants, recorded
 
@@ -110,6 +111,20 @@ def test_series_of_ever_new_names_are_bounded() -> None:
     samples = of({f"a:caller{number}_acme.ntek.example.net": 1 for number in range(MOST + 5)})
     assert len(values(samples, "tenant_series")) == MOST
     assert len(values(samples, "statistic")) == 5
+
+
+def test_a_series_of_a_tenant_with_underscores_in_its_domain_is_the_tenants() -> None:
+    tenants = TenantTree(
+        Tenant("example.net", None, Level.PLATFORM, "Platform"),
+        [Tenant("my_pbx.example.net", "example.net", Level.CLIENT, "Mine")],
+    )
+    statistics = {"a:cps_my_pbx.example.net": 2.0, "a:mos_x10_my_pbx.example.net": 41.0}
+    snapshot = OpensipsSnapshot("3.6.8", statistics, None, kinds=dict.fromkeys(statistics, Kind.GAUGE))
+    samples = Publisher("sip1").publish(snapshot, tenants, FakeClock().now())[0]
+    mine = ("my_pbx.example.net", "example.net")
+    assert values(samples, "tenant_window_calls") == {mine: 2}
+    assert values(samples, "tenant_series") == {(*mine, "mos_x10"): 41}
+    assert len(samples) == 2
 
 
 @given(st.dictionaries(st.text(max_size=40), st.floats(allow_nan=False, allow_infinity=False), max_size=20))
