@@ -25,7 +25,7 @@ _ROOM: Final = MAX_REQUEST_BYTES - 200
 _NOT_FOUND: Final = 404
 _UPTIME: Final = "core:timestamp"
 TENANTS: Final = ("tenants",)
-MOST_GROUPS: Final = 200
+MOST_GROUPS: Final = 1000
 """Groups of one server that are asked for."""
 _UNGROUPED: Final = "dynamic"
 _GROUP: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
