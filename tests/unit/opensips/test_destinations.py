@@ -11,9 +11,12 @@ from hypothesis import strategies as st
 from collectors.opensips import OpensipsCollector
 from collectors.opensips.destinations import (
     MOST,
+    MOST_IN_ALL,
+    MOST_RESOURCES,
     Destination,
     Load,
     State,
+    bounded,
     parse_dispatcher,
     parse_gateways,
     parse_load_balancer,
@@ -109,6 +112,35 @@ def test_a_list_without_end_is_cut_off() -> None:
     with pytest.raises(CollectError, match="over 5000") as caught:
         parse_gateways({"Gateways": rows})
     assert caught.value.failure is CollectFailure.TOO_LARGE
+
+
+async def test_resources_without_end_are_cut_off_and_that_is_said(
+    replies: dict[str, bytes], tenants: Tenants, clock: FakeClock
+) -> None:
+    rows = [
+        {
+            "uri": f"sip:{name}",
+            "group": 1,
+            "enabled": "yes",
+            "Resources": [{"name": f"r{number}", "max": 5, "load": 1} for number in range(count)],
+        }
+        for name, count in (("a", MOST_RESOURCES + 4), ("b", 2))
+    ]
+    replies["lb_list"] = json.dumps({"result": {"Destinations": rows}}).encode()
+    reading, _ = await polled(replies, tenants, clock)
+    calls = values(reading, "opensips_load_balancer_calls")
+    first = [("1", "sip:a", f"r{number}") for number in range(MOST_RESOURCES)]
+    assert list(calls) == [*first, ("1", "sip:b", "r0"), ("1", "sip:b", "r1")]
+    left_out = f"4 resources are left out: over {MOST_RESOURCES} of a destination"
+    assert reading.info["lists/destinations"] == left_out
+
+
+def test_destinations_without_end_are_cut_off_and_that_is_said() -> None:
+    found = [Destination("drouting", "", f"gw{number}", State.ACTIVE) for number in range(MOST_IN_ALL + 3)]
+    kept, left_out = bounded(found)
+    assert list(kept) == found[:MOST_IN_ALL]
+    assert left_out == f"3 destinations are left out: over {MOST_IN_ALL}"
+    assert bounded(found[:MOST_IN_ALL]) == (kept, "")
 
 
 async def polled(replies: dict[str, bytes], tenants: Tenants, clock: FakeClock, times: int = 1) -> Any:

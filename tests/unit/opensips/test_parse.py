@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from collectors.opensips.metrics import METRICS, samples
 from collectors.opensips.parse import (
+    MOST,
     OpensipsSnapshot,
+    parse_kinds,
     parse_profile_values,
     parse_profiles,
     parse_statistics,
@@ -48,6 +50,13 @@ def test_a_counter_that_a_script_took_below_zero_is_left_out() -> None:
 @pytest.mark.parametrize("value", [-1, -0.5, "-3", float("nan"), float("-inf"), 10**400, True, None, [1], ""])
 def test_what_is_no_count_is_left_out(value: object) -> None:
     assert parse_statistics({"core:drop_requests": value, "core:rcv_requests": 1}) == {"core:rcv_requests": 1}
+
+
+def test_of_a_list_without_end_the_first_are_read_and_what_a_script_counts_last() -> None:
+    listed = {f"tenants:d{number}.example_x": "incremental" for number in range(MOST)}
+    kinds = parse_kinds(listed | {"core:rcv_requests": "incremental"})
+    assert list(kinds) == ["core:rcv_requests", *list(listed)[:-1]]
+    assert len(parse_kinds(listed)) == MOST
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -32,7 +32,8 @@ from collectors.opensips.roles import (
     parse_tags,
 )
 from collectors.opensips.statistics import LIST_AGAIN
-from dialtone.model import CollectError, CollectFailure, Node, NodeKind, Reading, Sample
+from dialtone.config import TenantTree
+from dialtone.model import CollectError, CollectFailure, Level, Node, NodeKind, Reading, Sample, Tenant
 from tests.fakes.clock import FakeClock
 from tests.fakes.mi import FakeMi, http, recorded_reply
 from tests.unit.opensips.conftest import Tenants, recorded
@@ -278,6 +279,18 @@ def test_a_pipe_of_nobody_counts_for_no_tenant(name: str, tenants: Tenants) -> N
     assert values(samples, "ratelimit_pipe_requests") == {(name,): 4}
     assert values(samples, "ratelimit_pipe_limit") == {(name,): 9}
     assert not [sample for sample in samples if "tenant" in sample.metric]
+
+
+@pytest.mark.parametrize("name", ["my_pbx.example.net", "in_my_pbx.example.net", "in:my_pbx.example.net"])
+def test_a_pipe_of_a_tenant_with_underscores_in_its_domain_is_the_tenants(name: str) -> None:
+    tenants = TenantTree(
+        Tenant("example.net", None, Level.PLATFORM, "Platform"),
+        [Tenant("my_pbx.example.net", "example.net", Level.CLIENT, "Mine")],
+    )
+    snapshot = OpensipsSnapshot("3.6.8", {}, None, Roles(ratelimit=Ratelimit((Pipe(name, 4, 9),))))
+    samples, _ = Publisher("sip1").publish(snapshot, tenants, FakeClock().now())
+    prefix = "in" if name.startswith("in") else ""
+    assert values(samples, "tenant_ratelimit_requests") == {("my_pbx.example.net", "example.net", prefix): 4}
 
 
 def test_two_pipes_in_which_one_tenant_is_spelled_in_two_ways_are_one_series_each(tenants: Tenants) -> None:

@@ -8,8 +8,9 @@ import pytest
 from collectors.opensips import OpensipsCollector
 from collectors.opensips.jsonrpc import MAX_REQUEST_BYTES
 from collectors.opensips.metrics import METRICS
+from collectors.opensips.parse import MOST
 from collectors.opensips.series import METRICS as SERIES
-from collectors.opensips.statistics import LIST_AGAIN, LIST_SOON
+from collectors.opensips.statistics import LIST_AGAIN, LIST_SOON, MOST_GROUPS
 from collectors.opensips.traffic import SESSION_EVENTS
 from dialtone.model import CollectError, CollectFailure, Kind, Node, NodeKind, Reading
 from tests.fakes.clock import FakeClock
@@ -283,3 +284,59 @@ async def test_a_server_of_which_no_group_can_be_read_is_soon_left_alone_and_fai
         await collector.aclose()
     assert caught.value.failure is CollectFailure.PROTOCOL
     assert len(server.asked) == 4  # all groups at once, then three of them alone
+
+
+def crowded(replies: Mapping[str, bytes], more: int) -> Server:
+    """Return a server that has so many statistics more than are read; what its script counts comes first."""
+    server = Server(replies)
+    room = MOST - sum(not name.startswith("tenants:") for name in server.values)
+    names = [f"tenants:d{number}.example_registers" for number in range(room + more)]
+    server.values = dict.fromkeys(names, 1) | {
+        name: value for name, value in server.values.items() if not name.startswith("tenants:")
+    }
+    server.kinds = dict.fromkeys(names, "incremental") | server.kinds
+    server.serve()
+    return server
+
+
+async def test_of_statistics_without_end_the_first_are_read_and_always_the_same(
+    replies: dict[str, bytes], tenants: Tenants, clock: FakeClock
+) -> None:
+    server = crowded(replies, 7)
+    async with server.fake.running() as fake:
+        collector = OpensipsCollector(node(fake.url), tenants, clock)
+        before = await collector.collect()
+        for name in ("late", "later"):
+            server.values[f"tenants:{name}.example_registers"] = 1000
+            server.kinds[f"tenants:{name}.example_registers"] = "incremental"
+        await clock.advance(LIST_AGAIN)
+        server.values["core:timestamp"] += LIST_AGAIN
+        server.serve()
+        after = await collector.collect()
+        await clock.advance(LIST_SOON)
+        server.values["core:timestamp"] += LIST_SOON
+        server.serve()
+        await collector.collect()
+        await collector.aclose()
+    assert before.info["statistics"] == f"7 statistics are left out: over {MOST}"
+    assert after.info["statistics"] == f"9 statistics are left out: over {MOST}"
+    assert [(s.metric, s.labels) for s in after.samples] == [(s.metric, s.labels) for s in before.samples]
+    nobodys = values(after, "opensips_tenant_events_total")["_unknown", "", "registers"]
+    assert nobodys == MOST - sum(not name.startswith("tenants:") for name in server.values)
+    assert values(after, "opensips_uptime_seconds"), "what the core counts goes first"
+    assert server.asked.count("list_statistics") == 2, "what is left out is not waited for"
+
+
+async def test_groups_without_end_are_cut_off_and_the_tenants_one_is_asked_for(
+    replies: dict[str, bytes], tenants: Tenants, clock: FakeClock
+) -> None:
+    server = Server(replies)
+    server.kinds = {f"g{number}:calls": "incremental" for number in range(MOST_GROUPS + 5)}
+    server.serve()
+    async with server.fake.running() as fake:
+        collector = OpensipsCollector(node(fake.url), tenants, clock)
+        await collector.collect()
+        await collector.aclose()
+    bodies = [json.loads(body) for body in server.fake.requests]
+    asked = [name for body in bodies for name in body.get("params", {}).get("statistics", ())]
+    assert asked == [*(f"g{number}:" for number in range(MOST_GROUPS)), "tenants:"]

@@ -162,7 +162,8 @@ def test_a_tenant_with_underscores_in_its_domain_has_its_sessions_and_events() -
         (UNDERSCORED, "registers"): 3,
         (UNDERSCORED, "voice_mail_calls"): 4,
     }
-    assert sessions(found, "_unknown") == others(found) == {}
+    assert sessions(found, "_unknown") == {}
+    assert others(found) == {}
 
 
 def test_of_two_domains_that_a_name_may_begin_with_the_longer_one_is_meant() -> None:
