@@ -63,6 +63,19 @@ async def test_a_mark_moves_on_for_the_tenants_that_it_names_alone(store: Store)
     }
 
 
+async def test_marks_of_tenants_that_are_gone_go_and_what_they_counted_stays(store: Store) -> None:
+    await store.count_traffic(a_mark(acme={"invite": 1}, ntek={"invite": 5}), {ACME: {"invite": 1}})
+    await store.count_traffic(a_mark(node="sip2", acme={"invite": 7}), {})
+    await store.count_traffic(a_mark(ntek={"invite": 6}), {ACME: {"invite": 2}}, {ACME, OTHER})
+    assert await store.traffic_marks() == {
+        "sip1": a_mark(ntek={"invite": 6}),
+        "sip2": a_mark(node="sip2", acme={"invite": 7}),
+    }
+    assert await store.traffic_counts(ALICE, since=NOON) == {ACME: {"invite": 3}}
+    await store.count_traffic(a_mark(acme={"invite": 9}), {}, [ACME])
+    assert (await store.traffic_marks())["sip1"] == a_mark(acme={"invite": 9}, ntek={"invite": 6})
+
+
 async def test_growth_adds_up_over_servers_and_readings(store: Store) -> None:
     await store.count_traffic(a_mark(), {ACME: {"invite": 2, "invite_200": 1}, NTEK: {"invite": 5}})
     await store.count_traffic(a_mark(node="sip2"), {ACME: {"invite": 30}})
