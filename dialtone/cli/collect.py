@@ -9,6 +9,7 @@ from typing import Final
 import anyio
 import click
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -110,17 +111,37 @@ def _print_tables(states: Sequence[NodeState], catalog: Catalog) -> None:
         if state.reading is None:
             continue
         for name, text in state.reading.info.items():
-            console.print(Text(f"  {name}: {text}", style="dim"))
-        table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2))
-        table.add_column(overflow="fold")
-        table.add_column(justify="right", no_wrap=True)
-        for sample in state.reading.samples:
-            shown = {k: v for k, v in _labels(sample, catalog).items() if k != "node"}
-            labels = ", ".join(f"{k}={v}" for k, v in shown.items())
-            table.add_row(
-                Text(f"  {sample.metric}" + (f" {{{labels}}}" if labels else "")), _number(sample.value)
-            )
-        console.print(table)
+            console.print(_indented(2, _printable(f"{name}: {text}"), style="dim"))
+        console.print(_table(state.reading.samples, catalog))
+
+
+def _table(samples: Sequence[Sample], catalog: Catalog) -> Table:
+    """Return them by metric, each with the names of its labels once; the node's is above them all."""
+    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2))
+    table.add_column(overflow="fold")
+    table.add_column(justify="right", no_wrap=True)
+    by_metric: dict[str, list[Sample]] = {}
+    for sample in samples:
+        by_metric.setdefault(sample.metric, []).append(sample)
+    for metric, own in by_metric.items():
+        names = [name for name in catalog[metric].labels if name != "node"]
+        if names:
+            table.add_row(_indented(2, f"{metric} {{{', '.join(names)}}}"), "")
+        for sample in own:
+            labels = _labels(sample, catalog)
+            said = ", ".join(_printable(labels[name]) or '""' for name in names)
+            table.add_row(_indented(4, said) if names else _indented(2, metric), _number(sample.value))
+    return table
+
+
+def _indented(by: int, text: str, style: str = "") -> Padding:
+    """Return a text with all its lines indented, those that are folded too."""
+    return Padding(Text(text, overflow="fold", style=style), (0, 0, 0, by))
+
+
+def _printable(text: str) -> str:
+    """Return what a server says or calls something as a terminal may be told it."""
+    return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
 
 
 def _number(value: float) -> str:

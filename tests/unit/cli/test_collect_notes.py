@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from dialtone.cli.collect import _print_tables
-from dialtone.model import Catalog, Node, NodeKind, NodeState, Reading
+from dialtone.model import Catalog, Kind, MetricDef, Node, NodeKind, NodeState, Reading
 
 
 def test_the_domains_that_nobody_configured_are_named_under_their_server(
@@ -26,3 +26,37 @@ def test_the_domains_that_nobody_configured_are_named_under_their_server(
     said = " ".join(capsys.readouterr().out.split())
     assert said.startswith("sip1 opensips up")
     assert f"unknown domains: {names}" in said
+
+
+def test_a_metrics_series_are_together_their_labels_named_once_and_folded_lines_stay_indented(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    up = MetricDef("opensips_up", Kind.GAUGE, "Up", ("node", "destination", "state"))
+    load = MetricDef("opensips_load", Kind.GAUGE, "Load", ("node",))
+    samples = (
+        up.sample("sip1", "sip:" + "a" * 100, "active", value=1, at=now),
+        load.sample("sip1", value=0.5, at=now),
+        up.sample("sip1", "sip:\x1b[2J", "", value=30000, at=now),
+    )
+    state = NodeState(
+        Node("sip1", NodeKind.OPENSIPS, "http://127.0.0.1/mi"),
+        up=True,
+        since=now,
+        polled_at=now,
+        duration=0.01,
+        read_at=now,
+        reading=Reading(samples, {"lists/ds_list": "MI error 500: \x1b[2J" + " not now" * 20}),
+    )
+    _print_tables([state], Catalog([up, load]))
+    _, *lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert all(line.startswith("  ") for line in lines), "a folded line stays where it belongs"
+    assert all(line.isprintable() for line in lines), "what a server says is no command of the terminal"
+    metrics = [line.split() for line in lines if line[2] != " " and "not now" not in line]
+    assert metrics == [["opensips_up", "{destination,", "state}"], ["opensips_load", "0.5"]]
+    series = [line.split() for line in lines if line.startswith("    ")]
+    assert series[0][0].startswith("sip:aaa")
+    assert series[0][-1] == "1"
+    assert series[-1] == [r"sip:\x1b[2J,", '""', "30000"]
