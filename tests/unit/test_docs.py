@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from collectors.opensips import destinations, parse
+from collectors.opensips.client import READ_ONLY_COMMANDS
 from dialtone.cli.exits import Exit
 from dialtone.config import schema
 
@@ -30,6 +32,22 @@ def test_the_guide_documents_no_key_that_does_not_exist() -> None:
     rows = re.findall(r"^\| ((?:`[a-z_]+`(?:, )?)+) \|", GUIDE, re.MULTILINE)
     documented = {key for row in rows for key in re.findall(r"`([a-z_]+)`", row)}
     assert documented <= known, documented - known
+
+
+def test_the_guide_names_the_commands_that_opensips_is_sent_and_no_others() -> None:
+    told = GUIDE.partition("sends these commands\nand no others:")[2].partition(
+        "What the server has no module for"
+    )[0]
+    named = set(re.findall(r"`([a-z_:]+)`", told))
+    assert named - {"discover", "events"} == READ_ONLY_COMMANDS
+
+
+def test_the_guide_says_how_much_of_one_opensips_is_read() -> None:
+    guide = " ".join((ROOT / "docs" / "opensips.md").read_text().split())
+    assert f"Of one server {parse.MOST:,} statistics are read" in guide
+    assert f"may have {destinations.MOST:,} of them" in guide
+    assert f"of all lists {destinations.MOST_IN_ALL:,} are shown" in guide
+    assert f"and {destinations.MOST_RESOURCES} resources of each" in guide
 
 
 def test_every_exit_code_is_documented() -> None:
