@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Final
 
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBearer
 
 from dialtone.model import AlertEvent, AlertState, Flow, NodeState, ProbeResult, Scope, Tenant
+from dialtone.web.beside import beside
 from dialtone.web.context import WebContext
 from dialtone.web.ratios import Source, TenantRatios, ratios_of
 
@@ -113,7 +115,7 @@ class Reader:
         read = store.probe_counts if source is Source.PROBES else store.traffic_counts
         found = await read(self._scope, since=since)
         ours = {tenant: counts for tenant, counts in found.items() if self._scope.allows(tenant)}
-        return ratios_of(self.tenants(), ours)
+        return await beside(partial(ratios_of, self.tenants(), ours))
 
     async def alerts(self) -> tuple[AlertEvent, ...]:
         """Return pending, firing and resolved alerts, newest first; those that never fired are left out.

@@ -1,15 +1,17 @@
 """The API, /api/v1. Every route reads through the Reader of who asks, and nothing else."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Annotated, Final
 
-from fastapi import APIRouter, HTTPException, Query
+from fastapi import APIRouter, HTTPException, Query, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import AwareDatetime
 
 from dialtone.model import Flow
 from dialtone.web import cursor as cursors
 from dialtone.web.access import Reader, Reads
+from dialtone.web.beside import answered, beside
 from dialtone.web.models import (
     AlertOut,
     Listing,
@@ -39,19 +41,16 @@ def full_hour(moment: datetime) -> datetime:
 
 async def everything(reader: Reader) -> Overview:
     """Return all that a reader sees. Raises StoreError."""
-    return overview(reader.tenants(), reader.latest(), reader.nodes(), await reader.alerts())
+    alerts = await reader.alerts()
+    return await beside(partial(overview, reader.tenants(), reader.latest(), reader.nodes(), alerts))
 
 
-@router.get("/status")
-async def status(reader: Reads) -> StatusOut:
+@router.get("/status", response_model=StatusOut)
+async def status(reader: Reads) -> Response:
     """Everything at once: tenants with the last outcome of their flows, alerts, counts; worst first."""
-    return StatusOut.of(
-        await everything(reader),
-        version=reader.version,
-        location=reader.location,
-        at=reader.now(),
-        nodes=reader.sees_all,
-    )
+    seen = await everything(reader)
+    told = partial(StatusOut.of, seen, version=reader.version, location=reader.location, at=reader.now())
+    return await answered(partial(told, nodes=reader.sees_all))
 
 
 @router.get("/nodes")
@@ -69,10 +68,11 @@ async def node(name: str, reader: Reads) -> NodeDetailOut:
     return NodeDetailOut.of(state)
 
 
-@router.get("/tenants")
-async def tenants(reader: Reads) -> Listing[TenantOut]:
+@router.get("/tenants", response_model=Listing[TenantOut])
+async def tenants(reader: Reads) -> Response:
     """The tenants and how their flows last ended; worst first."""
-    return Listing(items=[TenantOut.of(view) for view in (await everything(reader)).tenants])
+    seen = await everything(reader)
+    return await answered(lambda: Listing(items=[TenantOut.of(view) for view in seen.tenants]))
 
 
 @router.get("/tenants/{domain}")
@@ -117,7 +117,7 @@ async def result(result_id: str, reader: Reads) -> ResultOut:
     return ResultOut.of(found)
 
 
-@router.get("/ratios")
+@router.get("/ratios", response_model=RatiosOut)
 async def ratios(
     reader: Reads,
     tenant: Annotated[str | None, Query(max_length=253, description="A domain")] = None,
@@ -128,7 +128,7 @@ async def ratios(
     source: Annotated[
         Source, Query(description="The tenants' scheduled probes, or their own traffic as servers count it")
     ] = Source.PROBES,
-) -> RatiosOut:
+) -> Response:
     """SER, SEER, ISA, IRA and SCR of each tenant; of those above the sum of all below them too."""
     now = reader.now()
     if since is not None and since < full_hour(now - timedelta(days=MOST_DAYS)):
@@ -138,7 +138,11 @@ async def ratios(
     begin = full_hour(now - timedelta(days=1) if since is None else min(since, now))
     domain = tenant.lower().removesuffix(".") if tenant else None
     found = [one for one in await reader.ratios(begin, source) if domain in (None, one.tenant.domain)]
-    return RatiosOut(source=source, since=begin, until=now, items=[TenantRatiosOut.of(one) for one in found])
+    return await answered(
+        lambda: RatiosOut(
+            source=source, since=begin, until=now, items=[TenantRatiosOut.of(one) for one in found]
+        )
+    )
 
 
 @router.get("/alerts")

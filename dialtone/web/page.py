@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,7 @@ from dialtone.model import Flow, Outcome, ProbeResult
 from dialtone.quality import added
 from dialtone.web.access import Reads
 from dialtone.web.api import everything, full_hour
+from dialtone.web.beside import beside
 from dialtone.web.overview import Health, Overview, TenantView
 from dialtone.web.ratios import Source, share
 
@@ -57,27 +59,27 @@ def pages() -> APIRouter:
         now = reader.now()
         day = full_hour(now - _RATIOS_OF)
         ratios = {source: await reader.ratios(day, source) for source in Source}
-        return HTMLResponse(
-            shape.render(
-                seen=seen,
-                verdict=verdict(seen),
-                reader=reader,
-                now=now,
-                total={
-                    source: share(added(one.own.counts for one in found)).ratios
-                    for source, found in ratios.items()
-                },
-                own={one.tenant.domain: one.own.ratios for one in ratios[Source.TRAFFIC]},
-                below={
-                    source: {one.tenant.domain: one.subtree.ratios for one in found if one.subtree}
-                    for source, found in ratios.items()
-                },
-                refresh=REFRESH,
-                Health=Health,
-                Outcome=Outcome,
-                Source=Source,
-            )
+        render = partial(
+            shape.render,
+            seen=seen,
+            verdict=verdict(seen),
+            reader=reader,
+            now=now,
+            total={
+                source: share(added(one.own.counts for one in found)).ratios
+                for source, found in ratios.items()
+            },
+            own={one.tenant.domain: one.own.ratios for one in ratios[Source.TRAFFIC]},
+            below={
+                source: {one.tenant.domain: one.subtree.ratios for one in found if one.subtree}
+                for source, found in ratios.items()
+            },
+            refresh=REFRESH,
+            Health=Health,
+            Outcome=Outcome,
+            Source=Source,
         )
+        return HTMLResponse(await beside(render))
 
     @router.api_route("/static/dialtone.css", methods=["GET", "HEAD"])
     async def sheet() -> Response:

@@ -1,17 +1,20 @@
 """The page, and what supervisors and Prometheus ask."""
 
+import functools
 import gzip
 import re
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import dialtone.web
 from dialtone.model import Level, Outcome, Scope, Tenant
-from dialtone.web import create_app
+from dialtone.web import access, api, create_app
 from dialtone.web.operations import accepts_gzip
 from dialtone.web.page import age
 from tests.fakes.alerts import NOON, result
@@ -177,3 +180,21 @@ def test_template_and_style_sheet_are_part_of_the_package() -> None:
     folder = Path(dialtone.web.__file__).parent
     assert (folder / "templates" / "overview.html").is_file()
     assert (folder / "static" / "dialtone.css").is_file()
+
+
+@pytest.mark.parametrize("path", ["/", "/api/v1/status", "/api/v1/tenants", "/api/v1/ratios"])
+async def test_what_speaks_of_every_tenant_is_put_together_beside_the_loop(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: set[int] = set()
+
+    def noted(*arguments: Any, work: Callable[..., Any], **named: Any) -> Any:
+        threads.add(threading.get_ident())
+        return work(*arguments, **named)
+
+    monkeypatch.setattr(api, "overview", functools.partial(noted, work=api.overview))
+    monkeypatch.setattr(access, "ratios_of", functools.partial(noted, work=access.ratios_of))
+    async with client(create_app(await context())) as http:
+        assert (await http.get(path)).status_code == 200
+    assert threads
+    assert threading.get_ident() not in threads
