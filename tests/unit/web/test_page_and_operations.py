@@ -14,9 +14,11 @@ import pytest
 
 import dialtone.web
 from dialtone.model import Level, Outcome, Scope, Tenant
-from dialtone.web import access, api, create_app
+from dialtone.web import create_app
 from dialtone.web.operations import accepts_gzip
+from dialtone.web.overview import overview
 from dialtone.web.page import age
+from dialtone.web.ratios import ratios_of
 from tests.fakes.alerts import NOON, result
 from tests.fakes.store import BreakableStore
 from tests.unit.web.cast import ACME, ZETA, ListBoard, client, context, seen_by
@@ -192,8 +194,8 @@ async def test_what_speaks_of_every_tenant_is_put_together_beside_the_loop(
         threads.add(threading.get_ident())
         return work(*arguments, **named)
 
-    monkeypatch.setattr(api, "overview", functools.partial(noted, work=api.overview))
-    monkeypatch.setattr(access, "ratios_of", functools.partial(noted, work=access.ratios_of))
+    monkeypatch.setattr("dialtone.web.api.overview", functools.partial(noted, work=overview))
+    monkeypatch.setattr("dialtone.web.access.ratios_of", functools.partial(noted, work=ratios_of))
     async with client(create_app(await context())) as http:
         assert (await http.get(path)).status_code == 200
     assert threads
