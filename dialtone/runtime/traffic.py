@@ -51,7 +51,7 @@ class TrafficBooks:
         self._keep = keep
         self._every = every
         self._reader = SessionReader(sessions, uptime)
-        self._known = frozenset(domains())
+        self._known = self._at_start = frozenset(domains())
         self._known_by: dict[str, frozenset[str]] = {}
         self._left: dict[str, set[str]] = {}
         self._read_at: dict[str, datetime] = {}
@@ -70,10 +70,9 @@ class TrafficBooks:
     async def node_polled(self, state: NodeState) -> None:
         """Note a reading that is new; run() counts it."""
         name, reading = state.node.name, state.reading
-        now = frozenset(self._domains())
-        before = self._known_by.get(name, self._known)
+        before, now = self._known_by.get(name, self._at_start), self._tenants()
         self._known_by[name] = now
-        if gone := before - now:
+        if before is not now and (gone := before - now):
             self._left.setdefault(name, set()).update(gone)
         if not state.up or reading is None or state.read_at is None:
             return
@@ -82,7 +81,7 @@ class TrafficBooks:
         self._read_at[name] = state.read_at
         counts, uptime = self._reader.read(reading)
         # A reading's figures may be older than a tenant that has just been found: it counts from the next on.
-        settled = before & now
+        settled = now if before is now else before & now
         # Without a figure and with trouble nobody knows whether there are none or they could not be read.
         whole = bool(counts) or "statistics" not in reading.info
         ours = {tenant: found for tenant, found in counts.items() if tenant in now}
@@ -154,6 +153,13 @@ class TrafficBooks:
             if self._failing:
                 self._failing = False
                 _log.info("traffic is counted again")
+
+    def _tenants(self) -> frozenset[str]:
+        """Return the tenants configured now: one object as long as they are the same, for they are many."""
+        now = frozenset(self._domains())
+        if now != self._known:
+            self._known = now
+        return self._known
 
     def _fail(self, error: StoreError) -> None:
         self._errors += 1

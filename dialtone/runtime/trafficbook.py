@@ -83,7 +83,8 @@ class Book:
         Those of an earlier run may be discovered yet, unless it is `late`.
         """
         self.awaited = frozenset() if late else self.awaited - seen.now
-        gone = (self.counts.keys() - seen.now - self.awaited) | (self.counts.keys() & left)
+        gone = {one for one in self.counts if one not in seen.now and one not in self.awaited}
+        gone.update(one for one in left if one in self.counts)
         for tenant in gone:
             del self.counts[tenant]
         self.changed -= gone
