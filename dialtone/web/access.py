@@ -61,6 +61,11 @@ class Reader:
         """Which version of the service answers."""
         return self._context.version
 
+    @property
+    def has_probes(self) -> bool:
+        """Whether probes are configured, whoever's they are."""
+        return self._context.has_probes
+
     def tenants(self) -> tuple[Tenant, ...]:
         """Return the tenants in scope; a parent outside it is not named."""
         return tuple(

@@ -39,9 +39,9 @@ class WebContext:
 
     `tenants` gives every tenant known now, `metrics_page` the exposition (called in the loop's thread,
     where collectors and probes change it, and gone through in another, which makes its text), `ready`
-    whether the first polls are done. `host` is the one that is listened on, `external_url` the address
-    under which people reach the service. Without `tokens` whoever reaches the service sees everything:
-    the configuration allows that on loopback only.
+    whether the first polls are done, `has_probes` whether any are configured. `host` is the one that is
+    listened on, `external_url` the address under which people reach the service. Without `tokens` whoever
+    reaches the service sees everything: the configuration allows that on loopback only.
     """
 
     store: Store
@@ -50,6 +50,7 @@ class WebContext:
     clock: Clock
     metrics_page: Callable[[], Iterable[bytes]]
     ready: Callable[[], bool]
+    has_probes: bool
     location: str
     version: str
     host: str

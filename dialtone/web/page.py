@@ -62,7 +62,7 @@ def pages() -> APIRouter:
         render = partial(
             shape.render,
             seen=seen,
-            verdict=verdict(seen),
+            verdict=verdict(seen, has_probes=reader.has_probes),
             reader=reader,
             now=now,
             total={
@@ -97,11 +97,12 @@ class Verdict:
     text: str
 
 
-def verdict(seen: Overview) -> Verdict:
+def verdict(seen: Overview, *, has_probes: bool) -> Verdict:
     """Say in words how it is, the tenants first: they are why anybody looks."""
     failing, down, firing = seen.having(Health.FAILING), seen.nodes_down, len(seen.firing)
     tested = sum(1 for view in seen.tenants if view.flows)
     felt = "" if failing or not tested else " No tenant's test fails."
+    untested = "No test has run yet." if has_probes else "No probes are configured."
     if failing:
         text = _joined(
             [f"of {_many(tested, 'tested tenant')}"]
@@ -112,12 +113,14 @@ def verdict(seen: Overview) -> Verdict:
     if down:
         return Verdict(f"{_many(down, 'node')} down", f"{_many(firing, 'alert')} firing.{felt}")
     if firing:
-        return Verdict(f"{_many(firing, 'alert')} firing", felt.strip() or "No test has run yet.")
+        return Verdict(f"{_many(firing, 'alert')} firing", felt.strip() or untested)
     if seen.health is Health.UNKNOWN:
         lost = seen.ended(Outcome.INCONCLUSIVE)
         return Verdict(
             "Not everything could be tested", f"{_many(lost, 'test')} broke on our side: not downtime."
         )
+    if seen.health is Health.UNTESTED and not has_probes:
+        return Verdict("Nothing is tested", "No probes are configured.")
     if seen.health is Health.UNTESTED:
         return Verdict("Nothing tested yet", "The first results come within a probe's interval.")
     nodes = f", {_many(len(seen.nodes), 'node')} up" if seen.nodes else ""

@@ -290,6 +290,7 @@ class _Service:
             clock=self._clock,
             metrics_page=self._exposition.page,
             ready=self._is_ready,
+            has_probes=bool(settings.probes),
             location=settings.location,
             version=__version__,
             host=settings.listen.host,

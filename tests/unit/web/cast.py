@@ -156,6 +156,7 @@ async def context(*, tokens: bool = False, leaky: bool = False, **changes: Any) 
         clock=FakeClock(NOON + timedelta(seconds=12)),
         metrics_page=lambda: [f'dialtone_up{{node="sip1-front"}} 1\nx{{tenant="{ACME}"}} 1\n'.encode()],
         ready=lambda: True,
+        has_probes=True,
         location="mtl1",
         version="0.1.0",
         host="127.0.0.1",

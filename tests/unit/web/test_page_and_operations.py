@@ -94,6 +94,17 @@ async def test_the_first_line_says_how_it_is(outcomes: list[Outcome], title: str
     assert f"<h1>{title}</h1>" in page
 
 
+@pytest.mark.parametrize("has_probes", [True, False])
+async def test_where_no_probes_are_configured_no_results_are_promised(has_probes: bool) -> None:
+    made = await context(board=ListBoard((), []), store=BreakableStore(), has_probes=has_probes)
+    async with client(create_app(made)) as http:
+        page = (await http.get("/")).text
+    assert ("<h1>Nothing is tested</h1>" in page) is not has_probes
+    assert ("No probes are configured." in page) is not has_probes
+    assert ("The first results come within" in page) is has_probes
+    assert ("no test has run yet" in page) is has_probes
+
+
 async def test_with_a_node_down_and_every_test_passing_the_page_says_both() -> None:
     made = await context(store=BreakableStore())
     [down, _] = made.board.nodes(Scope.everything())
