@@ -5,8 +5,11 @@ that could hold a password.
 """
 
 import ipaddress
+import os
 import re
+import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -27,6 +30,7 @@ _URL_MAX: Final = 2000
 """The keys of webhook addresses alone are some 200 characters long."""
 _PATH_MAX: Final = 107
 """Bytes that the path of a UNIX socket may have (unix(7))."""
+_LOOPBACK: Final = "127.0.0.1"
 _DATABASE: Final = re.compile(r"[A-Za-z0-9_$-]{1,64}")
 _REPLIES: Final = re.compile(r"replies=/[^?&=]{0,200}")
 _MOVE_IT: Final = "holds a password; take it out and write `password: {file: PATH}` or `{env: NAME}`"
@@ -154,6 +158,19 @@ def events_url(raw: object) -> str:
     return _server(url, url.port)
 
 
+def events_place(url: str) -> str:
+    """Return where an address for events leads, so that two of one place are the same text."""
+    parts = urlsplit(url)
+    if parts.scheme == "unix":
+        return f"unix://{os.path.normpath(parts.path)}"
+    host = (parts.hostname or "").removesuffix(".")
+    if host == "localhost":
+        host = _LOOPBACK
+    with suppress(OSError):
+        host = socket.inet_ntoa(socket.inet_aton(host))  # 127.1 is 127.0.0.1 to every resolver
+    return f"udp://{host}:{parts.port}"
+
+
 class Dsn:
     """Where a MySQL server is and as whom to ask it; never the password."""
 
@@ -174,8 +191,13 @@ class DatabaseDsn:
         if not url.username:
             raise ValueError(f"names no user; write {example}")
         self.name: Final = url.path.removeprefix("/")
-        if not _DATABASE.fullmatch(self.name):
+        if not self.name:
             raise ValueError(f"names no database; write {example}")
+        if not _DATABASE.fullmatch(self.name):
+            raise ValueError(
+                "its database has a name of other characters than letters, digits, '_', '-' and '$', or of "
+                f"more than 64; write {example}"
+            )
         self.endpoint: Final = _server(url._replace(path=""), 3306)
         self.username: Final = unquote(url.username)
 
@@ -187,7 +209,7 @@ def _url(
     found = text(raw, most=_URL_MAX)
     try:
         url = urlsplit(found)
-        port_is_number = url.port is None or url.port > 0
+        url.port  # noqa: B018 - is checked where it is read
     except ValueError:
         raise ValueError(f"is not a URL; write {example}") from None
     if url.scheme not in schemes:
@@ -196,8 +218,12 @@ def _url(
         raise ValueError(mend)
     if url.username is not None and not user:
         raise ValueError(f"holds a user name; take it out and write {example}")
-    if not url.hostname or not port_is_number or " " in found:
+    if " " in found:
+        raise ValueError(f"has a blank in it; write {example}")
+    if not url.hostname:
         raise ValueError(f"names no host; write {example}")
+    if url.port == 0:
+        raise ValueError(f"its port is 0; write {example} with one from 1 to 65535")
     try:
         if ":" not in url.hostname:
             normalise_domain(url.hostname)

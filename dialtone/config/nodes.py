@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from dialtone.config.addresses import events_place
 from dialtone.config.files import FileError, SecretRef, read_secret
 from dialtone.config.problem import Where, listing, nearest, quote
 from dialtone.config.report import Report
@@ -60,6 +61,7 @@ def read_nodes(report: Report, raw: object, secrets: Secrets) -> tuple[Node, ...
     """Return the nodes that are right."""
     found: dict[str, Node] = {}
     lines: dict[str, int | None] = {}
+    listening: dict[str | None, str] = {}
     for where, item in report.entries(raw, ("nodes",)):
         node = _node(report, item, where, secrets)
         if node is None:
@@ -67,13 +69,15 @@ def read_nodes(report: Report, raw: object, secrets: Secrets) -> tuple[Node, ...
         if node.name in found:
             report.problem(where, f"the name {node.name} is taken by the node in line {lines[node.name]}")
             continue
-        events = node.options.get("events")
-        taken = [one.name for one in found.values() if events and one.options.get("events") == events]
-        if taken:
+        place = events_place(node.options["events"]) if "events" in node.options else None
+        if place in listening:
             report.problem(
-                (*where, "events"), f"is where the events of {taken[0]} come to; give each node its own"
+                (*where, "events"),
+                f"is where the events of {listening[place]} come to; give each node its own",
             )
             continue
+        if place is not None:
+            listening[place] = node.name
         found[node.name], lines[node.name] = node, report.line(where)
     return tuple(found.values())
 

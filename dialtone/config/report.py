@@ -64,12 +64,16 @@ class Report:
                 self.problem(there, _unknown(model, key, top=not where))
             case "value_error":
                 self.problem(there, str(detail["ctx"]["error"]))
-            case "list_type":
-                self.problem(there, f"must be a list, not {kind_of(detail['input'])}")
-            case "dict_type":
-                self.problem(there, f"must be a mapping, not {kind_of(detail['input'])}")
+            case "list_type" | "dict_type" as wanted:
+                what, given = "a list" if wanted == "list_type" else "a mapping", kind_of(detail["input"])
+                self.problem(there, f"must be {what}, not {given}{_such_as(model, key)}")
             case _:
                 self.problem(there, f"can't be {kind_of(detail['input'])}")
+
+
+def _such_as(model: type[BaseModel], key: str) -> str:
+    examples = model.model_fields[key].examples
+    return f"; write for example `{key}: {examples[0]}`" if examples else ""
 
 
 def _unknown(model: type[BaseModel], key: str, *, top: bool) -> str:

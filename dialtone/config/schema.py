@@ -44,16 +44,27 @@ class Top(Entry):
     listen: Annotated[Listen, PlainValidator(addresses.listen)] = Listen("127.0.0.1", 9876)
     external_url: Annotated[str | None, PlainValidator(addresses.external_url)] = None
     platform: Annotated[dict[str, object], Field(examples=["{domain: clusterpbx.example}"])]
-    accounts: dict[str, object] = {}
-    caps: dict[str, object] = {}
-    evidence: dict[str, object] = {}
-    alerts: dict[str, object] = {}
-    access: dict[str, object] = {}
-    tenants: Entries = []
-    discover: Entries = []
-    nodes: Entries = []
-    topologies: Entries = []
-    probes: Entries = []
+    accounts: Annotated[dict[str, object], Field(examples=["{file: accounts.csv}"])] = {}
+    caps: Annotated[dict[str, object], Field(examples=["{series: 200000}"])] = {}
+    evidence: Annotated[dict[str, object], Field(examples=["{keep: 7d}"])] = {}
+    alerts: Annotated[
+        dict[str, object], Field(examples=['{receivers: [{name: ops, url: "http://127.0.0.1:9095/hook"}]}'])
+    ] = {}
+    access: Annotated[
+        dict[str, object],
+        Field(examples=["{tokens: [{name: ops, scope: clusterpbx.example, token: {file: secrets/token}}]}"]),
+    ] = {}
+    tenants: Annotated[Entries, Field(examples=["[{domain: ntek.clusterpbx.example}]"])] = []
+    discover: Annotated[Entries, Field(examples=["[{node: sip1}]"])] = []
+    nodes: Annotated[
+        Entries, Field(examples=['[{name: sip1, kind: opensips, mi: "http://127.0.0.1:8888/mi"}]'])
+    ] = []
+    topologies: Annotated[
+        Entries, Field(examples=["[{name: main, kind: active-passive, nodes: [db1, db2]}]"])
+    ] = []
+    probes: Annotated[
+        Entries, Field(examples=['[{name: ping, flow: options, target: "sip:127.0.0.1:5060"}]'])
+    ] = []
 
 
 class PlatformEntry(Entry):
@@ -93,7 +104,14 @@ class OpensipsEntry(NodeEntry):
     mi: Annotated[str, PlainValidator(addresses.mi_url), Field(examples=["http://127.0.0.1:8888/mi"])]
     profile: Annotated[str, PlainValidator(values.profile)] = "tenant"
     events: Annotated[str | None, PlainValidator(addresses.events_url)] = None
-    database: dict[str, object] | None = None
+    database: Annotated[
+        dict[str, object] | None,
+        Field(
+            examples=[
+                '{dsn: "mysql://dialtone@127.0.0.1:3306/opensips", password: {file: secrets/opensips-db}}'
+            ]
+        ),
+    ] = None
 
 
 class DatabaseEntry(Entry):

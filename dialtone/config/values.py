@@ -27,6 +27,9 @@ _LABEL_NAME: Final = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]{0,62}")
 _PROFILE: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _TABLE: Final = re.compile(r"[A-Za-z0-9_$]{1,64}\.[A-Za-z0-9_$]{1,64}")
 _SELECT: Final = re.compile(r"SELECT[ (]", re.IGNORECASE)
+_QUOTED: Final = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`[^`]*`""")
+_COMMENT: Final = re.compile(r"/\*|#|--(?: |$)")
+_WRITES: Final = re.compile(r"\b(INTO|FOR +(?:UPDATE|SHARE)|LOCK +IN)\b", re.IGNORECASE)
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _ACCOUNT_CODE: Final = re.compile(r"[\x21-\x7e]{1,80}")
 _SIZE: Final = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?) ?(MB|GB|TB|MiB|GiB|TiB)")
@@ -246,12 +249,20 @@ def table(raw: object) -> str:
 
 
 def select(raw: object) -> str:
-    """Return one SQL statement that begins with SELECT; the rights of its account keep it from writing."""
+    """Return one SQL statement that begins with SELECT, and neither writes files nor locks rows.
+
+    What functions it may call nobody can tell: the rights of its account keep it from writing.
+    """
     found = text(raw, most=_SQL_MAX)
     if not _SELECT.match(found):
         raise ValueError("must begin with SELECT; write one like SELECT domain FROM domain")
     if ";" in found:
         raise ValueError("must be one statement, without a semicolon")
+    bare = _QUOTED.sub("''", found)
+    if _COMMENT.search(bare):
+        raise ValueError("must be without comments; take them out")
+    if word := _WRITES.search(bare):
+        raise ValueError(f"must only read; take {word[1].upper()} and what belongs to it out")
     return found
 
 

@@ -57,7 +57,8 @@ def test_events_come_over_udp_or_a_unix_socket(url: str) -> None:
     [
         ("http://127.0.0.1:5490", "must start with udp"),
         ("udp://127.0.0.1", "names no port"),
-        ("udp://127.0.0.1:0", "names no host"),
+        ("udp://127.0.0.1:0", "its port is 0; write udp://HOST:PORT with one from 1 to 65535"),
+        ("udp://127.0.0.1 :5490", "has a blank in it"),
         ("udp://[::1]:5490", "is IPv6"),
         ("udp://0.0.0.0:5490", "all our addresses"),
         ("udp://127.0.0.1:5490/x", "take out what follows"),
@@ -87,8 +88,8 @@ def test_a_database_is_a_server_a_name_and_a_user() -> None:
         ("mysql://127.0.0.1/opensips", "names no user"),
         ("mysql://dialtone@127.0.0.1", "names no database"),
         ("mysql://dialtone@127.0.0.1/", "names no database"),
-        ("mysql://dialtone@127.0.0.1/a/b", "names no database"),
-        ("mysql://dialtone@127.0.0.1/a`b", "names no database"),
+        ("mysql://dialtone@127.0.0.1/a/b", "other characters than letters"),
+        ("mysql://dialtone@127.0.0.1/a`b", "other characters than letters"),
         ("mysql://dialtone:geheim@127.0.0.1/opensips", "holds a password"),
     ],
 )
@@ -96,3 +97,35 @@ def test_a_database_that_is_none_says_how_to_write_it(dsn: str, said: str) -> No
     with pytest.raises(ValueError, match=re.escape(said)) as caught:
         addresses.DatabaseDsn(dsn)
     assert "geheim" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("database", "said"),
+    [
+        ("", "names no database"),
+        ("open-sips`", "its database has a name of other characters"),
+        ("open-sips`;drop", "its database has a name of other characters"),
+        ("open sips", "has a blank in it"),
+        ("x" * 65, "more than 64"),
+    ],
+)
+def test_a_database_with_a_name_that_none_has_is_told_so(database: str, said: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)) as caught:
+        addresses.DatabaseDsn(f"mysql://dialtone@db.example/{database}")
+    assert "names no host" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_same"),
+    [
+        ("udp://localhost:5490", "udp://127.0.0.1:5490", True),
+        ("udp://127.1:5490", "udp://127.0.0.1:5490", True),
+        ("unix:///run//dialtone/./ev", "unix:///run/dialtone/ev", True),
+        ("udp://127.0.0.2:5490", "udp://127.0.0.1:5490", False),
+        ("udp://127.0.0.1:5491", "udp://127.0.0.1:5490", False),
+        ("udp://mon.example:5490", "udp://127.0.0.1:5490", False),
+    ],
+)
+def test_two_addresses_for_events_of_one_place_are_known_for_it(one: str, other: str, is_same: bool) -> None:
+    places = [addresses.events_place(addresses.events_url(url)) for url in (one, other)]
+    assert (places[0] == places[1]) is is_same

@@ -46,3 +46,40 @@ def test_a_statement_has_at_most_a_thousand_characters() -> None:
         select(longest + " ")
     with pytest.raises(ValueError, match="one line"):
         select("SELECT domain\nFROM domain")
+
+
+@pytest.mark.parametrize(
+    ("statement", "word"),
+    [
+        ("SELECT domain FROM domain INTO OUTFILE '/tmp/x'", "INTO"),
+        ("SELECT domain into dumpfile '/tmp/x' FROM domain", "INTO"),
+        ("SELECT domain FROM domain FOR UPDATE", "FOR UPDATE"),
+        ("SELECT domain FROM domain FOR  SHARE", "FOR  SHARE"),
+        ("SELECT domain FROM domain LOCK IN SHARE MODE", "LOCK IN"),
+        ("SELECT domain FROM domain WHERE a = 'it\\'s' INTO @x", "INTO"),
+    ],
+)
+def test_a_statement_that_does_more_than_read_is_refused(statement: str, word: str) -> None:
+    with pytest.raises(ValueError, match=f"must only read; take {word} "):
+        select(statement)
+
+
+@pytest.mark.parametrize(
+    "comment", ["/*! INTO OUTFILE '/tmp/x' */", "-- all", "# all", "INTO/**/OUTFILE 'x'"]
+)
+def test_a_statement_with_a_comment_is_refused_for_what_may_hide_in_it(comment: str) -> None:
+    with pytest.raises(ValueError, match="without comments"):
+        select(" ".join(("SELECT domain FROM domain", comment)))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT domain FROM domain WHERE note = 'put into use for update #1'",
+        "SELECT `into` FROM domain",
+        'SELECT domain FROM domain WHERE note = "-- x"',
+        "SELECT intro, locked_in FROM updates",
+    ],
+)
+def test_words_in_quotes_and_parts_of_names_are_no_clauses(statement: str) -> None:
+    assert select(statement) == statement
