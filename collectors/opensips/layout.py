@@ -22,6 +22,8 @@ from dialtone.ports import TenantLookup
 
 _MOST_EVENTS: Final = 50
 """Kinds of tenants' events that are told apart at a server, and of nobody's events as many."""
+MOST_OTHERS: Final = 1000
+"""Statistics of a server that are shown by their own names: callers may have a say in those of a script."""
 _NOTHING: Final = -1
 """The place of what no statistic says yet: a 0 that follows their values."""
 _NOBODY: Final = (UNKNOWN_TENANT, "")
@@ -34,6 +36,11 @@ class Layout:
         self._node = node
         self._tenants: TenantLookup | None = None
         self._plan: _Plan | None = None
+
+    @property
+    def left_out(self) -> int:
+        """How many statistics are shown nowhere: too many have no metric of their own."""
+        return self._plan.left_out if self._plan is not None else 0
 
     def samples(self, snapshot: OpensipsSnapshot, strangers: Strangers, at: datetime) -> Iterator[Sample]:
         """Return the samples of a snapshot's statistics, each of which is in one of them."""
@@ -57,6 +64,8 @@ class _Plan:
     def __init__(self, node: str, tenants: TenantLookup, *, told: bool) -> None:
         self.kinds: dict[str, Kind | None] = {}
         self.strangers = Strangers(tenants)
+        self.left_out = 0
+        self._others = 0
         self._told = told
         self._node = node
         self._tenants = tenants
@@ -181,6 +190,10 @@ class _Plan:
         self._sum(place, TENANT_EVENTS, *owner, event)
 
     def _show_other(self, place: int, group: str, name: str, kind: Kind | None) -> None:
+        if self._others >= MOST_OTHERS:
+            self.left_out += 1
+            return
+        self._others += 1
         self._show(place, OTHER if kind is Kind.COUNTER else OTHER_GAUGE, group, name)
 
     def _show(self, place: int, metric: MetricDef, *labels: str, scale: float = 1.0) -> bool:

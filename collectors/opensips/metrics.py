@@ -43,6 +43,8 @@ class Publisher:
             *(self._calls.samples(snapshot.calls, strangers, at) if snapshot.calls is not None else ()),
         )
         notes = {"unknown domains": str(strangers)} if str(strangers) else {}
+        if self._layout.left_out:
+            notes["other statistics"] = f"{self._layout.left_out} without a metric of their own are left out"
         if pipes.left_out:
             notes["ratelimit"] = f"{pipes.left_out} pipes of no tenant are left out"
         return found, notes

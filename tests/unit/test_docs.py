@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from collectors.opensips import destinations, parse
+from collectors.opensips import destinations, layout, parse
 from collectors.opensips.client import READ_ONLY_COMMANDS
 from dialtone.cli.exits import Exit
 from dialtone.config import schema
@@ -48,6 +48,7 @@ def test_the_guide_says_how_much_of_one_opensips_is_read() -> None:
     assert f"may have {destinations.MOST:,} of them" in guide
     assert f"of all lists {destinations.MOST_IN_ALL:,} are shown" in guide
     assert f"and {destinations.MOST_RESOURCES} resources of each" in guide
+    assert f"of statistics without a metric of their own {layout.MOST_OTHERS:,}" in guide
 
 
 def test_every_exit_code_is_documented() -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collectors.opensips.layout import MOST_OTHERS
 from collectors.opensips.metrics import Publisher
 from collectors.opensips.parse import OpensipsSnapshot, parse_kinds, parse_statistics
 from collectors.opensips.series import MOST
@@ -179,3 +180,16 @@ def test_a_lookup_that_remembers_strangers_answers_as_the_one_behind_it() -> Non
     assert strangers.reseller("bd.ntek.example.net") == "ntek.example.net"
     assert strangers.fixed() is tenants
     assert str(strangers) == ""
+
+
+def test_of_what_has_no_metric_of_its_own_so_much_is_shown_and_the_rest_is_said() -> None:
+    strange = {f"calls:asr_x{number}.example": 1.0 for number in range(MOST_OTHERS + 7)}
+    ours = {"core:rcv_requests": 5.0, "calls:asr_acme.ntek.example.net": 50.0}
+    statistics = strange | ours
+    kinds = dict.fromkeys(statistics, Kind.GAUGE)
+    snapshot = OpensipsSnapshot("3.6.8", statistics, None, kinds=kinds)
+    samples, notes = Publisher("sip1").publish(snapshot, Tenants(), FakeClock().now())
+    assert len(values(samples, "statistic")) == MOST_OTHERS
+    assert values(samples, "tenant_answer_seizure_ratio") == {ACME: 0.5}
+    assert values(samples, "core_requests_total") == {("received",): 5}
+    assert notes["other statistics"] == "7 without a metric of their own are left out"
