@@ -22,6 +22,7 @@ from dialtone.ports import Clock
 
 _log = structlog.get_logger(__name__)
 
+_GRANTS: Final = "SLAVE MONITOR on MariaDB, REPLICATION CLIENT on MySQL, and SELECT on what is read"
 _WITHOUT_HEARTBEAT: Final = NO_PRIVILEGE | NO_SUCH_TABLE
 
 
@@ -48,6 +49,7 @@ class MysqlCollector:
             deadline=node.timeout,
             statements=FIXED | {self._heartbeat} if self._heartbeat else FIXED,
             tls=_tls(node.options),
+            grants=_GRANTS,
         )
         self._heartbeat_fails = False
 

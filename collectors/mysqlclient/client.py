@@ -40,8 +40,8 @@ class MysqlClient:
 
     `endpoint` is mysql://HOST:PORT, `deadline` seconds for a whole session: connecting, all
     statements, goodbye. `statements` are all that can be sent, each of them reading; `database` is the
-    one that they are about, `most` the bytes that the server may send in a session. With `tls` nothing
-    is sent in clear: a server without TLS, or with a certificate that the context doesn't accept, is a
+    one that they are about, `most` the bytes that the server may send in a session; `grants` says what
+    an account needs for the statements. With `tls` nothing is sent in clear: a server without TLS, or with a certificate that the context doesn't accept, is a
     failure. Raises ValueError for what isn't so.
     """
 
@@ -56,6 +56,7 @@ class MysqlClient:
         database: str | None = None,
         tls: ssl.SSLContext | None = None,
         most: int = MAX_SESSION_BYTES,
+        grants: str = "SELECT on the tables",
     ) -> None:
         url = urlsplit(endpoint)
         if url.scheme != "mysql" or not url.hostname:
@@ -69,6 +70,7 @@ class MysqlClient:
         self._tls = tls
         self._statements = statements
         self._database = database
+        self._grants = grants
         self._most = most
 
     @asynccontextmanager
@@ -90,9 +92,9 @@ class MysqlClient:
         connection.most = self._most
         try:
             async with asyncio.timeout(self._deadline):
-                await _guarded(connection.connect(), self._where)
-                yield Session(connection, self._statements, self._where)
-                await _guarded(connection.ensure_closed(), self._where)
+                await _guarded(connection.connect(), self._where, self._grants)
+                yield Session(connection, self._statements, self._where, self._grants)
+                await _guarded(connection.ensure_closed(), self._where, self._grants)
         except TimeoutError:
             raise CollectError(
                 CollectFailure.TIMEOUT, f"{self._where}: not done in {self._deadline:g} s"
@@ -104,17 +106,18 @@ class MysqlClient:
 class Session:
     """A server that let us in."""
 
-    def __init__(self, connection: "_Connection", allowed: frozenset[str], where: str) -> None:
+    def __init__(self, connection: "_Connection", allowed: frozenset[str], where: str, grants: str) -> None:
         self._connection = connection
         self._allowed = allowed
         self._where = where
+        self._grants = grants
 
     async def write_nothing(self) -> None:
         """Have the server refuse whatever would write in this session. Raises CollectError.
 
         For statements of an operator's: the rights of the account are what protects; this is the second lock.
         """
-        await _guarded(self._connection.send(_READ_ONLY), self._where)
+        await _guarded(self._connection.send(_READ_ONLY), self._where, self._grants)
         resultset.check_ok(await self._packet())
 
     async def rows(self, statement: str) -> Sequence[Row]:
@@ -129,7 +132,7 @@ class Session:
         """
         if statement not in self._allowed:
             raise ValueError(f"{statement!r} is not on the list of statements that only read")
-        await _guarded(self._connection.send(statement), self._where)
+        await _guarded(self._connection.send(statement), self._where, self._grants)
         width = resultset.column_count(await self._packet())
         names = [resultset.column_name(await self._packet()) for _ in range(width)]
         packet = await self._packet()
@@ -144,16 +147,16 @@ class Session:
             packet = await self._packet()
 
     async def _packet(self) -> bytes:
-        packet = await _guarded(self._connection.read_packet(), self._where)
+        packet = await _guarded(self._connection.read_packet(), self._where, self._grants)
         return bytes(packet.get_all_data())
 
 
-async def _guarded(work: Awaitable[Any], where: str) -> Any:
+async def _guarded(work: Awaitable[Any], where: str, grants: str) -> Any:
     """Return what the driver's work returns; what it raises becomes a CollectError."""
     try:
         return await work
     except asyncmy.errors.MySQLError as error:
-        raise translated(error, where) from error
+        raise translated(error, where, grants) from error
     except GARBAGE as error:
         raise CollectError(
             CollectFailure.PROTOCOL,

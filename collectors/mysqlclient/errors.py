@@ -40,12 +40,6 @@ _BY_CAUSE: Final = (
     (ssl.SSLError, CollectFailure.TLS),
     (TimeoutError, CollectFailure.TIMEOUT),
 )
-_HINTS: Final = {
-    CollectFailure.DENIED: (
-        " (grant SLAVE MONITOR on MariaDB, REPLICATION CLIENT on MySQL, and SELECT on what is read)"
-    ),
-}
-
 GARBAGE: Final = (
     ArithmeticError,
     AssertionError,
@@ -68,14 +62,18 @@ class RefusedError(CollectError):
         self.code = code
 
 
-def translated(error: asyncmy.errors.MySQLError, where: str) -> CollectError:
-    """Return what a driver's exception means: a RefusedError when the server answered a statement with no."""
+def translated(error: asyncmy.errors.MySQLError, where: str, grants: str) -> CollectError:
+    """Return what a driver's exception means: a RefusedError when the server answered a statement with no.
+
+    `grants` is what an account needs for what we ask.
+    """
     code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
     text = one_line(str(error.args[1])) if len(error.args) > 1 else type(error).__name__
     cause = error.__cause__
     failure = next((f for kind, f in _BY_CAUSE if isinstance(cause, kind)), None) or _by_code(code)
     detail = f"{where}: {text}" if code < 1000 else f"{where}: error {code}: {text}"
-    detail += _HINTS.get(failure, "")
+    if failure is CollectFailure.DENIED:
+        detail += f" (grant {grants})"
     if code >= 1000 and not 2000 <= code < 3000:
         return RefusedError(failure, detail, code)
     return CollectError(failure, detail)

@@ -56,6 +56,14 @@ async def test_a_server_that_does_not_lock_the_session_is_asked_nothing(answer: 
     assert server.statements == [READ_ONLY]
 
 
+@pytest.mark.parametrize("code", [1044, 1142, 1143])
+async def test_an_account_that_may_not_read_is_told_to_have_select_and_no_replication(code: int) -> None:
+    async with a_server(Refusal(code, "SELECT command denied")).running() as server:
+        error = await failure_of(source(server))
+    assert error.failure is CollectFailure.DENIED
+    assert error.detail.endswith("(grant SELECT on the tables)")
+
+
 async def test_a_table_without_rows_lists_nothing() -> None:
     async with a_server(Result([])).running() as server:
         assert await source(server).domains() == DomainsFound(())
