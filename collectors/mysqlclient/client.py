@@ -8,7 +8,7 @@ or that a cancelled statement left out of step.
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -26,7 +26,8 @@ MAX_SESSION_BYTES: Final = 1024 * 1024
 has some 3 KiB, and nobody has 256."""
 
 _AT_ONCE: Final = 500
-"""Rows after which others have their turn: a big table arrives faster than it is read."""
+_BYTES_AT_ONCE: Final = 256 * 1024
+"""Rows, and their bytes, after which others have their turn: a big table arrives faster than it is read."""
 
 _DEFAULT_PORT: Final = 3306
 _PROGRAM: Final = "dialtone"
@@ -40,9 +41,10 @@ class MysqlClient:
 
     `endpoint` is mysql://HOST:PORT, `deadline` seconds for a whole session: connecting, all
     statements, goodbye. `statements` are all that can be sent, each of them reading; `database` is the
-    one that they are about, `most` the bytes that the server may send in a session; `grants` says what
-    an account needs for the statements. With `tls` nothing is sent in clear: a server without TLS, or with a certificate that the context doesn't accept, is a
-    failure. Raises ValueError for what isn't so.
+    one that they are about, `most` the bytes that the server may send in a session, `most_packet` those of
+    one row; `grants` says what an account needs for the statements. With `tls` nothing is sent in clear: a
+    server without TLS, or with a certificate that the context doesn't accept, is a failure. Raises ValueError
+    for what isn't so.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class MysqlClient:
         database: str | None = None,
         tls: ssl.SSLContext | None = None,
         most: int = MAX_SESSION_BYTES,
+        most_packet: int = MAX_SESSION_BYTES,
         grants: str = "SELECT on the tables",
     ) -> None:
         url = urlsplit(endpoint)
@@ -72,6 +75,7 @@ class MysqlClient:
         self._database = database
         self._grants = grants
         self._most = most
+        self._most_packet = most_packet
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator["Session"]:
@@ -89,7 +93,7 @@ class MysqlClient:
             program_name=_PROGRAM,
             auth_plugin_map={} if self._tls else dict.fromkeys(_TELLS_THE_PASSWORD, _Refusal),
         )
-        connection.most = self._most
+        connection.most, connection.most_packet = self._most, self._most_packet
         try:
             async with asyncio.timeout(self._deadline):
                 await _guarded(connection.connect(), self._where, self._grants)
@@ -120,15 +124,15 @@ class Session:
         await _guarded(self._connection.send(_READ_ONLY), self._where, self._grants)
         resultset.check_ok(await self._packet())
 
-    async def rows(self, statement: str) -> Sequence[Row]:
+    async def rows(self, statement: str, columns: Collection[str] = ()) -> Sequence[Row]:
         """Return the rows of one of the client's statements, columns by name. Raises as each() does."""
-        return [row async for row in self.each(statement)]
+        return [row async for row in self.each(statement, columns)]
 
-    async def each(self, statement: str) -> AsyncIterator[Row]:
+    async def each(self, statement: str, columns: Collection[str] = ()) -> AsyncIterator[Row]:
         """Yield the rows of one of the client's statements as they come; go through all of them.
 
-        Raises RefusedError when the server said no, after which the session goes on; any other
-        CollectError ends it.
+        Every row has these columns, and maybe more. Raises RefusedError when the server said no, after which
+        the session goes on; any other CollectError ends it.
         """
         if statement not in self._allowed:
             raise ValueError(f"{statement!r} is not on the list of statements that only read")
@@ -138,11 +142,14 @@ class Session:
         packet = await self._packet()
         if resultset.divides(packet):
             packet = await self._packet()
-        count = 0
+        count = size = 0
         while not resultset.ends(packet):
+            if not count:
+                resultset.check_columns(names, columns)
             yield resultset.row(packet, names)
-            count += 1
-            if count % _AT_ONCE == 0:
+            count, size = count + 1, size + len(packet)
+            if count % _AT_ONCE == 0 or size > _BYTES_AT_ONCE:
+                size = 0
                 await asyncio.sleep(0)
             packet = await self._packet()
 
@@ -185,14 +192,16 @@ class _Connection(asyncmy.connection.Connection):
     """A connection that takes so much and no more; the driver itself believes every length it is told."""
 
     _proto: Any  # the driver's receive buffer; its published types leave it out
-    most = MAX_SESSION_BYTES
+    most = most_packet = MAX_SESSION_BYTES
     _taken = 0
     _awaited = 0
 
     async def read_packet(self, *kind: Any) -> Any:
         """Return the next packet: the one door that everything from the server comes through."""
         packet = await super().read_packet(*kind)  # type: ignore[no-untyped-call]
-        self._taken += _HEADER + len(packet.get_all_data())
+        size = len(packet.get_all_data())
+        self._check_packet(size)
+        self._taken += _HEADER + size
         self._awaited = 0
         self._check(self._proto.length - self._proto.pos)
         return packet
@@ -201,6 +210,7 @@ class _Connection(asyncmy.connection.Connection):
         """Wait for `need` unread bytes, several times for a packet in parts."""
         self._awaited += need
         self._check(self._awaited)
+        self._check_packet(self._awaited - _HEADER)
         await super()._fill_buffer(need)  # type: ignore[misc] # inside the driver, so a test holds it
 
     def _check(self, more: int) -> None:
@@ -208,6 +218,13 @@ class _Connection(asyncmy.connection.Connection):
             raise CollectError(
                 CollectFailure.TOO_LARGE,
                 f"the server sends more than {self.most // 1024} KiB in one session",
+            )
+
+    def _check_packet(self, size: int) -> None:
+        if size > self.most_packet:
+            raise CollectError(
+                CollectFailure.TOO_LARGE,
+                f"the server sends more than {self.most_packet // 1024} KiB in one row",
             )
 
     async def send(self, statement: str) -> None:

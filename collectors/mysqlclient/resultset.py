@@ -5,7 +5,7 @@ process there (seen with asyncmy 0.2.18). So the driver connects, encrypts and l
 comes after is read here. Format: MySQL Internals Manual, "COM_QUERY Response" and "Text Resultset".
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from dialtone.model import CollectError, CollectFailure
@@ -50,6 +50,12 @@ def column_name(packet: bytes) -> str:
         _, position = _text(packet, position)
     name, _ = _text(packet, position)
     return name or ""
+
+
+def check_columns(names: Collection[str], wanted: Collection[str]) -> None:
+    """Raise CollectError where a column of those is missing."""
+    if missing := sorted(set(wanted).difference(names)):
+        raise _malformed(f"no column {missing[0]}")
 
 
 def divides(packet: bytes) -> bool:

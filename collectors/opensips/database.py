@@ -16,6 +16,8 @@ from dialtone.model import CollectError, CollectFailure, Database
 DEADLINE: Final = 30.0
 """Seconds for all that is read at once: a million contacts take a while."""
 MOST_BYTES: Final = 512 * 1024 * 1024
+MOST_ROW_BYTES: Final = 64 * 1024
+"""Of all columns that are read, the widest have 255 characters."""
 JUST_EXPIRED: Final = 120
 """Seconds for which an expired contact may still be in the server's memory: its timer takes it out."""
 
@@ -54,6 +56,9 @@ STATEMENTS: Final = frozenset(
 )
 """Every statement that is ever sent, all of them reading."""
 
+_OF_CONTACTS: Final = ("username", "domain", "contact", "callid", "cseq", "gone")
+_OF_CENSUS: Final = ("domain", "aors", "contacts")
+_OF_PRESENCE: Final = ("domain", "event", "number")
 _NO_SUCH_TABLE: Final = 1146
 _DATES: Final = frozenset({"datetime", "timestamp"})
 
@@ -96,6 +101,7 @@ class Tables:
             statements=STATEMENTS,
             database=database.name,
             most=MOST_BYTES,
+            most_packet=MOST_ROW_BYTES,
         )
 
     @asynccontextmanager
@@ -114,7 +120,7 @@ class TablesSession:
     async def contacts(self) -> AsyncIterator[ContactRow]:
         """Yield the contacts that are registered or have just expired; go through all of them."""
         statement = CONTACTS_BY_DATE if await self._has_dates() else CONTACTS
-        async for row in self._session.each(statement):
+        async for row in self._session.each(statement, _OF_CONTACTS):
             user, host = row["username"] or "", (row["domain"] or "").lower()
             if not host and "@" in user:
                 user, _, host = user.rpartition("@")
@@ -124,7 +130,7 @@ class TablesSession:
     async def census(self) -> Census:
         """Return how many are registered now, by domain."""
         statement = CENSUS_BY_DATE if await self._has_dates() else CENSUS
-        rows = await self._session.rows(statement)
+        rows = await self._session.rows(statement, _OF_CENSUS)
         return {_domain(row): Registered(_whole(row["aors"]), _whole(row["contacts"])) for row in rows}
 
     async def presentities(self) -> Presence | None:
@@ -137,7 +143,7 @@ class TablesSession:
 
     async def _presence(self, statement: str) -> Presence | None:
         try:
-            rows = await self._session.rows(statement)
+            rows = await self._session.rows(statement, _OF_PRESENCE)
         except RefusedError as error:
             if error.code == _NO_SUCH_TABLE:
                 return None
@@ -150,7 +156,7 @@ class TablesSession:
         return found
 
     async def _has_dates(self) -> bool:
-        rows = await self._session.rows(EXPIRES_KIND)
+        rows = await self._session.rows(EXPIRES_KIND, ("kind",))
         if not rows:
             raise CollectError(
                 CollectFailure.SERVER,

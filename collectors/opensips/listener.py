@@ -14,10 +14,12 @@ from urllib.parse import urlsplit
 
 from collectors.opensips.events import Event, PassedOver, parse_event
 
-_LARGEST: Final = 65535
+_LARGEST: Final = 8192
+"""Bytes of a datagram that is looked into: usrloc keeps 255 characters of each text, and an event has ten."""
 _AT_ONCE: Final = 64
-"""Datagrams that are read before others have their turn."""
-_TURNS: Final = 16
+_BYTES_AT_ONCE: Final = 16 * 1024
+"""Datagrams that are read before others have their turn, and their bytes."""
+_TURNS: Final = 64
 _BUFFER: Final = 8 * 1024 * 1024
 """Bytes that the kernel may keep for us, as far as its own limit (net.core.rmem_max) lets it."""
 _MODE: Final = 0o660
@@ -68,7 +70,7 @@ class Listener:
             own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
         if self._path:
             self._file = _identity(self._path)
-        asyncio.get_running_loop().add_reader(own.fileno(), self._readable)
+        asyncio.get_running_loop().add_reader(own.fileno(), self.take_some)
         self._socket = own
 
     async def hear_only(self, endpoint: str) -> None:
@@ -97,11 +99,12 @@ class Listener:
             if self._path and _identity(self._path) == self._file:
                 Path(self._path).unlink()
 
-    def read(self) -> None:
+    async def read(self) -> None:
         """Take what has come and was not read yet, before what is known is told."""
         for _ in range(_TURNS):
-            if not self._readable():
+            if not self.take_some():
                 return
+            await asyncio.sleep(0)
 
     def _bound(self) -> tuple[str, int]:
         if self._socket is None:
@@ -109,20 +112,24 @@ class Listener:
         host, port, *_ = self._socket.getsockname()
         return str(host), int(port)
 
-    def _readable(self) -> bool:
+    def take_some(self) -> bool:
         """Take some datagrams; whether there may be more."""
+        size = 0
         for _ in range(_AT_ONCE):
             if self._socket is None:
                 return False
+            if size > _BYTES_AT_ONCE:
+                return True
             try:
-                raw, sender = self._socket.recvfrom(_LARGEST)
+                raw, sender = self._socket.recvfrom(_LARGEST + 1)
             except OSError:
                 return False
+            size += len(raw)
             if self.is_udp and self.senders and sender[0] not in self.senders:
                 self.passed_over[PassedOver.FOREIGN] += 1
                 self.stranger = str(sender[0])
                 continue
-            found = parse_event(raw)
+            found = parse_event(raw) if len(raw) <= _LARGEST else PassedOver.MALFORMED
             if isinstance(found, Event):
                 self._take(found)
             else:

@@ -16,9 +16,9 @@ import structlog
 
 from collectors.mysqlclient import RefusedError
 from collectors.opensips import registered
-from collectors.opensips.book import MAX_CONTACTS, Book, pair
+from collectors.opensips.book import MAX_CONTACTS, MAX_CONTACTS_OF_ONE, REMEMBERED, Book, pair
 from collectors.opensips.client import MiClient
-from collectors.opensips.database import DEADLINE, Census, Tables, TablesSession
+from collectors.opensips.database import Census, Tables, TablesSession
 from collectors.opensips.events import CONTACT_EVENTS, EVENTS, Event, EventKind, PassedOver
 from collectors.opensips.jsonrpc import MiRefused
 from collectors.opensips.listener import Listener
@@ -45,7 +45,12 @@ RESYNC_SOON: Final = 60.0
 _AGAIN: Final = 60.0
 _AGAIN_DENIED: Final = 300.0
 """Seconds until a database is asked again that failed, or did not let us in."""
-_AT_ONCE: Final = 500
+_AT_ONCE: Final = 20
+"""Rows or addresses between two looks at how long others have waited."""
+_HELD: Final = 0.005
+"""Seconds after which others have their turn."""
+_FORGOTTEN: Final = 100
+"""Addresses that are forgotten before others have their turn."""
 _MENDED: Final = 0.9
 """Share of what fits into a Book under which a full one is begun anew."""
 _CLOSING: Final = 1.0
@@ -75,6 +80,11 @@ class Registrations:
         self._corrections = 0
         self._subscribed_at: float | None = None
         self._has_contacts = True
+        self._has_counted = False
+        self._keeps_none = False
+        self._is_lossy = False
+        self._is_believed = False
+        self._old: list[Book] = []
         self._resynced_at: float | None = None
         self._resync_after = -math.inf
         self._late = 0
@@ -99,6 +109,7 @@ class Registrations:
     def forget(self) -> None:
         """The server has been restarted: what was known of it is void, and it knows no subscriptions."""
         self._lose()
+        self._has_counted = self._keeps_none = False
 
     async def poll(self, statistics: Mapping[str, float], version: str) -> None:
         """Subscribe where due, compare with the server's own numbers, have its tables read where due."""
@@ -108,12 +119,17 @@ class Registrations:
         )
         if self._listener is not None:
             await self._listen(self._listener, version)
+            self._weigh()
             if self._disagrees():
                 # It may have forgotten the subscription: a restart right after a restart looks like none.
                 await self._subscribe(self._listener, version, self._clock.monotonic())
                 self._mend()
         if self._tables is not None:
             await self._read_tables(self._tables)
+        while self._old:
+            if not self._old[-1].give_back(_FORGOTTEN):
+                self._old.pop()
+            await asyncio.sleep(0)
 
     async def aclose(self) -> None:
         """Stop listening and reading. The server drops the subscription when it ends."""
@@ -123,21 +139,33 @@ class Registrations:
         if task is not None:
             task.cancel()
             await asyncio.wait({task}, timeout=_CLOSING)
+            if task.done():
+                self._ended(task)
+            else:
+                task.add_done_callback(self._ended)
 
     # Events
 
     def _take(self, event: Event) -> None:
         self._events[event.kind] += 1
-        self._book.apply(event, self._clock.monotonic())
+        if not self._keeps_none:
+            self._book.apply(event, self._clock.monotonic())
 
     def _lose(self) -> None:
         """There is a gap in the events: all that was known may be wrong."""
         self._subscribed_at = None
-        self._generation += 1
-        self._book = Book()
-        self._resynced_at = None
+        self._is_lossy = False
         self._resync_after = -math.inf
         self._late = 0
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        """Know nothing, until every phone has registered once more or the table has been read."""
+        self._generation += 1
+        self._old.append(self._book)
+        self._book = Book()
+        self._resynced_at = None
+        self._is_believed = False
         self._disagreed = 0
         self._off = 0.0
         self._in_vain = False
@@ -150,13 +178,16 @@ class Registrations:
             self._troubles["events"] = f"can't listen for events: {error.strerror or error}"
             self._lose()
             return
-        listener.read()
+        await listener.read()
         if self._subscribed_at is not None and now - self._subscribed_at >= EXPIRES:
             _log.warning("opensips.subscription-lapsed", node=self._node.name)
             self._lose()
         if self._subscribed_at is None or now - self._subscribed_at >= EXPIRES / 3:
             await self._subscribe(listener, version, now)
-        self._book.forget(now - LAG - DEADLINE)
+        more = True
+        while more:
+            more = self._book.forget(now - REMEMBERED, _FORGOTTEN)
+            await asyncio.sleep(0)
 
     async def _subscribe(self, listener: Listener, version: str, now: float) -> None:
         if listener.is_udp:
@@ -188,6 +219,19 @@ class Registrations:
         self._subscribed_at = now
         self._troubles.pop("events", None)
 
+    def _weigh(self) -> None:
+        """See by the server's own numbers whether it keeps a list, and whether that fits into ours again."""
+        aors, contacts = self._server
+        if not self._has_counted and (aors or contacts):
+            self._has_counted = True
+            if self._keeps_none:
+                self._keeps_none = False
+                self._resync_after = -math.inf
+                self._begin_anew()
+        most = None if aors is None else max(aors, contacts or 0.0)
+        if self._book.full and self._tables is None and most is not None and most < _MENDED * MAX_CONTACTS:
+            self._begin_anew()
+
     def _disagrees(self) -> bool:
         """Whether the number of registrations goes on differing from the server's own: events were lost."""
         now, book = self._clock.monotonic(), self._book
@@ -196,9 +240,13 @@ class Registrations:
         aors, contacts = self._server
         if self._subscribed_at is None or aors is None or (contacts is None and self._has_contacts):
             return False
+        if self._keeps_none:
+            return False
         self._off = self._off_from(book)
-        if not self._off:
-            book.whole = True
+        if not self._off and self._has_counted:
+            book.whole, self._is_lossy = True, False
+            if book.contacts == contacts:
+                book.thin_out()
         # Its numbers are a moment old: so many may have changed in that second.
         self._moved = max(book.changes - changes, 0) / max(now - at, 1.0)
         self._disagreed = self._disagreed + 1 if self._off > self._moved else 0
@@ -207,24 +255,43 @@ class Registrations:
         return self._disagreed >= DISAGREES and self._disagreed % DISAGREES == 0
 
     def _mend(self) -> None:
-        """Have the table read, where that may help; without one, nothing is known until numbers agree."""
-        if self._tables is None:
-            self._book.whole = False
-        elif not self._in_vain and _is_over(self._resynced_at, self._clock.monotonic(), RESYNC_SOON):
-            self._resync_now = self._in_vain = True
+        """Have the table read, where that may help; without one, nothing is known until numbers agree.
+
+        What was not told of as new comes with its next REGISTER. What was not told of as gone stays for ever:
+        where there are too many, they begin anew.
+        """
+        if self._tables is not None and not self._in_vain:
+            if _is_over(self._resynced_at, self._clock.monotonic(), RESYNC_SOON):
+                self._resync_now = self._in_vain = True
+            return
+        if self._tables is not None and self._is_believed:
+            return
+        self._is_lossy = self._is_lossy or self._book.whole
+        self._book.whole = False
+        if self._exceeds(self._book):
+            self._begin_anew()
+
+    def _exceeds(self, book: Book) -> bool:
+        """Whether a book has more than the server said of itself at the poll."""
+        aors, contacts = self._server
+        has_more = self._has_contacts and contacts is not None and book.contacts > contacts
+        return has_more or (aors is not None and book.aors > aors)
 
     def _off_from(self, book: Book) -> float:
         """Return by how many a book differs from what the server said of itself at the poll."""
         aors, contacts = self._server
         off = 0.0 if aors is None else abs(book.aors - aors)
-        return max(off, abs(book.contacts - contacts)) if self._has_contacts and contacts is not None else off
+        if not self._has_contacts or contacts is None:
+            return off
+        more = book.contacts - contacts
+        return max(off, more if book.crowded else abs(more))
 
     # Tables
 
     async def _read_tables(self, tables: Tables) -> None:
         if self._task is not None and self._task.done():
             task, self._task = self._task, None
-            task.result()  # a mistake of ours is the runner's to tell
+            self._ended(task)
         now = self._clock.monotonic()
         jobs = self._due(now)
         if self._task is not None or not jobs or now < self._not_before:
@@ -235,7 +302,7 @@ class Registrations:
             await asyncio.wait({self._task}, timeout=self._node.timeout * _WAIT)
 
     def _due(self, now: float) -> list[Callable[[TablesSession], Awaitable[None]]]:
-        listens = self._subscribed_at is not None and not self._book.full
+        listens = self._subscribed_at is not None and not self._book.full and not self._keeps_none
         found: list[Callable[[TablesSession], Awaitable[None]]] = []
         if _is_over(self._presence_at, now, CENSUS):
             found.append(self._read_presence)
@@ -262,6 +329,16 @@ class Registrations:
         else:
             self._troubles.pop("database", None)
 
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Take the outcome of a reading: whatever it is, MI's poll goes on."""
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is not None:
+            self._troubles["database"] = f"its tables could not be read ({type(error).__name__})"
+            self._not_before = self._clock.monotonic() + _AGAIN_DENIED
+            _log.error("opensips.database-failed", node=self._node.name, exc_info=error)
+
     async def _read_presence(self, session: TablesSession) -> None:
         self._troubles.pop("presence", None)
         for book, read in (
@@ -284,14 +361,27 @@ class Registrations:
             self._troubles["registrations"] = _doubt(0, told or 0)
         else:
             self._troubles.pop("registrations", None)
-        if self._book.full and self._census_contacts() < _MENDED * MAX_CONTACTS:
+        if self._book.full and max(self._census_contacts(), told or 0.0) < _MENDED * MAX_CONTACTS:
             self._lose()
 
     async def _resync(self, session: TablesSession) -> None:
         self._resync_now = False
         generation, began, live, found = self._generation, self._clock.monotonic(), self._book, Book()
-        expired = 0
+        try:
+            expired = await self._gather(session, live, found)
+            await self._settle(live, found, began, generation)
+            if generation == self._generation:
+                self._adopt(found, began, expired)
+        finally:
+            self._old.append(live if found is self._book else found)
+        if self._keeps_none:
+            await self._count(session)
+
+    async def _gather(self, session: TablesSession, live: Book, found: Book) -> int:
+        """Put a table's registrations into a book; return how many have just expired and are left out."""
+        expired, turns = 0, _Turns()
         async for row in session.contacts():
+            await turns.pause()
             aor, one = (row.host, row.user), pair(row.uri, row.call_id)
             if row.is_gone and not (live.holds(aor, one) if self._has_contacts else live.knows(aor)):
                 expired += 1
@@ -299,26 +389,24 @@ class Registrations:
                 found.add(aor, one, row.cseq)
             else:
                 found.add_aor(aor)
-        await self._settle(live, found, began, generation)
-        if generation == self._generation:
-            self._adopt(found, began, expired)
+        return expired
 
     async def _settle(self, live: Book, found: Book, began: float, generation: int) -> None:
         """Put what events said into a table's registrations."""
-        since, corrections = began - LAG, 0
+        since, corrections, turns = began - LAG, 0, _Turns()
         if self._off > self._moved >= self._off_from(found):
             since = began - _WRITTEN  # it is not the table that lags: events were lost
         if live.whole:
-            for turn, corrections in enumerate(live.differing(found, since)):  # noqa: B007 - the last one counts
-                if turn % _AT_ONCE == 0:
-                    await asyncio.sleep(0)
-        mark = live.changes
-        for turn, aor in enumerate(live.touched(since)):
-            live.settle(found, aor, since)
-            if turn % _AT_ONCE == 0:
-                await asyncio.sleep(0)
+            for corrections in live.differing(found, since):  # noqa: B007 - the last one counts
+                await turns.pause()
+        mark, touched = live.changes, live.remembered
+        while len(touched) > _AT_ONCE:
+            for aor in touched:
+                live.settle(found, aor, since)
+                await turns.pause()
+            mark, touched = live.changes, live.touched(since, after=mark)
         # No await from here on, _adopt() included: what came meanwhile goes in, and nothing comes after.
-        for aor in live.touched(since, after=mark):
+        for aor in touched:
             live.settle(found, aor, since)
         if generation == self._generation:
             self._corrections += corrections
@@ -329,10 +417,16 @@ class Registrations:
         Where the server has more than the table and what has just `expired`, the table is written late: then
         they are not all known, and the table is read again soon, later and later.
         """
-        live, told = self._book, self._server[1] if self._has_contacts else self._server[0]
-        missing = 0.0 if told is None else told - (found.contacts if self._has_contacts else found.aors)
+        if found.aors and self._server[0] == 0 and not self._has_counted:
+            self._keeps_none = True
+            self._troubles.pop("registrations", None)
+            return
+        by_contacts = self._has_contacts and not found.crowded
+        live, told = self._book, self._server[1] if by_contacts else self._server[0]
+        missing = 0.0 if told is None else told - (found.contacts if by_contacts else found.aors)
         is_late = missing - expired > max(2 * self._moved, (told or 0.0) * _NEGLIGIBLE)
-        is_off = live.whole and self._off_from(found) > self._off_from(live)
+        is_off = (live.whole or is_late) and self._off_from(found) > self._off_from(live)
+        self._is_believed = not is_late and not is_off
         if is_late or is_off:
             self._troubles["registrations"] = _doubt(found.aors, self._server[0] or 0.0)
         else:
@@ -351,7 +445,8 @@ class Registrations:
     @property
     def _is_kept(self) -> bool:
         """Whether events have all registrations."""
-        return self._subscribed_at is not None and self._book.whole and not self._book.full
+        listens = self._subscribed_at is not None and not self._keeps_none
+        return listens and self._book.whole and not self._book.full
 
     def _is_counted(self, now: float) -> bool:
         """Whether the table has been counted of late, and was not empty while the server had some."""
@@ -413,6 +508,16 @@ class Registrations:
             notes["registrations"] = self._troubles.get("registrations") or self._why_nothing()
         elif any(not host for host, *_ in self._book.by_host()) or (not kept and "" in self._census):
             notes["registrations/_unknown"] = f"there are addresses without a domain: {_NO_HOST}"
+        if kept and self._book.crowded:
+            notes["registrations/contacts"] = (
+                f"{len(self._book.crowded)} addresses have more than {MAX_CONTACTS_OF_ONE} contacts, one of "
+                f"them at {next(iter(self._book.crowded))[0] or 'no domain'}: each counts as having so many"
+            )
+        if self._keeps_none:
+            notes["events/list"] = (
+                "the table location has contacts and the server counts none: it keeps no list in memory "
+                "(sql-only), so events are not used and the table is counted each minute"
+            )
         if self._listener is not None and self._listener.passed_over[PassedOver.FOREIGN]:
             notes["events/strangers"] = (
                 f"{self._listener.stranger} sends events and is not the node: name in `mi` the address that "
@@ -426,12 +531,38 @@ class Registrations:
     def _why_nothing(self) -> str:
         if self._book.full:
             return f"there are more than {MAX_CONTACTS} of them: give the node its `database`"
+        if self._tables is None and self._server[0] == 0 and not self._has_counted:
+            return (
+                "the server counts none: they are known from the first one on, unless it keeps no list in "
+                "memory (sql-only); give the node its `database` to know"
+            )
+        if self._tables is None and self._is_lossy:
+            return (
+                "events were lost: all are known again once every phone has registered anew and the server "
+                "counts as many itself; give the node its `database` to know them sooner"
+            )
         if self._tables is None:
             return (
                 "not all of them are known yet: events began after them. They will be once the server "
                 "counts as many itself; give the node its `database` to know them at once"
             )
         return "not known yet: the table location has not been read"
+
+
+class _Turns:
+    """Lets others have their turn, whenever they have waited for some milliseconds."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._since = self._loop.time()
+        self._count = 0
+
+    async def pause(self) -> None:
+        """Be called for every row or address."""
+        self._count += 1
+        if self._count % _AT_ONCE == 0 and self._loop.time() - self._since > _HELD:
+            await asyncio.sleep(0)
+            self._since = self._loop.time()
 
 
 def _doubt(table: int, server: float) -> str:

@@ -29,7 +29,7 @@ PASSWORD: Final = "for-loopback-alone"
 _TABLES: Final = ("standard", "usrloc", "presence")
 _SCRIPT: Final = """
 loadmodule "db_mysql.so"
-modparam("usrloc", "working_mode_preset", "single-instance-sql-{mode}")
+modparam("usrloc", "working_mode_preset", "{mode}")
 modparam("usrloc", "db_url", "mysql://opensips:{password}@127.0.0.1:{database}/opensips")
 modparam("usrloc", "use_domain", {use_domain})
 modparam("usrloc", "timer_interval", {timer})
@@ -171,7 +171,7 @@ async def registrar(
     data.mkdir()
     async with database(data, cache, schema) as tables:
         values = {
-            "mode": mode,
+            "mode": "sql-only" if mode == "only" else f"single-instance-sql-{mode}",
             "timer": timer,
             "use_domain": use_domain,
             "database": tables.port,

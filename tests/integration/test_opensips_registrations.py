@@ -280,3 +280,39 @@ async def _rows(one: Registrar, number: int) -> bool:
     async with connected(one.database.socket) as session:
         (found,) = await session.rows("SELECT COUNT(*) AS number FROM opensips.location")
     return bool(found["number"] == number)
+
+
+async def test_a_server_that_keeps_no_list_in_memory_has_its_table_counted(
+    tmp_path: Path, cache: Path
+) -> None:
+    """sql-only: its own count is 0 whoever is registered, and that is nobody's figure."""
+    async with registrar(tmp_path, cache, mode="only") as one:
+        events = f"udp://127.0.0.1:{free_port(socket.SOCK_DGRAM)}"
+        config = configured(tmp_path, one, events=events)
+        few = [Phone(f"u{n}", ACME) for n in range(30)]
+        await one.register(few)
+        assert await one.numbers() == (0, 0)
+        async with serving(config) as service:
+            page = pages(service)
+
+            async def counted() -> bool:
+                return figures(await page()) == {ACME: 30}
+
+            await until("the table is counted", counted, seconds=_PATIENCE)
+        config = configured(tmp_path, one, events=events, database=None)
+        async with serving(config) as service:
+            page = pages(service)
+            await until("it is polled", lambda: _is_polled(page), seconds=_PATIENCE)
+            await one.register([phone.again(call_id="new") for phone in few])
+            await until("its events are heard", lambda: _has_heard(page, 30), seconds=_PATIENCE)
+            now = await page()
+            assert now.one("opensips_tenant_contacts", tenant=ACME) is None, "it says 0, and nobody knows"
+
+
+async def _has_heard(page: Pages, updates: int) -> bool:
+    heard = (await page()).one("opensips_registration_events_total", event="contact_update")
+    return heard is not None and heard >= updates
+
+
+async def _is_polled(page: Pages) -> bool:
+    return bool((await page()).by("event", "opensips_registration_events_total", node="sip1"))

@@ -18,12 +18,24 @@ A_RESULT = packet(1, b"\x01") + packet(2, column("version")) + packet(3, b"\xfe\
 
 
 def client(
-    server: FakeMysql, *, deadline: float = 5.0, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+    server: FakeMysql,
+    *,
+    deadline: float = 5.0,
+    tls: ssl.SSLContext | None = None,
+    host: str = "127.0.0.1",
+    most: int = MAX_SESSION_BYTES,
+    most_packet: int = MAX_SESSION_BYTES,
 ) -> MysqlClient:
     """A client of that server."""
-    endpoint = f"mysql://{host}:{server.port}"
     return MysqlClient(
-        endpoint, username="dialtone", password=Secret(PASSWORD), deadline=deadline, tls=tls, statements=FIXED
+        f"mysql://{host}:{server.port}",
+        username="dialtone",
+        password=Secret(PASSWORD),
+        deadline=deadline,
+        tls=tls,
+        statements=FIXED,
+        most=most,
+        most_packet=most_packet,
     )
 
 
@@ -159,6 +171,37 @@ async def test_a_result_just_under_the_limit_is_read() -> None:
     server = FakeMysql({SERVER: many})
     async with server.running(), client(server).session() as session:
         assert len(await session.rows(SERVER)) == len(many.rows)
+
+
+async def test_a_row_over_the_limit_is_refused_before_it_has_come_whole() -> None:
+    """A packet of 16 MiB less a byte says that another follows: without end, were all of them waited for."""
+    part = b"\xff\xff\xff\x04" + b"x" * 100_000
+    server = FakeMysql({SERVER: Raw(A_RESULT + part)})
+    async with server.running():
+        reader = client(server, most=2**30, most_packet=64 * 1024)
+        error = await failure_of(reader)
+    assert (error.failure, "64 KiB in one row" in error.detail) == (CollectFailure.TOO_LARGE, True)
+
+
+@pytest.mark.parametrize(("size", "fits"), [(64_000, True), (66_000, False)])
+async def test_the_limit_of_a_row_is_for_each(size: int, fits: bool) -> None:
+    server = FakeMysql({SERVER: Result([{"version": "x" * (size // 2), "host": "x" * (size // 2)}] * 5)})
+    async with server.running():
+        reader = client(server, most=2**30, most_packet=64 * 1024)
+        if fits:
+            async with reader.session() as session:
+                assert len(await session.rows(SERVER)) == 5
+        else:
+            assert (await failure_of(reader)).failure is CollectFailure.TOO_LARGE
+
+
+async def test_rows_without_a_column_that_must_be_there_are_refused() -> None:
+    server = FakeMysql({SERVER: Result([ROW])})
+    async with server.running(), client(server).session() as session:
+        assert await session.rows(SERVER, ("version", "nothing")) == [ROW]
+        with pytest.raises(CollectError, match="no column hostname") as raised:
+            await session.rows(SERVER, ("version", "hostname"))
+    assert raised.value.failure is CollectFailure.PROTOCOL
 
 
 async def test_a_refused_port_is_connect() -> None:

@@ -5,7 +5,14 @@ from collections.abc import Iterable
 
 import pytest
 
-from collectors.opensips.book import MAX_CONTACTS_OF_ONE, Book, divided, pair
+from collectors.opensips.book import (
+    MAX_CONTACTS_OF_ONE,
+    MAX_TOUCHED_OF_ONE,
+    REMEMBERED,
+    Book,
+    divided,
+    pair,
+)
 from collectors.opensips.events import Event, EventKind
 
 HOST = "acme.example"
@@ -171,7 +178,99 @@ def test_an_address_has_so_many_contacts_and_no_more() -> None:
     for number in range(MAX_CONTACTS_OF_ONE + 1):
         book.apply(insert(f"sip:{number}", f"c{number}"), 1.0)
     assert numbers(book) == (1, MAX_CONTACTS_OF_ONE)
-    assert book.full
+    assert (book.full, book.crowded) == (False, {KEY})
+    book.add(KEY, pair("sip:row", "c"), 1)
+    assert numbers(book) == (1, MAX_CONTACTS_OF_ONE)
+    book.apply(insert(aor=f"other@{HOST}"), 1.0)
+    assert numbers(book) == (2, MAX_CONTACTS_OF_ONE + 1), "nobody else is the worse for it"
+
+
+def test_an_address_with_too_many_contacts_stays_until_the_server_says_that_it_is_gone() -> None:
+    book = Book()
+    for number in range(MAX_CONTACTS_OF_ONE + 1):
+        book.apply(insert(f"sip:{number}", f"c{number}"), 1.0)
+    book.thin_out()
+    assert book.crowded == {KEY}
+    for number in range(MAX_CONTACTS_OF_ONE):
+        book.apply(delete(f"sip:{number}", f"c{number}"), 1.0)
+    assert numbers(book) == (1, 0), "one is left that is not known here"
+    book.apply(update(f"sip:{MAX_CONTACTS_OF_ONE}", f"c{MAX_CONTACTS_OF_ONE}"), 1.0)
+    assert numbers(book) == (1, 1)
+    book.thin_out()
+    assert not book.crowded
+    book.apply(aor_delete(), 1.0)
+    assert numbers(book) == (0, 0)
+
+
+def test_what_is_too_much_of_one_address_is_so_in_a_table_too() -> None:
+    live = Book()
+    for number in range(MAX_CONTACTS_OF_ONE + 1):
+        live.apply(insert(f"sip:{number}", f"c{number}"), 1000.0)
+    live.apply(aor_insert(f"new@{HOST}"), 1000.0)
+    found = rows(*((f"sip:{number}", f"c{number}") for number in range(500, MAX_CONTACTS_OF_ONE + 500)))
+    settled(live, found)
+    assert numbers(found) == (2, MAX_CONTACTS_OF_ONE)
+    assert found.crowded == {KEY}
+    assert not found.full
+
+
+def test_an_event_or_a_row_of_an_address_looks_at_no_other_contact_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """So a thousand contacts of one address take a thousand times as long as one, not a million times."""
+    book = rows(*((f"sip:{number}", f"c{number}") for number in range(100)))
+
+    def fails(*_: object) -> None:
+        raise AssertionError("all contacts are unpacked")
+
+    monkeypatch.setattr(Book, "contacts_of", fails)
+    book.add(KEY, pair("sip:row", "c"), 1)
+    for event in (insert("sip:new", "n"), update("sip:7", "changed"), delete("sip:8", "c8")):
+        book.apply(event, 1.0)
+    assert book.holds(KEY, pair("sip:7", "changed"))
+    assert numbers(book) == (1, 101)
+
+
+def test_a_call_id_that_is_a_uri_is_no_uri() -> None:
+    book = told(insert("sip:a", "sip:b"), insert("sip:b", "sip:a"), insert("sip:c", "sip:c"))
+    assert numbers(book) == (1, 3)
+    book.apply(update("sip:c", "sip:d"), 1000.0)
+    book.apply(delete("sip:b", "sip:x"), 1000.0)
+    assert numbers(book) == (1, 2)
+    assert book.holds(KEY, pair("sip:a", "sip:b"))
+    assert book.holds(KEY, pair("sip:c", "sip:d"))
+
+
+def test_a_phone_with_a_new_call_id_each_time_does_not_fill_the_memory() -> None:
+    book = told(insert())
+    for number in range(10 * MAX_TOUCHED_OF_ONE):
+        book.apply(update(call_id=f"c{number}"), 1000.0)
+    assert book.remembered_contacts == MAX_TOUCHED_OF_ONE
+    book.apply(update(call_id="a while later"), 1001.0 + REMEMBERED)
+    assert book.remembered_contacts == 1 + 1, "the one that was replaced is touched as well"
+    assert numbers(book) == (1, 1)
+
+
+def test_what_many_phones_with_new_call_ids_touched_is_remembered_of_so_many() -> None:
+    book = Book(most_touched=50)
+    for number in range(1000):
+        book.apply(update(call_id=f"c{number}", aor=f"{number % 10}@{HOST}"), 1000.0)
+    assert book.remembered_contacts <= 100
+    assert book.forget(1001.0, most=2), "there may be more"
+    assert len(book.remembered) == 8
+    assert not book.forget(1001.0)
+    assert book.remembered_contacts == 0
+    assert not book.remembered
+
+
+def test_an_old_book_gives_back_its_memory_bit_by_bit() -> None:
+    book = told(*(aor_insert(f"{number}@{host}") for host in ("x", "y") for number in range(5)))
+    turns = 0
+    while book.give_back(3):
+        turns += 1
+    assert turns == 7, "ten addresses, and what events touched of them"
+    assert not list(book.by_host())
+    assert not book.remembered
 
 
 def test_what_events_touched_is_remembered_of_so_many() -> None:

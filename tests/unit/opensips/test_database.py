@@ -1,7 +1,7 @@
 """The tables of an OpenSIPS, asked for over a socket that speaks MySQL's protocol."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import pytest
 
@@ -18,6 +18,7 @@ from collectors.opensips.database import (
     ContactRow,
     Registered,
     Tables,
+    TablesSession,
 )
 from dialtone.model import CollectError, CollectFailure, Database, Secret
 from tests.fakes.mysql import Answer, FakeMysql, Refusal, Result
@@ -79,6 +80,40 @@ async def test_a_row_with_no_number_where_one_must_be_fails_by_name(cseq: str | 
     with pytest.raises(CollectError) as caught:
         await contacts(row(cseq=cseq))
     assert caught.value.failure is CollectFailure.PROTOCOL
+
+
+@pytest.mark.parametrize("column", list(row()))
+async def test_a_row_without_a_column_fails_by_name(column: str) -> None:
+    lacking = {name: value for name, value in row().items() if name != column}
+    with pytest.raises(CollectError, match=f"no column {column}") as caught:
+        await contacts(lacking)
+    assert caught.value.failure is CollectFailure.PROTOCOL
+
+
+@pytest.mark.parametrize(
+    ("statement", "read"),
+    [
+        (EXPIRES_KIND, TablesSession.census),
+        (CENSUS, TablesSession.census),
+        (PRESENTITIES, TablesSession.presentities),
+        (WATCHERS, TablesSession.watchers),
+    ],
+)
+async def test_other_tables_without_a_column_fail_by_name(
+    statement: str, read: Callable[[TablesSession], Awaitable[object]]
+) -> None:
+    answers = {**INT, statement: Result([{"something": "else"}])}
+    async with FakeMysql(answers).running() as server:
+        with pytest.raises(CollectError, match="no column"):
+            async with Tables(database(server)).session() as session:
+                await read(session)
+
+
+async def test_a_row_of_more_than_64_kib_is_not_read() -> None:
+    with pytest.raises(CollectError, match="64 KiB in one row") as caught:
+        await contacts(row(), row(contact="s" * 65_000, callid="c" * 1000))
+    assert caught.value.failure is CollectFailure.TOO_LARGE
+    assert len(await contacts(row(contact="s" * 60_000))) == 1
 
 
 @pytest.mark.parametrize(("kind", "statement"), [("int", CENSUS), ("datetime", CENSUS_BY_DATE)])

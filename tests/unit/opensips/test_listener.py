@@ -45,7 +45,8 @@ def sent(listener: Listener, *raw: bytes, source: str = "127.0.0.1") -> None:
         sock.bind((source, 0))
         for one in raw:
             sock.sendto(one, (host, int(port)))
-    listener.read()
+    while listener.take_some():
+        pass
 
 
 async def test_events_are_taken_as_they_come(udp: tuple[Listener, Heard]) -> None:
@@ -65,6 +66,38 @@ async def test_nonsense_is_counted_and_the_next_event_is_taken(udp: tuple[Listen
     sent(listener, b"\0" * 65000, b"{" * 60000, datagram("2.4", "E_PIKE_BLOCKED-1"), notification())
     assert len(heard) == 1
     assert listener.passed_over == {PassedOver.MALFORMED: 2, PassedOver.OTHER: 1, PassedOver.FOREIGN: 0}
+
+
+async def test_a_datagram_longer_than_any_event_is_not_looked_into(udp: tuple[Listener, Heard]) -> None:
+    listener, heard = udp
+    sent(listener, notification(attr="x" * 9000), notification(attr="x" * 7000))
+    assert len(heard) == 1
+    assert listener.passed_over[PassedOver.MALFORMED] == 1
+
+
+async def test_others_have_their_turn_after_some_datagrams_or_some_bytes(
+    udp: tuple[Listener, Heard],
+) -> None:
+    listener, heard = udp
+    _, host, port = listener.for_server.split(":")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        for _ in range(20):
+            sock.sendto(notification(attr="x" * 7000), (host, int(port)))
+        assert listener.take_some(), "there are more"
+        assert len(heard) <= 10
+        while listener.take_some():
+            pass
+        heard.clear()
+        for _ in range(20):
+            sock.sendto(b"{" * 60_000, (host, int(port)))
+            sock.sendto(notification(), (host, int(port)))
+        assert listener.take_some(), "what is thrown away counts as well"
+        assert len(heard) <= 10
+        other = asyncio.Event()
+        asyncio.get_running_loop().call_soon(other.set)
+        await listener.read()
+    assert len(heard) == 20
+    assert other.is_set()
 
 
 async def test_who_is_not_the_node_is_not_heard(udp: tuple[Listener, Heard]) -> None:
@@ -125,7 +158,8 @@ async def test_a_unix_socket_is_for_us_and_our_group_and_gone_when_closed(tmp_pa
     assert stat.S_IMODE(path.stat().st_mode) == 0o660
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.sendto(notification(), str(path))
-    listener.read()
+    while listener.take_some():
+        pass
     assert len(heard) == 1
     listener.close()
     assert not path.exists()

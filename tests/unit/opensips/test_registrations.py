@@ -1,19 +1,29 @@
 """Registrations of a node from its first poll on: gaps, resyncs, lagging tables, databases that are down."""
 
 import asyncio
+import gc
 import json
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
-from collectors.opensips import OpensipsCollector
+from collectors.opensips import OpensipsCollector, registrations
+from collectors.opensips.book import MAX_CONTACTS, MAX_CONTACTS_OF_ONE, REMEMBERED, Book
 from collectors.opensips.client import READ_ONLY_COMMANDS, MiClient
-from collectors.opensips.database import CENSUS, CONTACTS, EXPIRES_KIND, PRESENTITIES, WATCHERS
-from collectors.opensips.events import EVENTS
+from collectors.opensips.database import (
+    CENSUS,
+    CONTACTS,
+    DEADLINE,
+    EXPIRES_KIND,
+    PRESENTITIES,
+    WATCHERS,
+    TablesSession,
+)
+from collectors.opensips.events import EVENTS, Event, EventKind
 from collectors.opensips.registrations import CENSUS as MINUTE
 from collectors.opensips.registrations import EXPIRES, LAG, RESYNC, Registrations
 from dialtone.model import CollectError, CollectFailure, Database, Node, NodeKind, Secret
@@ -117,7 +127,8 @@ class Stage:
             sock.sendto(json.dumps(body).encode(), str(self.path))
         listener = self.registrations._listener
         assert listener is not None
-        listener.read()
+        while listener.take_some():
+            pass
 
     def comes(self, *users: str, domain: str = ACME) -> None:
         for user in users:
@@ -434,6 +445,274 @@ async def test_a_server_that_says_no_number_of_its_own_is_not_guessed_at(
         one.comes("1")
         await one.poll()
         assert not one.shown()
+
+
+async def test_a_lost_end_is_no_loss_for_ever_without_a_database(tmp_path: Path, clock: FakeClock) -> None:
+    async with stage(tmp_path, clock) as one:
+        one.count = 2
+        await one.poll()
+        one.comes("1", "2")
+        await one.poll()
+        assert one.shown() == NONE | {ACME: 2}
+        one.count = 1
+        for _ in range(3):
+            await clock.advance(15)
+            await one.poll()
+        assert not one.shown(), "the end of 2 was lost"
+        assert "events were lost" in one.notes["registrations"]
+        one.send("E_UL_CONTACT_UPDATE", "1")
+        await clock.advance(15)
+        await one.poll()
+        assert one.shown() == NONE | {ACME: 1}
+        assert "registrations" not in one.notes
+
+
+async def test_what_lost_events_leave_is_shown_again_whichever_were_lost(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    """Two are not told of as new, one not as gone: the numbers agree while both lists are wrong."""
+    async with stage(tmp_path, clock) as one:
+        await one.poll()
+        one.comes("gone", "1", "2")
+        one.count = 3
+        await one.poll()
+        one.count = 4
+        for _ in range(3):
+            await clock.advance(15)
+            await one.poll()
+        assert not one.shown(), "3 and 4 came, and gone went"
+        for user in ("1", "2", "3", "4"):
+            one.send("E_UL_CONTACT_UPDATE", user)
+        for _ in range(3):
+            await clock.advance(15)
+            await one.poll()
+        for user in ("1", "2", "3", "4"):
+            assert not one.shown(), "from the moment on that there are too many, they are told anew"
+            one.send("E_UL_CONTACT_UPDATE", user)
+            await clock.advance(15)
+            await one.poll()
+        assert one.shown() == NONE | {ACME: 4}
+
+
+async def test_a_table_that_is_not_written_leaves_it_to_events_alone(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    async with stage(tmp_path, clock, tables()) as one:
+        one.count = 2
+        await one.poll()
+        one.send("E_UL_CONTACT_UPDATE", "1")
+        await clock.advance(RESYNC)
+        one.registrations._subscribed_at = clock.monotonic()
+        await one.poll()
+        assert not one.shown()
+        one.send("E_UL_CONTACT_UPDATE", "2")
+        await clock.advance(15)
+        await one.poll()
+        assert one.shown() == NONE | {ACME: 2}, "an empty table takes back nothing"
+        one.count = 1
+        for _ in range(9):
+            await clock.advance(15)
+            await one.poll()
+        assert not one.shown(), "the end of 2 was lost"
+        one.send("E_UL_CONTACT_UPDATE", "1")
+        await one.poll()
+        assert one.shown() == NONE | {ACME: 1}
+
+
+async def test_a_server_that_counts_none_shows_no_zeros_before_it_has_counted_one(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    """sql-only counts none whoever is registered, and sends events of contacts all the same."""
+    async with stage(tmp_path, clock) as one:
+        one.count = 0
+        await one.poll()
+        assert not one.shown()
+        assert "sql-only" in one.notes["registrations"]
+        one.send("E_UL_CONTACT_INSERT", "1")
+        one.send("E_UL_CONTACT_DELETE", "1")
+        await one.poll()
+        assert not one.shown()
+        one.comes("1")
+        one.count = 1
+        await one.poll()
+        assert one.shown() == NONE | {ACME: 1}
+        one.goes("1")
+        one.count = 0
+        await one.poll()
+        assert one.shown() == NONE, "it keeps a list, and nobody is there"
+        one.registrations.forget()
+        await one.poll()
+        assert not one.shown(), "it may have been restarted in another mode"
+
+
+async def test_a_server_that_keeps_its_list_in_the_table_alone_has_it_counted(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    async with stage(tmp_path, clock, tables(row("1"), row("2", BD))) as one:
+        one.count = 0
+        await one.poll()
+        assert one.shown() == NONE | {ACME: 1, BD: 1}
+        assert one.shown("contacts") == NONE | {ACME: 1, BD: 1}
+        assert "sql-only" in one.notes["events/list"]
+        one.send("E_UL_CONTACT_INSERT", "2", BD)
+        one.mysql.answers = tables(row("1"))
+        for _ in range(4):
+            await clock.advance(MINUTE / 4)
+            await one.poll()
+        assert one.shown() == NONE | {ACME: 1}
+        assert one.mysql.statements.count(CONTACTS) == 1
+
+
+async def test_a_server_that_turns_out_to_keep_a_list_is_followed_by_events(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    async with stage(tmp_path, clock, tables(row("1"))) as one:
+        one.count = 0
+        await one.poll()
+        one.count = 1
+        await clock.advance(1)
+        await one.poll()
+        assert not one.notes
+        one.comes("2")
+        assert one.shown() == NONE | {ACME: 2}
+
+
+async def test_a_server_that_nobody_is_registered_at_any_more_is_shown_with_zeros(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    async with stage(tmp_path, clock, tables(row("1"))) as one:
+        one.count = 1
+        await one.poll()
+        one.goes("1")
+        one.count = 0
+        await clock.advance(RESYNC)
+        one.registrations._subscribed_at = clock.monotonic()
+        await one.poll()
+        assert one.shown() == NONE, "though the table has a row of it still"
+
+
+async def test_one_address_with_very_many_contacts_is_shown_and_named_and_hides_nobody(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    async with stage(tmp_path, clock) as one:
+        await one.poll()
+        for number in range(MAX_CONTACTS_OF_ONE + 5):
+            aor = f"many@{ACME}"
+            one.registrations._take(Event(EventKind.CONTACT_INSERT, aor, f"sip:{number}", "c", number))
+        one.comes("1", domain=BD)
+        counted = {USERS: 2.0, CONTACTS_STAT: MAX_CONTACTS_OF_ONE + 6.0}
+        for _ in range(4):
+            await one.registrations.poll(counted, "4.0.1")
+        assert one.shown() == NONE | {ACME: 1, BD: 1}
+        assert one.shown("contacts") == NONE | {ACME: MAX_CONTACTS_OF_ONE, BD: 1}
+        assert ACME in one.notes["registrations/contacts"]
+
+
+async def test_one_address_with_very_many_rows_is_no_table_that_is_written_late(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    many = [row("m") | {"contact": f"sip:{number}"} for number in range(MAX_CONTACTS_OF_ONE + 5)]
+    async with stage(tmp_path, clock, tables(*many, row("1", BD))) as one:
+        await one.registrations.poll({USERS: 2.0, CONTACTS_STAT: MAX_CONTACTS_OF_ONE + 6.0}, "4.0.1")
+        await one.poll()
+        assert one.shown() == NONE | {ACME: 1, BD: 1}
+        assert list(one.notes) == ["registrations/contacts"]
+
+
+async def test_a_list_that_was_too_long_begins_anew_once_the_server_counts_fewer(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    async with stage(tmp_path, clock) as one:
+        await one.poll()
+        one.registrations._book = Book(most=1)
+        one.comes("1", "2")
+        one.count = MAX_CONTACTS
+        await one.poll()
+        assert "more than" in one.notes["registrations"]
+        one.count = 2
+        await one.poll()
+        one.comes("1", "2")
+        await one.poll()
+        assert one.shown() == NONE | {ACME: 2}
+
+
+async def test_a_table_without_a_column_is_said_and_the_polls_go_on(tmp_path: Path, clock: FakeClock) -> None:
+    lacking = {name: value for name, value in row("1").items() if name != "callid"}
+    async with stage(tmp_path, clock, tables(row("1")) | {CONTACTS: Result([lacking])}) as one:
+        for _ in range(3):
+            await one.poll()
+            await clock.advance(15)
+        assert "no column callid" in one.notes["database"]
+        assert not one.shown()
+
+
+async def test_whatever_comes_of_a_database_the_polls_go_on(
+    tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(_: object) -> None:
+        raise KeyError("sesame")
+
+    async with stage(tmp_path, clock, tables(row("1"))) as one:
+        with monkeypatch.context() as patch:
+            patch.setattr(TablesSession, "presentities", fails)
+            for _ in range(3):
+                await one.poll()
+        assert "KeyError" in one.notes["database"]
+        assert "sesame" not in str(one.notes)
+        await clock.advance(RESYNC / 2)
+        one.registrations._subscribed_at = clock.monotonic()
+        await one.poll()
+        assert one.shown() == NONE | {ACME: 1}
+        assert not one.notes
+
+
+async def test_closing_takes_what_went_wrong_with_a_reading(
+    tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+
+    async def fails(_: object) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise KeyError
+
+    monkeypatch.setattr(TablesSession, "presentities", fails)
+    async with stage(tmp_path, clock, tables(row("1"))) as one:
+        one.registrations._node = replace(one.registrations._node, timeout=0.2)
+        await one.registrations.poll({}, "4.0.1")
+    gc.collect()
+    assert not complaints
+
+
+async def test_a_table_is_taken_in_with_turns_for_others(
+    tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registrations, "_HELD", 0.0)
+    paused = 0
+    sleep = asyncio.sleep
+
+    async def counted(seconds: float) -> None:
+        nonlocal paused
+        paused += not seconds
+        await sleep(seconds)
+
+    users = [str(number) for number in range(400)]
+    async with stage(tmp_path, clock, tables(*map(row, users))) as one:
+        await one.poll()
+        await clock.advance(RESYNC)
+        one.registrations._subscribed_at = clock.monotonic()
+        one.comes(*users)
+        monkeypatch.setattr(asyncio, "sleep", counted)
+        await one.poll()
+        monkeypatch.undo()
+        assert paused >= 3 * len(users) / 20, "of rows, of differences, of what events touched"
+        assert one.shown() == NONE | {ACME: 400}
+
+
+def test_what_events_touched_is_remembered_as_long_as_a_reading_of_the_table_needs_it() -> None:
+    assert REMEMBERED == LAG + DEADLINE
 
 
 async def test_without_events_the_table_is_counted_each_minute(tmp_path: Path, clock: FakeClock) -> None:
