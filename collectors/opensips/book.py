@@ -295,6 +295,9 @@ class Book:
         ours, theirs = self.contacts_of(aor), found.contacts_of(aor)
         if _WHOLE in pairs:
             kept = ours
+        elif aor in self.crowded:
+            known = {one[:2] for one in theirs}
+            kept = theirs + [one for one in ours if one[:2] not in known]
         elif found.by_call_id:
             kept = [one for one in ours if one[:2] in pairs]
             kept += [one for one in theirs if one[:2] not in pairs]
