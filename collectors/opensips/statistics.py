@@ -6,15 +6,16 @@ from typing import Final
 
 from collectors.opensips.client import MiClient
 from collectors.opensips.jsonrpc import MAX_REQUEST_BYTES, MiRefused
+from collectors.opensips.names import session_event
 from collectors.opensips.parse import MOST, first, parse_kinds, parse_statistics
 from dialtone.model import CollectError, CollectFailure, Kind, has_restarted
 from dialtone.ports import Clock
 
 GROUPS: Final = (
     *("core", "load", "shmem", "pkmem", "net", "registrar", "usrloc", "dialog", "tm", "sl"),
-    *("uri", "script", "tenants", "dynamic"),
+    *("uri", "rpmem", "sql", "dns", "cdb", "clusterer", "script", "tenants", "dynamic"),
 )
-"""The groups asked for where the server does not list its own (1.11)."""
+"""The groups asked for where the server does not list its own (1.11), or can't (too many for a datagram)."""
 LIST_AGAIN: Final = 300.0
 """Seconds after which a server is asked again what it has: a script's statistics appear with their use."""
 LIST_SOON: Final = 60.0
@@ -59,6 +60,7 @@ class Statistics:
         self._news = False
         self._failed = self._left_out = 0
         self._failure = CollectFailure.SERVER
+        self._unlisted = ""
         self._readable = False
         self._fell: set[str] = set()
         self._counters: set[str] = set()
@@ -112,15 +114,22 @@ class Statistics:
             found = self._joined(found, await self._read(groups))
         if not found and self.trouble:
             raise CollectError(self._failure, self.trouble)
-        if self._left_out:
-            said = f"{self._left_out} statistics are left out: over {MOST}"
-            self.trouble = f"{self.trouble}; {said}" if self.trouble else said
-        if self._kinds:
-            told = found.keys() <= self._kinds.keys()
-            self._news = not told and len(self._kinds) < MOST
-            if not told:
-                found = {name: value for name, value in found.items() if name in self._kinds}
+        left_out = f"{self._left_out} statistics are left out: over {MOST}" if self._left_out else ""
+        self.trouble = "; ".join(filter(None, (self.trouble, self._unlisted, left_out)))
+        if self._kinds and not found.keys() <= self._kinds.keys():
+            found = self._told(found)
+        elif self._kinds:
+            self._news = False
         return found
+
+    def _told(self, found: Mapping[str, float]) -> dict[str, float]:
+        """Return those of which the kind is known: of sessions it is without the server's list."""
+        self._news = len(self._kinds) < MOST
+        for name in found.keys() - self._kinds.keys():
+            group, _, rest = name.partition(":")
+            if self._news and group in TENANTS and session_event(rest)[0]:
+                self._kinds[name] = Kind.COUNTER
+        return {name: value for name, value in found.items() if name in self._kinds}
 
     async def _list(self) -> None:
         try:
@@ -130,7 +139,10 @@ class Statistics:
                 raise
             if self._kinds:  # what was known of the kinds is no less true for this
                 return
+            self._unlisted = f"not all groups are known: list_statistics: {error.detail}"
             reply = MiRefused(0, error.detail)
+        else:
+            self._unlisted = ""
         if isinstance(reply, MiRefused):
             self._groups, self._kinds, self._counters = GROUPS, {}, set()
             return

@@ -151,6 +151,42 @@ async def test_a_statistic_that_appears_waits_until_its_kind_is_known(
     assert server.asked.count("list_statistics") == 2
 
 
+async def test_a_tenants_sessions_are_counted_from_the_first_on(
+    replies: dict[str, bytes], tenants: Tenants, clock: FakeClock
+) -> None:
+    server = Server(replies)
+    async with server.fake.running() as fake:
+        collector = OpensipsCollector(node(fake.url), tenants, clock)
+        await collector.collect()
+        server.set(**{"quiet.ntek.example.net_invites": 3, "quiet.ntek.example.net_failed_486": 2})
+        server.serve()
+        reading = await collector.collect()
+        await collector.aclose()
+    sessions = values(reading, "opensips_tenant_sessions_total")
+    quiet = {labels[2]: value for labels, value in sessions.items() if labels[0] == "quiet.ntek.example.net"}
+    assert {result: value for result, value in quiet.items() if value} == {"attempted": 3, "end_user": 2}
+
+
+async def test_a_list_that_is_too_long_for_its_way_is_said_and_the_usual_groups_are_read(
+    replies: dict[str, bytes], tenants: Tenants, clock: FakeClock
+) -> None:
+    server = Server(replies)
+
+    def torn(request: dict[str, object]) -> bytes:
+        if request["method"] == "list_statistics":
+            return http(b'{"jsonrpc": "2.0", "result": {"core:rcv_requ')
+        return http(recorded_reply(server.fake.replies, request))
+
+    server.fake.misbehave = torn
+    async with server.fake.running() as fake:
+        collector = OpensipsCollector(node(fake.url), tenants, clock)
+        reading = await collector.collect()
+        await collector.aclose()
+    assert reading.info["statistics"].startswith("not all groups are known: list_statistics: ")
+    assert values(reading, "opensips_queries_total")
+    assert values(reading, "opensips_rpmem_bytes")
+
+
 async def test_a_counter_that_a_script_took_below_zero_is_left_out(
     replies: dict[str, bytes], tenants: Tenants, clock: FakeClock
 ) -> None:
