@@ -46,6 +46,10 @@ _NEWER_NAMES: Final = {"domain_dump": "domain:dump", "pike_list": "pike:list"}
 """What 4.0 calls a command whose older name it has no more; those of all others it still takes."""
 
 
+_SOONER: Final = 0.9
+"""Share of a deadline after which a transport may give up, before who waits for the whole poll does."""
+
+
 class Transport(Protocol):
     """How a server is asked. Errors are CollectError: the vendor's and the library's exceptions end here.
 
@@ -59,17 +63,24 @@ class Transport(Protocol):
         """Let go of what is open; a later command opens it anew."""
 
 
-def transport_of(endpoint: str, username: str | None = None, password: Secret | None = None) -> Transport:
+def transport_of(
+    endpoint: str,
+    username: str | None = None,
+    password: Secret | None = None,
+    *,
+    patience: float | None = None,
+) -> Transport:
     """Return the transport of an MI address.
 
     http(s)://…/json is mi_json of 1.11 to 2.4, every other path JSON-RPC; udp://HOST:PORT and unix:///PATH
-    are mi_datagram, fifo:///PATH is mi_fifo, each of 3.x and 4.x.
+    are mi_datagram, fifo:///PATH is mi_fifo, each of 3.x and 4.x. `patience` is for those that have
+    more to say of a silence than that there was one.
     """
     url = urlsplit(endpoint)
     if url.scheme in ("udp", "unix"):
         return Datagrams(endpoint)
     if url.scheme == "fifo":
-        return Fifo(endpoint)
+        return Fifo(endpoint, patience=patience)
     if url.path.rstrip("/").endswith("/json"):
         return MiJson(endpoint, username, password)
     return JsonRpcOverHttp(endpoint, username, password)
@@ -89,7 +100,7 @@ class MiClient:
     def __init__(
         self, endpoint: str, *, deadline: float, username: str | None = None, password: Secret | None = None
     ) -> None:
-        self._transport = transport_of(endpoint, username, password)
+        self._transport = transport_of(endpoint, username, password, patience=_SOONER * deadline)
         self._where = endpoint
         self._deadline = deadline
         self._turn = asyncio.Lock()

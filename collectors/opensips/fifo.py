@@ -28,17 +28,20 @@ _PIPE_BUF: Final = 4096
 class Fifo:
     """Asks through the FIFO at a path, `fifo:///PATH[?replies=/FOLDER]`; implements client.Transport.
 
-    The folder is mi_fifo's `reply_dir`, where the server looks for the file to answer into.
+    The folder is mi_fifo's `reply_dir`, where the server looks for the file to answer into; `patience` is
+    how many seconds it may take for a reply.
     """
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: str, *, patience: float | None = None) -> None:
         url = urlsplit(endpoint)
         self._path = Path(url.path)
         self._replies = Path(url.query.removeprefix("replies=")) if url.query else REPLIES
+        self._patience = patience
+        self._has_answered = False
         self._numbers = itertools.count(secrets.randbelow(2**30) + 1)  # who else may write can't guess it
 
     async def ask(self, command: str, params: Params) -> object | MiRefused:
-        """Return a command's result, or how it was refused. Raises CollectError; has no deadline."""
+        """Return a command's result, or how it was refused. Raises CollectError."""
         number = next(self._numbers)
         body = jsonrpc.request(number, command, params)
         name = f"dialtone_{secrets.token_hex(12)}"
@@ -47,15 +50,27 @@ class Fifo:
             reader = _fifo(file)
             try:
                 self._write(f":{name}:".encode() + body + b"\n")
-                return jsonrpc.result(await _read(reader), number)
+                async with asyncio.timeout(self._patience):
+                    raw = await _read(reader)
+                self._has_answered = True
+                return jsonrpc.result(raw, number)
             finally:
                 os.close(reader)
+        except TimeoutError:
+            raise CollectError(CollectFailure.TIMEOUT, self._silence(command)) from None
         except OSError as error:
             why = f"can't make a file for the reply in {self._replies}: {error.strerror}"
             raise CollectError(CollectFailure.CONNECT, why) from None
         finally:
             with suppress(OSError):
                 file.unlink()
+
+    def _silence(self, command: str) -> str:
+        said = f"no reply to {command} from {self._path} in {self._patience:g} s"
+        if self._has_answered:
+            return said
+        # The server puts the reply's name behind reply_dir as it is, slash or not.
+        return f"{said}: is `reply_dir` the folder {self._replies}, with a slash at its end?"
 
     async def aclose(self) -> None:
         """Nothing is kept open."""

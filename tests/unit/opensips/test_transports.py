@@ -17,6 +17,7 @@ from aiohttp import web
 from collectors.opensips import OpensipsCollector
 from collectors.opensips.client import READ_ONLY_COMMANDS, MiClient
 from collectors.opensips.datagram import Datagrams
+from collectors.opensips.fifo import Fifo
 from collectors.opensips.jsonrpc import MAX_REPLY_BYTES, MAX_REQUEST_BYTES, MiRefused
 from collectors.opensips.statistics import GROUPS
 from dialtone.model import CollectError, CollectFailure, Node, NodeKind, Reading, Secret
@@ -248,6 +249,39 @@ async def test_a_fifo_that_never_ends_is_cut_off(tmp_path: Path) -> None:
         with pytest.raises(CollectError) as caught:
             await client.version()
     assert caught.value.failure is CollectFailure.TOO_LARGE
+
+
+async def test_a_fifo_without_a_reply_asks_for_the_slash_of_reply_dir_until_one_has_come(
+    tmp_path: Path,
+) -> None:
+    """OpenSIPS puts the file's name behind `reply_dir` as it is: without a slash there is no such file."""
+    is_mute = True
+
+    def answered(request: dict[str, Any]) -> list[bytes]:
+        return [] if is_mute else [json.dumps({"id": request["id"], "result": {"Server": "x"}}).encode()]
+
+    async with FakeFifo({}, answered).running(tmp_path) as server:
+        transport = Fifo(server.url, patience=0.05)
+        with pytest.raises(CollectError) as caught:
+            await transport.ask("version", {})
+        assert caught.value.failure is CollectFailure.TIMEOUT
+        assert f"is `reply_dir` the folder {tmp_path}, with a slash at its end?" in caught.value.detail
+        is_mute = False
+        transport = Fifo(server.url, patience=30.0)
+        await transport.ask("version", {})
+        is_mute, transport._patience = True, 0.05
+        with pytest.raises(CollectError, match=r"no reply to version from .* in 0.05 s$"):
+            await transport.ask("version", {})
+    assert not replies_in(tmp_path)
+
+
+async def test_what_a_fifo_has_to_say_of_a_silence_is_said_before_the_deadline(tmp_path: Path) -> None:
+    async with (
+        FakeFifo({}, lambda _: []).running(tmp_path) as server,
+        MiClient(server.url, deadline=0.5) as client,
+    ):
+        with pytest.raises(CollectError, match="with a slash at its end"):
+            await client.version()
 
 
 async def test_a_fifo_to_reply_into_is_gone_after_the_reply(
