@@ -17,7 +17,7 @@ from collectors.mysql.parse import (
 from collectors.mysql.statements import FIXED, SERVER, channel_statements, heartbeat_statement
 from collectors.mysqlclient import MysqlClient, RefusedError, Row, Session, one_line
 from collectors.mysqlclient.errors import NO_PRIVILEGE, NO_SUCH_TABLE, SYNTAX_ERROR
-from dialtone.model import Node, Reading
+from dialtone.model import CollectFailure, Node, Reading
 from dialtone.ports import Clock
 
 _log = structlog.get_logger(__name__)
@@ -56,17 +56,20 @@ class MysqlCollector:
     async def collect(self) -> Reading:
         """Poll once: the server, its channels, the heartbeats if there is a table for them."""
         info: dict[str, str] = {}
+        unread: dict[str, CollectFailure] = {}
         async with self._client.session() as session:
             server = parse_server(await session.rows(SERVER))
             channels = parse_channels(await _first(session, channel_statements(server.version)))
-            heartbeats = await self._heartbeats(session, info)
+            heartbeats = await self._heartbeats(session, info, unread)
         info["version"] = one_line(server.version)
         for channel in channels:
             info |= _words(channel)
         snapshot = MysqlSnapshot(server, channels, heartbeats)
-        return Reading(samples(self._node.name, snapshot, self._clock.now()), info)
+        return Reading(samples(self._node.name, snapshot, self._clock.now()), info, unread)
 
-    async def _heartbeats(self, session: Session, info: dict[str, str]) -> Mapping[int, float]:
+    async def _heartbeats(
+        self, session: Session, info: dict[str, str], unread: dict[str, CollectFailure]
+    ) -> Mapping[int, float]:
         if self._heartbeat is None:
             return {}
         try:
@@ -75,7 +78,7 @@ class MysqlCollector:
             # No table yet, or no right to read it: what the server says of its threads counts all the same.
             if error.code not in _WITHOUT_HEARTBEAT:
                 raise
-            info["heartbeat"] = error.detail
+            info["heartbeat"], unread["heartbeat"] = error.detail, error.failure
             if not self._heartbeat_fails:
                 _log.warning("mysql.no-heartbeat", node=self._node.name, error=error.detail)
             self._heartbeat_fails = True

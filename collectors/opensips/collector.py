@@ -80,7 +80,7 @@ class OpensipsCollector:
         )
         registered, wanting = self._registrations.told(tenants)
         info = {"version": snapshot.version} | notes | wanting | self._troubles(snapshot)
-        return Reading((*steady, *registered), info)
+        return Reading((*steady, *registered), info, self._registrations.unread)
 
     def _troubles(self, snapshot: OpensipsSnapshot) -> dict[str, str]:
         """Return what could not be read, and why."""

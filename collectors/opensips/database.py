@@ -159,7 +159,7 @@ class TablesSession:
         rows = await self._session.rows(EXPIRES_KIND, ("kind",))
         if not rows:
             raise CollectError(
-                CollectFailure.SERVER,
+                CollectFailure.DENIED,
                 "the database has no table `location`, or its user may not read it (GRANT SELECT)",
             )
         return (rows[0]["kind"] or "").lower() in _DATES

@@ -105,6 +105,7 @@ class Registrations:
         self._task: asyncio.Task[None] | None = None
         self._not_before = -math.inf
         self._troubles: dict[str, str] = {}
+        self._failures: dict[str, CollectFailure] = {}
 
     def forget(self) -> None:
         """The server has been restarted: what was known of it is void, and it knows no subscriptions."""
@@ -130,6 +131,14 @@ class Registrations:
             if not self._old[-1].give_back(_FORGOTTEN):
                 self._old.pop()
             await asyncio.sleep(0)
+
+    @property
+    def unread(self) -> dict[str, CollectFailure]:
+        """What could not be read, by the name of its note: `events`, `database`, `presence`."""
+        return {part: failure for part, failure in self._failures.items() if part in self._troubles}
+
+    def _fail(self, part: str, failure: CollectFailure, why: str) -> None:
+        self._troubles[part], self._failures[part] = why, failure
 
     async def aclose(self) -> None:
         """Stop listening and reading. The server drops the subscription when it ends."""
@@ -175,7 +184,9 @@ class Registrations:
         try:
             await listener.open()
         except OSError as error:
-            self._troubles["events"] = f"can't listen for events: {error.strerror or error}"
+            self._fail(
+                "events", CollectFailure.CONNECT, f"can't listen for events: {error.strerror or error}"
+            )
             self._lose()
             return
         await listener.read()
@@ -199,7 +210,7 @@ class Registrations:
             except CollectError as error:
                 if error.failure not in PARTIAL:
                     raise
-                self._troubles["events"] = f"event_subscribe: {error.detail}"
+                self._fail("events", error.failure, f"event_subscribe: {error.detail}")
                 return
             if isinstance(reply, MiRefused):
                 refused[name] = reply
@@ -207,9 +218,11 @@ class Registrations:
         has_contacts = not version.startswith("1.") and not refused.keys() & CONTACT_EVENTS
         if refused.keys() - CONTACT_EVENTS:
             reply = next(iter(refused.values()))
-            self._troubles["events"] = (
+            self._fail(
+                "events",
+                CollectFailure.SERVER,
                 f"the server sends no events to {listener.for_server} (MI error {reply.code}: "
-                f"{reply.message}): load event_datagram and usrloc"
+                f"{reply.message}): load event_datagram and usrloc",
             )
             self._lose()
             return
@@ -322,7 +335,7 @@ class Registrations:
                 for job in jobs:
                     await job(session)
         except CollectError as error:
-            self._troubles["database"] = error.detail
+            self._fail("database", error.failure, error.detail)
             denied = error.failure in (CollectFailure.AUTH, CollectFailure.DENIED)
             self._not_before = self._clock.monotonic() + (_AGAIN_DENIED if denied else _AGAIN)
             _log.warning("opensips.no-database", node=self._node.name, error=error.detail)
@@ -335,7 +348,8 @@ class Registrations:
             return
         error = task.exception()
         if error is not None:
-            self._troubles["database"] = f"its tables could not be read ({type(error).__name__})"
+            why = f"its tables could not be read ({type(error).__name__})"
+            self._fail("database", CollectFailure.INTERNAL, why)
             self._not_before = self._clock.monotonic() + _AGAIN_DENIED
             _log.error("opensips.database-failed", node=self._node.name, exc_info=error)
 
@@ -348,7 +362,7 @@ class Registrations:
             try:
                 book.put(await read())
             except RefusedError as error:
-                self._troubles["presence"] = error.detail
+                self._fail("presence", error.failure, error.detail)
                 book.put(None)
         self._presence_at = self._clock.monotonic()
 

@@ -36,7 +36,8 @@ _REFUSED: Final = frozenset({CollectFailure.AUTH, CollectFailure.DENIED})
 def collect(config: Path, names: tuple[str, ...], shape: str) -> int:
     """Poll the nodes of CONFIG once and print what they said.
 
-    Exit 0; 4 when a node could not be read, 5 when one refused our credentials.
+    Exit 0; 4 when a node, its database, events or heartbeat could not be read, 5 when our credentials or
+    the right to look were refused.
     """
     settings = load(config)
     nodes = _chosen(settings, names)
@@ -57,6 +58,10 @@ def collect(config: Path, names: tuple[str, ...], shape: str) -> int:
     for state in states:
         if not state.up:
             click.echo(f"{state.node.name}: {state.failure}: {state.detail}", err=True)
+        elif state.reading is not None:
+            for part, failure in state.reading.unread.items():
+                why = _printable(state.reading.info.get(part, ""))
+                click.echo(f"note: {state.node.name} is up, without its {part}: {failure}: {why}", err=True)
     return _code(states)
 
 
@@ -73,6 +78,9 @@ def _chosen(settings: Settings, names: tuple[str, ...]) -> list[Node]:
 
 def _code(states: Sequence[NodeState]) -> Exit:
     failures = {state.failure for state in states if not state.up}
+    for state in states:
+        if state.up and state.reading is not None:
+            failures.update(state.reading.unread.values())
     if failures & _REFUSED:
         return Exit.CREDENTIALS
     return Exit.UNREACHABLE if failures else Exit.OK

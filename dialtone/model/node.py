@@ -82,11 +82,14 @@ class Reading:
     """What one complete poll of one node gave.
 
     `info` holds texts for the state API that must not become labels (version, last error text);
-    keys are lower-case words, with a `/` before a channel or part name where there are several.
+    keys are lower-case words, with a `/` before a channel or part name where there are several. `unread` says
+    of what the configuration names beside the server itself (its database, its events, a heartbeat) why it
+    could not be read, by its key in `info`.
     """
 
     samples: tuple[Sample, ...]
     info: Mapping[str, str] = field(default_factory=dict)
+    unread: Mapping[str, CollectFailure] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,17 @@
 """What `dialtone collect` says beside the figures."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
+from dialtone import wiring
 from dialtone.cli.collect import _print_tables
-from dialtone.model import Catalog, Kind, MetricDef, Node, NodeKind, NodeState, Reading
+from dialtone.model import Catalog, CollectFailure, Kind, MetricDef, Node, NodeKind, NodeState, Reading
+from dialtone.wiring.commands import Collected
+from tests.fakes.results import a_node, a_state
+from tests.unit.cli.conftest import Dialtone
 
 
 def test_the_domains_that_nobody_configured_are_named_under_their_server(
@@ -60,3 +66,35 @@ def test_a_metrics_series_are_together_their_labels_named_once_and_folded_lines_
     assert series[0][0].startswith("sip:aaa")
     assert series[0][-1] == "1"
     assert series[-1] == [r"sip:\x1b[2J,", '""', "30000"]
+
+
+@pytest.mark.parametrize(
+    ("unread", "code"),
+    [
+        ({}, 0),
+        ({"database": CollectFailure.AUTH}, 5),
+        ({"presence": CollectFailure.DENIED}, 5),
+        ({"events": CollectFailure.CONNECT}, 4),
+        ({"events": CollectFailure.CONNECT, "database": CollectFailure.DENIED}, 5),
+    ],
+)
+def test_a_node_that_is_up_without_a_part_of_it_has_a_note_for_each_and_a_code(
+    dialtone: Dialtone,
+    config: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    unread: Mapping[str, CollectFailure],
+    code: int,
+) -> None:
+    info = {"version": "4.0.1", "lists/ds_list": "MI error 500"} | dict.fromkeys(unread, "no\x1b[2J")
+    state = a_state(a_node("sip1"), reading=Reading((), info, unread))
+
+    async def collected(*_: object) -> Collected:
+        return Collected((state,), "", {})
+
+    monkeypatch.setattr(wiring, "collect", collected)
+    said = dialtone("collect", config)
+    assert said.code == code
+    assert said.out.startswith("sip1  opensips  up")
+    assert said.err.splitlines() == [
+        rf"note: sip1 is up, without its {part}: {failure}: no\x1b[2J" for part, failure in unread.items()
+    ]

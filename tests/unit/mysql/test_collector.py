@@ -126,6 +126,9 @@ async def test_without_a_readable_heartbeat_the_threads_are_read_all_the_same(
     reading, _ = await polled(answers | refused, clock, heartbeat=TABLE)
     assert values(reading)["mysql_replication_sql_running/default"] == 0
     assert f"error {code}: no" in reading.info["heartbeat"]
+    assert reading.unread == {
+        "heartbeat": CollectFailure.DENIED if code == 1142 else CollectFailure.SERVER,
+    }
     assert not any("heartbeat" in name for name in values(reading))
 
 
@@ -133,6 +136,7 @@ async def test_an_empty_heartbeat_table_is_told(clock: FakeClock) -> None:
     answers = recording("mariadb-10.11", "healthy").answers | {HEARTBEAT: Result([])}
     reading, _ = await polled(answers, clock, heartbeat=TABLE)
     assert reading.info["heartbeat"] == "the table is empty: nobody writes heartbeats"
+    assert not reading.unread
 
 
 async def test_a_heartbeat_that_fails_is_logged_once_and_once_when_it_is_back(clock: FakeClock) -> None:

@@ -823,6 +823,7 @@ async def test_a_socket_that_can_not_be_had_is_said_and_the_table_is_counted(
     async with stage(tmp_path, clock, tables(row("1"))) as one:
         await one.poll()
         assert "no socket" in one.notes["events"]
+        assert one.registrations.unread == {"events": CollectFailure.CONNECT}
         assert one.shown() == NONE | {ACME: 1}
         assert not one.subscribed
     assert (tmp_path / "ev").read_text() == "in the way"
@@ -861,6 +862,33 @@ async def test_presence_is_shown_by_tenant_and_event_and_falls_to_zero(
         assert not one.shown("presentities")
         assert "denied" in one.notes["presence"]
         assert one.shown("watchers") == {"_unknown/presence": 0}
+
+
+@pytest.mark.parametrize(
+    ("answers", "unread"),
+    [
+        (tables(row("1"), presentities=Result([]), watchers=Result([])), {}),
+        (tables(row("1")), {}),
+        (tables(row("1"), watchers=Refusal(1142, "denied")), {"presence": CollectFailure.DENIED}),
+        ({EXPIRES_KIND: Refusal(1045, "Access denied")}, {"database": CollectFailure.AUTH}),
+        (tables(row("1")) | {EXPIRES_KIND: Result([])}, {"database": CollectFailure.DENIED}),
+        (tables(row("1")) | {CENSUS: Refusal(1053, "shutdown")}, {"database": CollectFailure.SERVER}),
+    ],
+)
+async def test_what_could_not_be_read_is_known_by_its_reason_until_it_can_be(
+    tmp_path: Path,
+    clock: FakeClock,
+    answers: dict[str, Answer],
+    unread: Mapping[str, CollectFailure],
+) -> None:
+    async with stage(tmp_path, clock, tables() | answers, events=False) as one:
+        await one.poll()
+        assert one.registrations.unread == unread
+        assert one.notes.keys() >= unread.keys()
+        one.mysql.answers = tables(row("1"))
+        await clock.advance(10 * MINUTE)
+        await one.poll()
+        assert not one.registrations.unread
 
 
 async def test_events_of_presence_are_told_apart_up_to_twenty(tmp_path: Path, clock: FakeClock) -> None:
