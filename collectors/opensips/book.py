@@ -25,7 +25,7 @@ MAX_TOUCHED_OF_ONE: Final = 500
 REMEMBERED: Final = 150.0
 """Seconds for which it is remembered what events touched."""
 
-_CONTACT: Final = struct.Struct("<qqI")
+_CONTACT: Final = struct.Struct("<qqII")
 _PAIR: Final = struct.Struct("<qq")
 _HASH: Final = struct.Struct("<q")
 _MOST_BYTES: Final = MAX_CONTACTS_OF_ONE * _CONTACT.size
@@ -36,8 +36,8 @@ Aor = tuple[str, str]
 """Host, lower case and "" where there is none, and user."""
 Pair = tuple[int, int]
 """A contact: hashes of its URI and its Call-ID."""
-Contact = tuple[int, int, int]
-"""A contact and its CSeq."""
+Contact = tuple[int, int, int, int]
+"""A contact, its CSeq, and when it expires (0: never, or nobody said)."""
 
 
 def divided(aor: str) -> Aor:
@@ -114,7 +114,7 @@ class Book:
         if _exactly(found, one) is not None:
             return
         self.by_call_id = self.by_call_id or any(True for _ in _of_uri(found, one))
-        self._put(aor, found + _CONTACT.pack(*one, cseq))
+        self._put(aor, found + _CONTACT.pack(*one, cseq, 0))
 
     def apply(self, event: Event, now: float) -> None:
         """Take an event in; one that comes twice changes nothing more. `now` is of a monotonic clock."""
@@ -132,15 +132,16 @@ class Book:
                 self._delete(aor, one, event.cseq, now)
             case EventKind.CONTACT_INSERT | EventKind.CONTACT_UPDATE:
                 is_update = event.kind is EventKind.CONTACT_UPDATE
-                self._upsert(aor, one, event.cseq, now, is_update=is_update)
+                self._upsert(aor, (*one, event.cseq, event.expires), now, is_update=is_update)
 
-    def _upsert(self, aor: Aor, one: Pair, cseq: int, now: float, *, is_update: bool) -> None:
+    def _upsert(self, aor: Aor, contact: Contact, now: float, *, is_update: bool) -> None:
+        one = contact[:2]
         found = self._records(aor)
         place = self._meant(found, one) if is_update else _exactly(found, one)
         if place is not None:
             self._touch(aor, _PAIR.unpack_from(found, place), now)
             found = _without(found, place)
-        self._put(aor, found + _CONTACT.pack(*one, cseq))
+        self._put(aor, found + _CONTACT.pack(*contact))
         self._touch(aor, one, now)
 
     def _delete(self, aor: Aor, one: Pair, cseq: int, now: float) -> None:
@@ -149,18 +150,35 @@ class Book:
         if place is None:
             self._touch(aor, one, now)
             return
-        uri, call_id, known = _CONTACT.unpack_from(found, place)
+        uri, call_id, known, _ = _CONTACT.unpack_from(found, place)
         if (uri, call_id) == one and cseq < known:
             # A contact that was taken back and registered anew before usrloc's timer came: in write-back
             # mode the old one's end is told last.
             return
         self._touch(aor, one, now)
         self._touch(aor, (uri, call_id), now)
-        left = _without(found, place)
+        self._leave(aor, _without(found, place))
+
+    def _leave(self, aor: Aor, left: bytes) -> None:
         if left or aor in self.crowded:
             self._put(aor, left)
         else:
             self._drop(aor)
+
+    def overdue(self, before: int) -> Iterator[tuple[Aor, Pair] | None]:
+        """Yield the contacts that should have ended before that second since 1970, and None for each AOR."""
+        for aor in self._each():
+            for *one, _, expires in _CONTACT.iter_unpack(self._records(aor)):
+                if 0 < expires < before:
+                    yield aor, (one[0], one[1])
+            yield None
+
+    def end(self, aor: Aor, one: Pair) -> None:
+        """Take a contact out whose end was not told."""
+        found = self._records(aor)
+        place = _exactly(found, one)
+        if place is not None:
+            self._leave(aor, _without(found, place))
 
     def _meant(self, records: bytes, one: Pair) -> int | None:
         """Return where the contact is that is updated or deleted: this one, else the only one of its URI.

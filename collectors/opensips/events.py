@@ -5,7 +5,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -43,13 +43,17 @@ class PassedOver(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event of the table `location`. `uri`, `call_id` and `cseq` are of a contact, else empty."""
+    """One event of the table `location`. All but `aor` are of a contact, else empty.
+
+    `expires` is when the contact ends, in seconds since 1970 by the server's clock; 0 for never, or unsaid.
+    """
 
     kind: EventKind
     aor: str
     uri: str = ""
     call_id: str = ""
     cseq: int = 0
+    expires: int = field(default=0, compare=False)
 
 
 def parse_event(raw: bytes) -> Event | PassedOver:
@@ -72,7 +76,7 @@ def parse_event(raw: bytes) -> Event | PassedOver:
         return PassedOver.MALFORMED
     if not uri or len(uri) > _MAX_TEXT or len(call_id) > _MAX_TEXT:
         return PassedOver.MALFORMED
-    return Event(kind, aor, uri, call_id, cseq)
+    return Event(kind, aor, uri, call_id, cseq, _whole(values.get("expires")) or 0)
 
 
 def _json(text: str) -> tuple[str, Mapping[str, object]]:
@@ -99,7 +103,7 @@ def _lines(text: str) -> tuple[str, Mapping[str, object]]:
 
 
 def _whole(raw: object) -> int | None:
-    """Return a CSeq, a number on 3.x and 4.x and digits before, None where it is none."""
+    """Return a CSeq or a time, a number on 3.x and 4.x and digits before, None where it is none."""
     if isinstance(raw, str):
         raw = int(raw) if raw.isascii() and raw.isdigit() and len(raw) <= 10 else None
     if not isinstance(raw, int) or isinstance(raw, bool):

@@ -16,7 +16,7 @@ import structlog
 
 from collectors.mysqlclient import RefusedError
 from collectors.opensips import registered
-from collectors.opensips.book import MAX_CONTACTS, MAX_CONTACTS_OF_ONE, REMEMBERED, Book, pair
+from collectors.opensips.book import MAX_CONTACTS, MAX_CONTACTS_OF_ONE, REMEMBERED, Aor, Book, Pair, pair
 from collectors.opensips.client import MiClient
 from collectors.opensips.database import Census, Tables, TablesSession
 from collectors.opensips.events import CONTACT_EVENTS, EVENTS, Event, EventKind, PassedOver
@@ -40,6 +40,8 @@ LAG: Final = 120.0
 """Seconds that a table may lag behind the server (write-back): events of that time go before it."""
 DISAGREES: Final = 3
 """Polls in a row after which numbers that differ from the server's own are no accident of the moment."""
+OVERDUE: Final = 300.0
+"""Seconds that a contact may still be there after its end: the timer's turn, clocks that differ."""
 RESYNC_SOON: Final = 60.0
 """Seconds between two readings of the whole table where numbers differ: events were lost."""
 _AGAIN: Final = 60.0
@@ -124,7 +126,7 @@ class Registrations:
             if self._disagrees():
                 # It may have forgotten the subscription: a restart right after a restart looks like none.
                 await self._subscribe(self._listener, version, self._clock.monotonic())
-                self._mend()
+                await self._mend()
         if self._tables is not None:
             await self._read_tables(self._tables)
         while self._old:
@@ -267,11 +269,11 @@ class Registrations:
             self._in_vain = False
         return self._disagreed >= DISAGREES and self._disagreed % DISAGREES == 0
 
-    def _mend(self) -> None:
+    async def _mend(self) -> None:
         """Have the table read, where that may help; without one, nothing is known until numbers agree.
 
-        What was not told of as new comes with its next REGISTER. What was not told of as gone stays for ever:
-        where there are too many, they begin anew.
+        What was not told of as new comes with its next REGISTER. What was not told of as gone is what should
+        have expired long ago; where there are too many all the same, they begin anew.
         """
         if self._tables is not None and not self._in_vain:
             if _is_over(self._resynced_at, self._clock.monotonic(), RESYNC_SOON):
@@ -279,10 +281,33 @@ class Registrations:
             return
         if self._tables is not None and self._is_believed:
             return
+        if self._exceeds(self._book) and await self._end_overdue(self._book):
+            return
         self._is_lossy = self._is_lossy or self._book.whole
         self._book.whole = False
         if self._exceeds(self._book):
             self._begin_anew()
+
+    async def _end_overdue(self, book: Book) -> bool:
+        """Take out what should have ended long ago, if that is what a book has too many; whether it was."""
+        _, contacts = self._server
+        if not self._has_contacts or contacts is None:
+            return False
+        before = int(self._clock.now().timestamp() - OVERDUE)
+        too_many = book.contacts - contacts + self._moved
+        found: list[tuple[Aor, Pair]] = []
+        turns = _Turns()
+        for one in book.overdue(before):
+            if one is None:
+                await turns.pause()
+            elif len(found) >= too_many:
+                return False
+            else:
+                found.append(one)
+        for aor, pair_ in found:
+            book.end(aor, pair_)
+        self._off = self._off_from(book)
+        return self._off <= self._moved
 
     def _exceeds(self, book: Book) -> bool:
         """Whether a book has more than the server said of itself at the poll."""

@@ -42,6 +42,7 @@ def test_a_contact_is_read_of_every_version_that_tells_of_contacts(version: str,
     inserted = parse_event(datagram(version, "E_UL_CONTACT_INSERT-1"))
     assert isinstance(inserted, Event)
     assert (inserted.kind, inserted.cseq) == (EventKind.CONTACT_INSERT, 2)
+    assert 1795394580 < inserted.expires < 1795394600
 
 
 @pytest.mark.parametrize("version", ["1.11", "2.4", "3.6.8", "4.0.1"])
@@ -80,6 +81,13 @@ def test_an_event_of_another_table_is_passed_over() -> None:
 )
 def test_a_datagram_of_nonsense_is_malformed_and_nothing_worse(raw: bytes) -> None:
     assert parse_event(raw) is PassedOver.MALFORMED
+
+
+@pytest.mark.parametrize("expires", [None, "soon", -1.5, [1], "9" * 5000])
+def test_a_contact_whose_end_is_not_said_is_read_all_the_same(expires: object) -> None:
+    event = parse_event(notification(expires=expires))
+    assert isinstance(event, Event)
+    assert event.expires == 0
 
 
 def test_bytes_that_are_no_text_stay_the_same_contact() -> None:
