@@ -1,5 +1,6 @@
 """Registrations by events and by the location table agree with a real server's own list."""
 
+import json
 import signal
 import socket
 from collections import Counter
@@ -307,6 +308,42 @@ async def test_a_server_that_keeps_no_list_in_memory_has_its_table_counted(
             await until("its events are heard", lambda: _has_heard(page, 30), seconds=_PATIENCE)
             now = await page()
             assert now.one("opensips_tenant_contacts", tenant=ACME) is None, "it says 0, and nobody knows"
+
+
+async def test_without_a_database_a_lost_end_hides_the_figures_until_all_have_registered_once_more(
+    tmp_path: Path, cache: Path
+) -> None:
+    async with registrar(tmp_path, cache) as one:
+        port = free_port(socket.SOCK_DGRAM)
+        config = configured(tmp_path, one, events=f"udp://127.0.0.1:{port}", database=None)
+        few = [Phone(f"u{n}", ACME) for n in range(20)]
+        async with serving(config) as service:
+            page = pages(service)
+            await until("it is polled", lambda: _is_polled(page), seconds=_PATIENCE)
+            await one.register(few)
+            await agrees(one, page, {ACME: 20})
+            # What came and whose end was lost, as far as anybody here can know.
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+                for event in ("E_UL_AOR_INSERT", "E_UL_CONTACT_INSERT"):
+                    values = {
+                        "domain": "location",
+                        "aor": f"x@{BOLT}",
+                        "uri": "sip:x",
+                        "callid": "x",
+                        "cseq": 1,
+                    }
+                    body = {"jsonrpc": "2.0", "method": event, "params": values}
+                    sock.sendto(json.dumps(body).encode(), ("127.0.0.1", port))
+
+            async def hidden() -> bool:
+                return not await _is_known(page)
+
+            await until("nothing is shown", hidden, seconds=_PATIENCE)
+            await one.register([phone.again(expires=1800) for phone in few[:19]])
+            await one.register([Phone("new", BOLT)])
+            assert not await _is_known(page), "one has not registered again yet"
+            await one.register([few[19].again(expires=1800)])
+            await agrees(one, page, {ACME: 20, BOLT: 1})
 
 
 async def _has_heard(page: Pages, updates: int) -> bool:
