@@ -67,6 +67,24 @@ class Phone:
         self.send(invite)
         return invite
 
+    def register(self, tenant: str, user: str) -> None:
+        """Register an address of a tenant at this port; returns when that was taken."""
+        number = next(_numbers)
+        self.send(
+            _message(
+                f"REGISTER sip:{tenant} SIP/2.0",
+                f"Via: SIP/2.0/UDP 127.0.0.1:{self.port};branch=z9hG4bKr{number};rport",
+                f"From: <sip:{user}@{tenant}>;tag=r{number}",
+                f"To: <sip:{user}@{tenant}>",
+                f"Call-ID: {number}@registrations",
+                "CSeq: 1 REGISTER",
+                f"Contact: <sip:{user}@127.0.0.1:{self.port}>;expires=600",
+                "Max-Forwards: 70",
+            ),
+            1,
+        )
+        self.hear("SIP/2.0 200")
+
     def cancel(self, invite: str) -> None:
         """Give a call up."""
         lines = [line for name in ("Via", "From", "To", "Call-ID") for line in _lines(invite, name)]

@@ -131,6 +131,13 @@ def opensips(
     named = {"sip": ports.sip, "http": ports.http, "folder": folder, "modules": program.modules}
     body = script.format(**named, **(values or {}))
     text = _SCRIPT.format(**named, loaded=_loaded(body, program), script=body)
+    with running(folder, text, program=program, ports=ports) as server:
+        yield server
+
+
+@contextmanager
+def running(folder: Path, text: str, *, program: Program, ports: Ports) -> Iterator[OpensipsServer]:
+    """Run a server on a whole configuration, which says to listen on these ports."""
     configuration, log = folder / "opensips.cfg", folder / "opensips.log"
     configuration.write_text(text)
     with log.open("ab") as output:

@@ -200,7 +200,7 @@ CALLS: Final[dict[str, tuple[Callable[[Scene], None], dict[str, int]]]] = {
 @pytest.fixture
 def scene(tmp_path: Path) -> Iterator[Scene]:
     ports = Ports.free()
-    fragment, series = snippets()
+    fragment, series, _ = snippets()
     for route, line in {
         't_on_failure("dialtone_failed");': "route(dialtone_series);",
         '_answered", 1);': "route(dialtone_asr, 1);",
