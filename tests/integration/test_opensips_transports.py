@@ -10,7 +10,7 @@ import anyio.to_thread
 import pytest
 
 from collectors.opensips import OpensipsCollector
-from dialtone.model import CollectError, Node, NodeKind, Reading
+from dialtone.model import CollectError, CollectFailure, Node, NodeKind, Reading
 from dialtone.runtime.clock import SystemClock
 from tests.integration.opensips_server import PATIENCE, fragment, free_port, opensips
 from tests.unit.opensips.conftest import Tenants
@@ -168,3 +168,30 @@ def call(front: int, callee: int, outcomes: Mapping[str, Sequence[int]]) -> None
                     answers.sendto("\r\n".join(head).encode(), ("127.0.0.1", front))
                     while not calls.recv(65535).startswith(f"SIP/2.0 {status}".encode()):
                         pass
+
+
+_GLUED: Final = """
+loadmodule "mi_fifo.so"
+modparam("mi_fifo", "fifo_name", "{folder}/fifo")
+modparam("mi_fifo", "reply_dir", "{folder}")
+route {{
+    exit;
+}}
+"""
+
+
+async def test_a_reply_dir_without_a_slash_is_asked_about(tmp_path: Path) -> None:
+    with opensips(tmp_path, _GLUED):
+        url = f"fifo://{tmp_path}/fifo?replies={tmp_path}"
+        node = Node("sip1", NodeKind.OPENSIPS, url, timeout=1.0)
+        collector = OpensipsCollector(node, Tenants(), SystemClock())
+        with anyio.fail_after(PATIENCE):
+            while True:
+                with pytest.raises(CollectError) as caught:
+                    await collector.collect()
+                if caught.value.failure is CollectFailure.TIMEOUT:  # it has read the request
+                    break
+                await anyio.sleep(0.1)
+    assert "`reply_dir`" in caught.value.detail
+    assert "with a slash at its end" in caught.value.detail
+    assert not replies_in(tmp_path)
