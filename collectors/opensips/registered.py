@@ -47,7 +47,16 @@ RESYNC_AGE: Final = MetricDef(
     ("node",),
     unit="seconds",
 )
-METRICS: Final = (AORS, CONTACTS, PRESENTITIES, WATCHERS, EVENTS_TOTAL, IGNORED, CORRECTIONS, RESYNC_AGE)
+SOURCE_UP: Final = MetricDef(
+    "opensips_registration_source_up",
+    Kind.GAUGE,
+    "1 where what tells of registrations can be had, 0 where not: the server's events, its database",
+    ("node", "source"),
+)
+METRICS: Final = (
+    *(AORS, CONTACTS, PRESENTITIES, WATCHERS, SOURCE_UP),
+    *(EVENTS_TOTAL, IGNORED, CORRECTIONS, RESYNC_AGE),
+)
 """For the catalogue."""
 
 MOST_EVENTS: Final = 20

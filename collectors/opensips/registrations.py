@@ -140,6 +140,8 @@ class Registrations:
         return {part: failure for part, failure in self._failures.items() if part in self._troubles}
 
     def _fail(self, part: str, failure: CollectFailure, why: str) -> None:
+        if part == "events" and part not in self._troubles:
+            _log.warning("opensips.no-events", node=self._node.name, error=why)
         self._troubles[part], self._failures[part] = why, failure
 
     async def aclose(self) -> None:
@@ -232,7 +234,8 @@ class Registrations:
             self._lose()
         self._has_contacts = has_contacts
         self._subscribed_at = now
-        self._troubles.pop("events", None)
+        if self._troubles.pop("events", None) is not None:
+            _log.info("opensips.events-back", node=self._node.name)
 
     def _weigh(self) -> None:
         """See by the server's own numbers whether it keeps a list, and whether that fits into ours again."""
@@ -527,6 +530,10 @@ class Registrations:
 
     def _own(self, at: datetime) -> Iterator[Sample]:
         node, now = self._node.name, self._clock.monotonic()
+        for source, wanted in (("events", self._listener), ("database", self._tables)):
+            if wanted is not None:
+                up = source not in self._troubles
+                yield registered.SOURCE_UP.sample(node, source, value=float(up), at=at)
         if self._listener is not None:
             for kind, number in self._events.items():
                 yield registered.EVENTS_TOTAL.sample(node, kind, value=number, at=at)

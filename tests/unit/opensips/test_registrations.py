@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from collectors.opensips import OpensipsCollector, registrations
 from collectors.opensips.book import MAX_CONTACTS, MAX_CONTACTS_OF_ONE, REMEMBERED, Book
@@ -992,3 +993,27 @@ async def test_an_older_server_gets_the_socket_of_a_subscription_as_it_is() -> N
         "event_subscribe?E_UL_AOR_INSERT,unix:/run/dialtone/ev,600",
         "event_subscribe?E_UL_AOR_INSERT,udp:127.0.0.1:5490,600",
     ]
+
+
+async def test_what_tells_of_registrations_is_a_figure_and_its_loss_a_line_of_the_log(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    async with stage(tmp_path, clock, tables(row("1"))) as one:
+        one.lacks = lambda _: True
+        with capture_logs() as said:
+            await one.poll()
+            await one.poll()
+            assert (one.total("source_up", "events"), one.total("source_up", "database")) == (0, 1)
+            one.lacks = lambda _: False
+            await one.poll()
+        assert (one.total("source_up", "events"), one.total("source_up", "database")) == (1, 1)
+    assert [line["event"] for line in said] == ["opensips.no-events", "opensips.events-back"]
+    assert "load event_datagram" in said[0]["error"]
+
+
+async def test_a_node_without_events_and_database_has_no_source_to_lose(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    async with stage(tmp_path, clock, events=False) as one:
+        await one.poll()
+        assert one.total("source_up") is None
