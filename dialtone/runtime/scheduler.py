@@ -100,9 +100,7 @@ class Scheduler:
 
 
 class _Job:
-    def __init__(
-        self, name: str, interval: float, action: Action, clock: Clock, first: float | None
-    ) -> None:
+    def __init__(self, name: str, interval: float, action: Action, clock: Clock, first: float | None) -> None:
         self._name = name
         self._interval = interval
         self._action = action
