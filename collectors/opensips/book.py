@@ -173,11 +173,11 @@ class Book:
                     yield aor, (one[0], one[1])
             yield None
 
-    def end(self, aor: Aor, one: Pair) -> None:
-        """Take a contact out whose end was not told."""
+    def end(self, aor: Aor, one: Pair, before: int) -> None:
+        """Take a contact out whose end was not told, if it has not been renewed since it was overdue()."""
         found = self._records(aor)
         place = _exactly(found, one)
-        if place is not None:
+        if place is not None and 0 < _CONTACT.unpack_from(found, place)[-1] < before:
             self._leave(aor, _without(found, place))
 
     def _meant(self, records: bytes, one: Pair) -> int | None:

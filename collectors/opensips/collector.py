@@ -9,6 +9,7 @@ from collectors.opensips.jsonrpc import NOT_FOUND, MiRefused
 from collectors.opensips.lists import Lists
 from collectors.opensips.metrics import Publisher, samples
 from collectors.opensips.parse import (
+    SCRIPTS,
     OpensipsSnapshot,
     parse_profile_values,
     parse_profiles,
@@ -16,9 +17,9 @@ from collectors.opensips.parse import (
 )
 from collectors.opensips.profiles import Profiles
 from collectors.opensips.registrations import Registrations
-from collectors.opensips.statistics import TENANTS, Statistics
+from collectors.opensips.statistics import PARTIAL, Statistics
 from collectors.opensips.unknown import Unknown
-from dialtone.model import Node, Reading
+from dialtone.model import CollectError, Node, Reading
 from dialtone.ports import Clock, TenantLookup
 
 _log = structlog.get_logger(__name__)
@@ -50,6 +51,7 @@ class OpensipsCollector:
         self._publisher = Publisher(node.name)
         self._unknown = Unknown()
         self._profile_missing = False
+        self._no_calls = ""
 
     async def collect(self) -> Reading:
         """Poll once: statistics, live calls by tenant, what the modules list; the version after a restart."""
@@ -75,7 +77,7 @@ class OpensipsCollector:
         steady = self._unknown.steadied(
             found,
             tenants,
-            counted=TENANTS[0] not in self._statistics.unread,
+            counted=self._statistics.unread.isdisjoint(SCRIPTS),
             among=lambda others: samples(node, snapshot, others, now),
         )
         registered, wanting = self._registrations.told(tenants)
@@ -90,19 +92,27 @@ class OpensipsCollector:
         if self._profiles.trouble:
             said["profiles"] = self._profiles.trouble
         if snapshot.calls is None:
-            said["tenants"] = (
+            said["tenants"] = self._no_calls or (
                 f"the script sets no dialog profile {self._profile!r}: calls per tenant are not known; "
                 f'add profiles_with_value and set_dlg_profile("{self._profile}", "$fd")'
             )
         return said
 
     async def _calls(self) -> dict[str, int] | None:
-        reply = await self._client.profile_values(self._profile)
-        if reply is None and await self._lacks_profile():
-            reply = MiRefused(NOT_FOUND, "no such profile")
-        if not isinstance(reply, MiRefused):
-            self._profile_missing = False
-            return {} if reply is None else parse_profile_values(reply)
+        self._no_calls = ""
+        try:
+            reply = await self._client.profile_values(self._profile)
+            if reply is None and await self._lacks_profile():
+                reply = MiRefused(NOT_FOUND, "no such profile")
+            if not isinstance(reply, MiRefused):
+                self._profile_missing = False
+                return {} if reply is None else parse_profile_values(reply)
+        except CollectError as error:
+            if error.failure not in PARTIAL:
+                raise
+            # Too many values for a datagram, or one that nobody can read: the rest of the server is read.
+            self._no_calls = f"calls per tenant can't be read: {error.detail}"
+            return None
         # No such profile, or no dialog module at all: the rest of the server is still read.
         if not reply.is_unknown:
             raise reply.error()

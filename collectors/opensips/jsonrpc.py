@@ -65,9 +65,12 @@ def result(raw: bytes, number: int) -> object | MiRefused:
 
 
 def parsed(raw: bytes) -> object:
-    """Return what a reply says as JSON. Raises CollectError with `protocol` where it is none."""
+    """Return what a reply says as JSON. Raises CollectError with `protocol` where it is none.
+
+    Names may come from callers: one that is no UTF-8 makes no other one unreadable.
+    """
     try:
-        found: object = json.loads(raw)
+        found: object = json.loads(raw.decode("utf-8", "replace"))
     except (ValueError, RecursionError):
         raise CollectError(CollectFailure.PROTOCOL, "the reply is no JSON") from None
     return found

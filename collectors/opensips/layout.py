@@ -163,13 +163,12 @@ class _Plan:
         self._count_event(place, _NOBODY, event, self._events if event in self._events else self._strange)
 
     def _cut(self, name: str, places: Iterable[int]) -> tuple[str, str] | None:
-        """Return a host and an event of which there are tenants' ones, else the longest event."""
-        cut = None
-        for place in places:
-            cut = name[:place], name[place + 1 :]
-            if cut[1] in self._events:
-                return cut
-        return cut
+        """Return a host and an event of which there are tenants' ones, else the shortest event.
+
+        What is before its last word may be a caller's.
+        """
+        cuts = [(name[:place], name[place + 1 :]) for place in places]
+        return next((cut for cut in cuts if cut[1] in self._events), cuts[0] if cuts else None)
 
     def _meet(self, host: str) -> None:
         if "." in host:

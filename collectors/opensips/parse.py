@@ -65,8 +65,13 @@ def parse_statistics(result: object) -> dict[str, float]:
         # Nearly all are whole numbers; there are many, and each call would cost.
         value = float(raw) if type(raw) is int and 0 <= raw < _UNDERFLOW else _number(raw)
         if value is not None and len(name) <= _MAX_NAME and ":" in name:
-            values[name] = value
+            values[name if name.isascii() else plain(name)] = value
     return values
+
+
+def plain(text: str) -> str:
+    """Return a text as UTF-8 can have it: JSON can name half a character, of which a page can show none."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def parse_kinds(result: object) -> dict[str, Kind]:
@@ -112,7 +117,7 @@ def parse_profile_values(result: object) -> dict[str, int]:
         if not isinstance(attributes, dict) or (count := _number(attributes.get("count"))) is None:
             raise CollectError(CollectFailure.PROTOCOL, "profile_get_values: a row has no count")
         value = row.get("value")
-        key = value if isinstance(value, str) and value != _VALUELESS else ""
+        key = plain(value) if isinstance(value, str) and value != _VALUELESS else ""
         calls[key] = calls.get(key, 0) + int(count)
     return calls
 

@@ -101,6 +101,7 @@ class Registrations:
         self._census_at: float | None = None
         self._is_census_empty = False
         self._presence_at: float | None = None
+        self._presence_asked: float | None = None
         self._by_tenant = registered.ByTenant(node.name)
         self._presentities = PresenceBook(registered.PRESENTITIES)
         self._watchers = PresenceBook(registered.WATCHERS)
@@ -284,11 +285,14 @@ class Registrations:
             return
         if self._tables is not None and self._is_believed:
             return
-        if self._exceeds(self._book) and await self._end_overdue(self._book):
+        book = self._book
+        if self._exceeds(book) and await self._end_overdue(book):
             return
-        self._is_lossy = self._is_lossy or self._book.whole
-        self._book.whole = False
-        if self._exceeds(self._book):
+        if self._book is not book:  # the table has been read meanwhile
+            return
+        self._is_lossy = self._is_lossy or book.whole
+        book.whole = False
+        if self._exceeds(book):
             self._begin_anew()
 
     async def _end_overdue(self, book: Book) -> bool:
@@ -308,7 +312,7 @@ class Registrations:
             else:
                 found.append(one)
         for aor, pair_ in found:
-            book.end(aor, pair_)
+            book.end(aor, pair_, before)
         self._off = self._off_from(book)
         return self._off <= self._moved
 
@@ -345,8 +349,6 @@ class Registrations:
     def _due(self, now: float) -> list[Callable[[TablesSession], Awaitable[None]]]:
         listens = self._subscribed_at is not None and not self._book.full and not self._keeps_none
         found: list[Callable[[TablesSession], Awaitable[None]]] = []
-        if _is_over(self._presence_at, now, CENSUS):
-            found.append(self._read_presence)
         if not (listens and self._has_contacts) and _is_over(self._census_at, now, CENSUS):
             found.append(self._count)
         if (
@@ -355,6 +357,9 @@ class Registrations:
             and (self._resync_now or _is_over(self._resynced_at, now, RESYNC))
         ):
             found.append(self._resync)
+        # Last: where it fails, or takes all of the session's time, registrations have been read.
+        if _is_over(self._presence_asked, now, CENSUS):
+            found.append(self._read_presence)
         return found
 
     async def _read(self, tables: Tables, jobs: list[Callable[[TablesSession], Awaitable[None]]]) -> None:
@@ -382,6 +387,7 @@ class Registrations:
             _log.error("opensips.database-failed", node=self._node.name, exc_info=error)
 
     async def _read_presence(self, session: TablesSession) -> None:
+        self._presence_asked = self._clock.monotonic()
         self._troubles.pop("presence", None)
         for book, read in (
             (self._presentities, session.presentities),

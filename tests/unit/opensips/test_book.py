@@ -329,3 +329,16 @@ def life(
         if not contacts:
             del server[aor]
             yield aor_delete(aor)
+
+
+def test_a_contact_that_was_renewed_since_it_was_found_overdue_stays() -> None:
+    book = Book()
+    book.apply(Event(EventKind.AOR_INSERT, AOR), 0.0)
+    book.apply(Event(EventKind.CONTACT_INSERT, AOR, "sip:a", "c1", 1, expires=100), 0.0)
+    book.apply(Event(EventKind.AOR_INSERT, f"1002@{HOST}"), 0.0)
+    book.apply(Event(EventKind.CONTACT_INSERT, f"1002@{HOST}", "sip:b", "c2", 1, expires=100), 0.0)
+    found = [one for one in book.overdue(200) if one is not None]
+    book.apply(Event(EventKind.CONTACT_UPDATE, AOR, "sip:a", "c1", 2, expires=700), 1.0)
+    for aor, contact in found:
+        book.end(aor, contact, 200)
+    assert (len(found), book.contacts) == (2, 1)

@@ -11,7 +11,7 @@ from collectors.opensips.client import READ_ONLY_COMMANDS, MiClient
 from collectors.opensips.jsonrpc import MAX_REPLY_BYTES, MiRefused
 from dialtone.model import CollectError, CollectFailure, Node, NodeKind
 from tests.fakes.clock import FakeClock
-from tests.fakes.mi import Answer, FakeMi, http
+from tests.fakes.mi import Answer, FakeMi, http, recorded_reply
 from tests.unit.opensips.conftest import Tenants, recorded
 
 LISTS = ("lb_list", "ds_list", "dr_gw_status", "pike_list", "rl_list", "clusterer_list")
@@ -200,3 +200,51 @@ async def test_a_name_that_does_not_resolve_is_a_dns_failure() -> None:
         with pytest.raises(CollectError) as caught:
             await client.version()
     assert caught.value.failure is CollectFailure.DNS
+
+
+async def test_a_name_that_is_no_text_hides_no_other_one(clock: FakeClock, tenants: Tenants) -> None:
+    replies = {
+        "list_statistics": b'{"id": 0, "result": {"tenants:acme.ntek.example.net_invites": "incremental"}}',
+        "version": recorded("4.0.1", "live-version"),
+    }
+
+    def bytes_of_a_caller(request: dict[str, object]) -> bytes:
+        said = {
+            "get_statistics": b'{"tenants:x\xff_invites": 7, "tenants:acme.ntek.example.net_invites": 3}',
+            "profile_get_values": (
+                b'[{"value": "x\xed\xa0\x80", "count": 1}, {"value": "x\\ud800", "count": 2},'
+                b' {"value": "acme.ntek.example.net", "count": 4}]'
+            ),
+        }.get(str(request["method"]))
+        if said is None:
+            return http(recorded_reply(replies, request))
+        return http(b'{"id": %s, "result": %s}' % (json.dumps(request["id"]).encode(), said))
+
+    async with FakeMi(replies, bytes_of_a_caller).running() as fake:
+        collector = OpensipsCollector(node(fake.url), tenants, clock)
+        reading = await collector.collect()
+        await collector.aclose()
+    found = {(s.metric, *s.labels[1:2], *s.labels[3:]): s.value for s in reading.samples}
+    assert found["opensips_tenant_sessions_total", "acme.ntek.example.net", "attempted"] == 3
+    assert found["opensips_tenant_dialogs", "acme.ntek.example.net"] == 4
+    assert found["opensips_tenant_dialogs", "_unknown"] == 3
+    for sample in reading.samples:
+        "".join(sample.labels).encode()
+
+
+async def test_calls_that_can_not_be_read_leave_the_rest_of_the_server(
+    replies: dict[str, bytes], clock: FakeClock, tenants: Tenants
+) -> None:
+    def too_many(request: dict[str, object]) -> bytes:
+        if request["method"] == "profile_get_values":
+            return http(b"500 Internal error", "500 Internal Server Error")
+        return http(recorded_reply(replies, request))
+
+    async with FakeMi(replies, too_many).running() as fake:
+        collector = OpensipsCollector(node(fake.url), tenants, clock)
+        reading = await collector.collect()
+        await collector.aclose()
+    assert reading.info["tenants"].startswith("calls per tenant can't be read: ")
+    metrics = {sample.metric for sample in reading.samples}
+    assert "opensips_core_requests_total" in metrics
+    assert "opensips_tenant_dialogs" not in metrics

@@ -1017,3 +1017,16 @@ async def test_a_node_without_events_and_database_has_no_source_to_lose(
     async with stage(tmp_path, clock, events=False) as one:
         await one.poll()
         assert one.total("source_up") is None
+
+
+async def test_presence_that_can_not_be_read_holds_no_registrations_up(
+    tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def late(_: object) -> None:
+        raise CollectError(CollectFailure.TIMEOUT, "not done in 30 s")
+
+    monkeypatch.setattr(TablesSession, "presentities", late)
+    async with stage(tmp_path, clock, tables(row("1")), events=False) as one:
+        await one.poll()
+        assert one.shown() == NONE | {ACME: 1}
+        assert one.notes["database"]

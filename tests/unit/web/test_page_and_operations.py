@@ -10,11 +10,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 import dialtone.web
 from dialtone.model import Level, Outcome, Scope, Tenant
 from dialtone.web import create_app
+from dialtone.web.beside import beside
 from dialtone.web.operations import accepts_gzip
 from dialtone.web.overview import overview
 from dialtone.web.page import age
@@ -211,3 +213,22 @@ async def test_what_speaks_of_every_tenant_is_put_together_beside_the_loop(
         assert (await http.get(path)).status_code == 200
     assert threads
     assert threading.get_ident() not in threads
+
+
+async def test_answers_about_every_tenant_are_made_one_after_the_other() -> None:
+    at_once, most = 0, 0
+    turn = threading.Lock()
+
+    def work() -> None:
+        nonlocal at_once, most
+        with turn:
+            at_once += 1
+            most = max(most, at_once)
+        threading.Event().wait(0.01)
+        with turn:
+            at_once -= 1
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(5):
+            tasks.start_soon(beside, work)
+    assert most == 1
