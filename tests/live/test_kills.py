@@ -166,6 +166,14 @@ async def settled(on: Scene) -> tuple[Figures, list[ProbeResult]]:
             alerts = await store.alerts(Scope.everything())
         return not waiting and all(alert.state is AlertState.RESOLVED for alert in alerts)
 
+    async def answers() -> bool:
+        try:
+            await on.watcher.look()
+        except (aiohttp.ClientError, TimeoutError):
+            return False
+        return True
+
+    await until("the service answers", answers, seconds=_SETTLED)
     await until("every alert has ended and been told", quiet, seconds=_SETTLED)
     seen: tuple[Figures, list[ProbeResult]] | None = None
     with anyio.move_on_after(_SETTLED):
