@@ -15,6 +15,7 @@ from collectors.opensips import OpensipsCollector
 from dialtone.config import TenantTree
 from dialtone.export.prometheus import Exposition
 from dialtone.model import Level, Node, NodeKind, Tenant
+from dialtone.runtime import garbage
 from dialtone.runtime.board import Board
 from dialtone.runtime.clock import SystemClock
 from dialtone.runtime.runner import CollectorRunner
@@ -51,6 +52,7 @@ async def measure(clients: int, polls: int) -> tuple[Cost, Cost]:
     tree = TenantTree(platform, [_tenant(domain) for domain in domains])
     clock = SystemClock()
     exposition = Exposition(build_catalog(), tree.reseller, clock, _SERIES, tenants=tree.domains)
+    garbage.settle()  # as the service does
     with servers(1, clients) as [port]:
         node = Node("sip1", NodeKind.OPENSIPS, f"http://127.0.0.1:{port}/mi", timeout=10.0)
         collector = OpensipsCollector(node, tree, clock)

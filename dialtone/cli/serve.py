@@ -11,7 +11,7 @@ from dialtone import wiring
 from dialtone.cli.exits import Exit
 from dialtone.cli.options import config_argument
 from dialtone.config import load
-from dialtone.runtime import logs
+from dialtone.runtime import garbage, logs
 
 
 @click.command()
@@ -25,5 +25,6 @@ def serve(config: Path, log_format: logs.Format, log_level: str) -> int:
     """
     settings = load(config)
     logs.configure(log_level, log_format, sys.stderr)
+    garbage.settle()
     anyio.run(wiring.serve, settings)
     return Exit.OK

@@ -24,6 +24,7 @@ from dialtone.model import (
     ProbeRequest,
 )
 from dialtone.ports import Clock
+from dialtone.runtime import garbage
 from dialtone.runtime.childside import serve_requests
 from dialtone.runtime.clock import SystemClock
 from synthetic.address import hostport
@@ -48,8 +49,6 @@ _SWEPT: Final = 8
 Left to itself Python lets those of hundreds of probes pile up, since calls outlive its young generations, and
 then holds the loop for half a second.
 """
-_PILED_UP: Final = 50_000
-"""New objects at which Python collects by itself, whatever a probe does."""
 
 
 class Worker:
@@ -229,14 +228,8 @@ def _evidence(report: Report, wire: WireLog, started: float, redact: Callable[[s
 
 
 async def main() -> None:
-    """Serve until the parent goes.
-
-    What has been imported stays to the end: were it looked through for garbage again and again, that would be
-    a twelfth of a call's work, and the loop held for many milliseconds each time.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_PILED_UP)
+    """Serve until the parent goes."""
+    garbage.settle()
     meter, ended = LatenessMeter(), count(1)
     worker = Worker(SystemClock(), meter)
 
