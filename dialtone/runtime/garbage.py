@@ -8,10 +8,10 @@ PILED_UP: Final = 50_000
 
 
 def settle() -> None:
-    """Take what there is now for lasting, and look for garbage seldom; to be called once, when all is imported.
+    """Take what there is now for lasting, and look for garbage seldom; to be called once, after the imports.
 
-    A poll of a big platform, or a call, makes thousands of objects that are no garbage. Going through all that
-    lives for each few hundred of them takes a tenth of the work, and holds the loop for 100 ms at times.
+    A poll of a big platform, or a call, makes thousands of objects that are no garbage. To go through all
+    that lives for each few hundred of them takes a tenth of the work, and holds the loop for 100 ms at times.
     """
     gc.collect()
     gc.freeze()
