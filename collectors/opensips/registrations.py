@@ -14,7 +14,6 @@ from typing import Final
 
 import structlog
 
-from collectors.mysqlclient import RefusedError
 from collectors.opensips import registered
 from collectors.opensips.book import MAX_CONTACTS, MAX_CONTACTS_OF_ONE, REMEMBERED, Aor, Book, Pair, pair
 from collectors.opensips.client import MiClient
@@ -22,9 +21,10 @@ from collectors.opensips.database import Census, Tables, TablesSession
 from collectors.opensips.events import CONTACT_EVENTS, EVENTS, Event, EventKind, PassedOver
 from collectors.opensips.jsonrpc import MiRefused
 from collectors.opensips.listener import Listener
-from collectors.opensips.registered import PresenceBook
+from collectors.opensips.presence import PresenceTables
 from collectors.opensips.statistics import PARTIAL
 from collectors.opensips.strangers import Strangers
+from collectors.opensips.turns import AT_ONCE, Turns
 from dialtone.model import CollectError, CollectFailure, Node, Sample
 from dialtone.ports import Clock, TenantLookup
 
@@ -47,10 +47,6 @@ RESYNC_SOON: Final = 60.0
 _AGAIN: Final = 60.0
 _AGAIN_DENIED: Final = 300.0
 """Seconds until a database is asked again that failed, or did not let us in."""
-_AT_ONCE: Final = 20
-"""Rows or addresses between two looks at how long others have waited."""
-_HELD: Final = 0.005
-"""Seconds after which others have their turn."""
 _FORGOTTEN: Final = 100
 """Addresses that are forgotten before others have their turn."""
 _MENDED: Final = 0.9
@@ -100,11 +96,8 @@ class Registrations:
         self._census: Census = {}
         self._census_at: float | None = None
         self._is_census_empty = False
-        self._presence_at: float | None = None
-        self._presence_asked: float | None = None
+        self._presence = PresenceTables(node.name, clock)
         self._by_tenant = registered.ByTenant(node.name)
-        self._presentities = PresenceBook(registered.PRESENTITIES)
-        self._watchers = PresenceBook(registered.WATCHERS)
         self._task: asyncio.Task[None] | None = None
         self._not_before = -math.inf
         self._troubles: dict[str, str] = {}
@@ -303,7 +296,7 @@ class Registrations:
         before = int(self._clock.now().timestamp() - OVERDUE)
         too_many = book.contacts - contacts + self._moved
         found: list[tuple[Aor, Pair]] = []
-        turns = _Turns()
+        turns = Turns()
         for one in book.overdue(before):
             if one is None:
                 await turns.pause()
@@ -358,7 +351,7 @@ class Registrations:
         ):
             found.append(self._resync)
         # Last: where it fails, or takes all of the session's time, registrations have been read.
-        if _is_over(self._presence_asked, now, CENSUS):
+        if self._presence.is_due(now):
             found.append(self._read_presence)
         return found
 
@@ -387,18 +380,11 @@ class Registrations:
             _log.error("opensips.database-failed", node=self._node.name, exc_info=error)
 
     async def _read_presence(self, session: TablesSession) -> None:
-        self._presence_asked = self._clock.monotonic()
-        self._troubles.pop("presence", None)
-        for book, read in (
-            (self._presentities, session.presentities),
-            (self._watchers, session.watchers),
-        ):
-            try:
-                book.put(await read())
-            except RefusedError as error:
-                self._fail("presence", error.failure, error.detail)
-                book.put(None)
-        self._presence_at = self._clock.monotonic()
+        await self._presence.read(session)
+        if (refused := self._presence.refused) is not None:
+            self._fail("presence", refused.failure, refused.detail)
+        else:
+            self._troubles.pop("presence", None)
 
     async def _count(self, session: TablesSession) -> None:
         told = self._server[0]
@@ -427,7 +413,7 @@ class Registrations:
 
     async def _gather(self, session: TablesSession, live: Book, found: Book) -> int:
         """Put a table's registrations into a book; return how many have just expired and are left out."""
-        expired, turns = 0, _Turns()
+        expired, turns = 0, Turns()
         async for row in session.contacts():
             await turns.pause()
             aor, one = (row.host, row.user), pair(row.uri, row.call_id)
@@ -441,14 +427,14 @@ class Registrations:
 
     async def _settle(self, live: Book, found: Book, began: float, generation: int) -> None:
         """Put what events said into a table's registrations."""
-        since, corrections, turns = began - LAG, 0, _Turns()
+        since, corrections, turns = began - LAG, 0, Turns()
         if self._off > self._moved >= self._off_from(found):
             since = began - _WRITTEN  # it is not the table that lags: events were lost
         if live.whole:
             for corrections in live.differing(found, since):  # noqa: B007 - the last one counts
                 await turns.pause()
         mark, touched = live.changes, live.remembered
-        while len(touched) > _AT_ONCE:
+        while len(touched) > AT_ONCE:
             for aor in touched:
                 live.settle(found, aor, since)
                 await turns.pause()
@@ -516,8 +502,7 @@ class Registrations:
         return samples, notes
 
     def _samples(self, tenants: Strangers, at: datetime) -> Iterator[Sample]:
-        node, now = self._node.name, self._clock.monotonic()
-        kept, counted = self._is_kept, self._is_counted(now)
+        kept, counted = self._is_kept, self._is_counted(self._clock.monotonic())
         hosts = list(self._book.by_host()) if kept else []
         aors = [(host, number) for host, number, _ in hosts]
         contacts = [(host, number) for host, _, number in hosts]
@@ -529,9 +514,7 @@ class Registrations:
             yield from self._by_tenant.samples(registered.AORS, aors, tenants, at)
         if counted or (kept and self._has_contacts):
             yield from self._by_tenant.samples(registered.CONTACTS, contacts, tenants, at)
-        if self._presence_at is not None and now - self._presence_at <= 3 * CENSUS:
-            yield from self._presentities.samples(node, tenants, at)
-            yield from self._watchers.samples(node, tenants, at)
+        yield from self._presence.samples(tenants, at)
         yield from self._own(at)
 
     def _own(self, at: datetime) -> Iterator[Sample]:
@@ -575,8 +558,7 @@ class Registrations:
                 f"{self._listener.stranger} sends events and is not the node: name in `mi` the address that "
                 "it sends from, or use a UNIX socket"
             )
-        left_out = self._presentities.left_out + self._watchers.left_out
-        if left_out:
+        if left_out := self._presence.left_out:
             notes["presence/events"] = f"{left_out} entries are of more kinds of events than are told apart"
         return notes
 
@@ -599,22 +581,6 @@ class Registrations:
                 "counts as many itself; give the node its `database` to know them at once"
             )
         return "not known yet: the table location has not been read"
-
-
-class _Turns:
-    """Lets others have their turn, whenever they have waited for some milliseconds."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._since = self._loop.time()
-        self._count = 0
-
-    async def pause(self) -> None:
-        """Be called for every row or address."""
-        self._count += 1
-        if self._count % _AT_ONCE == 0 and self._loop.time() - self._since > _HELD:
-            await asyncio.sleep(0)
-            self._since = self._loop.time()
 
 
 def _doubt(table: int, server: float) -> str:

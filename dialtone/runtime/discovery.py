@@ -90,7 +90,7 @@ class Discovery:
         except TimeoutError:
             detail = f"no answer within {source.asked.timeout:g} s"
             trouble = CollectError(CollectFailure.TIMEOUT, detail)
-        except Exception as error:  # noqa: BLE001 - the edge of one source; logged below
+        except Exception as error:  # noqa: BLE001 - the edge of one source; logged here, shown by dialtone_discovery_success
             if source.success is not False:
                 _log.exception("discovering tenants failed by a mistake of ours", source=name)
             trouble = CollectError(CollectFailure.INTERNAL, f"{type(error).__name__} in our discovery")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from collectors.opensips import OpensipsCollector, registrations
+from collectors.opensips import OpensipsCollector, turns
 from collectors.opensips.book import MAX_CONTACTS, MAX_CONTACTS_OF_ONE, REMEMBERED, Book
 from collectors.opensips.client import READ_ONLY_COMMANDS, MiClient
 from collectors.opensips.database import (
@@ -735,7 +735,7 @@ async def test_closing_takes_what_went_wrong_with_a_reading(
 async def test_a_table_is_taken_in_with_turns_for_others(
     tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(registrations, "_HELD", 0.0)
+    monkeypatch.setattr(turns, "_HELD", 0.0)
     paused = 0
     sleep = asyncio.sleep
 
