@@ -15,20 +15,57 @@ phone that rings; `other` are the passing ones (Down, Dialing, Busy ...)."""
 
 _STATE: Final = {"4": "ring", "5": "ringing", "6": "up"}  # include/asterisk/channelstate.h
 
-# Halves of one Asterisk talking to itself. A call over a Local channel shows as three channels; the
-# conference's announcer and recorder are no party of anything.
-_INTERNAL: Final = frozenset({"Local", "CBAnn", "CBRec"})
+TECHNOLOGIES: Final = ("PJSIP", "SIP", "IAX2", "DAHDI", "UNIStim", "SCCP", "Skinny", "other")
+"""What a channel's driver is folded to; the rest (MGCP, Console, Motif, OOH323 ...) is `other`."""
+
+_TECHNOLOGY: Final = {name.upper(): name for name in TECHNOLOGIES[:-1]} | {"USTM": "UNIStim"}
+
+# Halves of one Asterisk talking to itself. A call over a Local channel shows as three channels; announcers
+# and recorders of bridges and conferences are no party of anything.
+_INTERNAL: Final = frozenset(
+    {
+        "Local",
+        "CBAnn",
+        "CBRec",
+        "Announcer",
+        "Recorder",
+        "Bridge",
+        "Surrogate",
+        "Snoop",
+        "Multicast",
+        "Message",
+    }
+)
+MAX_NAME: Final = 80
+"""Characters of a channel name, account code or context (AST_CHANNEL_NAME, AST_MAX_ACCOUNT_CODE,
+AST_MAX_CONTEXT of include/asterisk/channel.h)."""
+MAX_ID: Final = 160
+"""Characters of a Uniqueid that is believed; AST_MAX_UNIQUEID is 149."""
+_NEEDED: Final = ("Channel", "ChannelState", "Uniqueid", "Linkedid")
 _OFFSET: Final = re.compile(r"([+-])([01]\d)([0-5]\d)")
 _VERSION: Final = re.compile(r"\d[\w.]*")
 
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """One leg of a call. `linked_id` is the same for all legs of a call, `account_code` may be empty."""
+    """One leg of a call, as a list or an event tells of it.
 
+    `linked_id` is the same for all legs of a call, `unique_id` its own. `technology` is one of TECHNOLOGIES.
+    `internal` is one that Asterisk made for itself, which is no leg of anybody's call. Empty texts are what
+    isn't known; `application` and what it was called with are told by lists alone.
+    """
+
+    unique_id: str
     linked_id: str
-    account_code: str
+    name: str
+    technology: str
     state: str
+    internal: bool
+    account_code: str = ""
+    tenant_id: str = ""
+    context: str = ""
+    application: str = ""
+    arguments: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +78,52 @@ class AsteriskSnapshot:
     channels: tuple[Channel, ...]
 
 
+def parse_channel(block: Block, prefix: str = "") -> Channel | None:
+    """Return the channel that a list item or an event tells of; None where it doesn't tell the needful.
+
+    `prefix` is before the headers' names where an event tells of several (Transferer, Dest ...).
+    """
+    name = block.get(f"{prefix}Channel", "")[:MAX_NAME]
+    unique_id, linked_id = block.get(f"{prefix}Uniqueid", ""), block.get(f"{prefix}Linkedid", "")
+    driver = name.partition("/")[0]
+    if not driver or not 0 < len(unique_id) <= MAX_ID or not 0 < len(linked_id) <= MAX_ID:
+        return None
+    return Channel(
+        unique_id,
+        linked_id,
+        name,
+        _TECHNOLOGY.get(driver.upper(), "other"),
+        _STATE.get(block.get(f"{prefix}ChannelState", ""), "other"),
+        driver in _INTERNAL,
+        block.get(f"{prefix}AccountCode", "")[:MAX_NAME],
+        _tenant_id(block, prefix)[:MAX_NAME],
+        block.get(f"{prefix}Context", "")[:MAX_NAME],
+        block.get("Application", ""),
+        block.get("ApplicationData", ""),
+    )
+
+
+def _tenant_id(block: Block, prefix: str) -> str:
+    # Only a channel that has one shows it (main/manager_channels.c, from 20 on).
+    return block.get(f"{prefix}Tenantid") or block.get(f"{prefix}TenantID") or ""
+
+
 def parse_channels(blocks: Iterable[Block]) -> tuple[Channel, ...]:
-    """Return the channels of CoreShowChannels without Asterisk's internal ones.
+    """Return the channels of CoreShowChannels, Asterisk's internal ones among them.
 
     Raises CollectError where an item is none: half a list would be a wrong count.
     """
     channels = []
     for block in blocks:
-        try:
-            technology = block["Channel"].partition("/")[0]
-            state, linked_id = block["ChannelState"], block["Linkedid"]
-        except KeyError as missing:
+        channel = parse_channel(block)
+        if channel is None or "ChannelState" not in block:
+            missing = [
+                name for name in ("Channel", "ChannelState", "Uniqueid", "Linkedid") if not block.get(name)
+            ]
             raise CollectError(
-                CollectFailure.PROTOCOL, f"CoreShowChannels: a channel has no {missing}"
-            ) from None
-        if technology not in _INTERNAL:
-            channels.append(Channel(linked_id, block.get("AccountCode", ""), _STATE.get(state, "other")))
+                CollectFailure.PROTOCOL, f"CoreShowChannels: a channel without {', '.join(missing)}"
+            )
+        channels.append(channel)
     return tuple(channels)
 
 

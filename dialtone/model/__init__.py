@@ -15,7 +15,7 @@ from dialtone.model.alert import (
 )
 from dialtone.model.catalog import Catalog, CatalogError
 from dialtone.model.discovered import MAX_DISCOVERED, DomainsFound, domains_among
-from dialtone.model.metric import Kind, MetricDef, MetricScope, Sample
+from dialtone.model.metric import Kind, MetricDef, MetricScope, Sample, Spread
 from dialtone.model.node import CollectError, CollectFailure, Database, Node, NodeKind, NodeState, Reading
 from dialtone.model.probe import (
     CONFIRM_AFTER,
@@ -98,6 +98,7 @@ __all__ = [
     "ProbeTotals",
     "Reading",
     "Sample",
+    "Spread",
     "Scope",
     "Secret",
     "SESSION_COUNTS",

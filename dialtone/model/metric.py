@@ -46,6 +46,14 @@ class MetricDef:
             raise ValueError(f"{self.name} has the labels {self.labels}, got {len(labels)} values")
         return Sample(self.name, labels, value, at)
 
+    def spread(self, *labels: str, counts: tuple[int, ...], total: float, at: datetime) -> "Spread":
+        """Return one series of this histogram: as many counts as it has buckets, and one past them."""
+        if len(labels) != len(self.labels):
+            raise ValueError(f"{self.name} has the labels {self.labels}, got {len(labels)} values")
+        if len(counts) != len(self.buckets) + 1:
+            raise ValueError(f"{self.name} has {len(self.buckets)} buckets, got {len(counts)} counts")
+        return Spread(self.name, labels, counts, total, at)
+
 
 class Sample(NamedTuple):
     """One value of one series. `labels` are values, in the order of the MetricDef's label names.
@@ -56,4 +64,17 @@ class Sample(NamedTuple):
     metric: str
     labels: tuple[str, ...]
     value: float
+    at: datetime
+
+
+class Spread(NamedTuple):
+    """One series of a histogram: how many values fell up to each bucket, and past the last; their sum.
+
+    The counts are not cumulative. `labels` are as a Sample's.
+    """
+
+    metric: str
+    labels: tuple[str, ...]
+    counts: tuple[int, ...]
+    total: float
     at: datetime

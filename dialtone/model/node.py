@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from dialtone.model.metric import Sample
+from dialtone.model.metric import Sample, Spread
 from dialtone.model.secret import Secret
 
 
@@ -84,12 +84,13 @@ class Reading:
     `info` holds texts for the state API that must not become labels (version, last error text);
     keys are lower-case words, with a `/` before a channel or part name where there are several. `unread` says
     of what the configuration names beside the server itself (its database, its events, a heartbeat) why it
-    could not be read, by its key in `info`.
+    could not be read, by its key in `info`. `spreads` are histograms, which grow from poll to poll.
     """
 
     samples: tuple[Sample, ...]
     info: Mapping[str, str] = field(default_factory=dict)
     unread: Mapping[str, CollectFailure] = field(default_factory=dict)
+    spreads: tuple[Spread, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,79 @@
+"""What is asked of an Asterisk, over either transport: AMI on a connection of its own, or AJAM over HTTP."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Protocol
+
+from collectors.asterisk.wire import Block
+
+ACTIONS: Final = frozenset(
+    {
+        "Challenge",
+        "Command",
+        "ConfbridgeListRooms",
+        "CoreSettings",
+        "CoreShowChannels",
+        "CoreStatus",
+        "DeviceStateList",
+        "Getvar",
+        "ListCommands",
+        "Login",
+        "Logoff",
+        "ParkedCalls",
+        "Ping",
+        "PJSIPShowContacts",
+        "QueueStatus",
+        "VoicemailUsersList",
+        "WaitEvent",
+    }
+)
+"""All that can be sent to an Asterisk. None changes anything there.
+
+Getvar is sent for one constant expression, the time zone; Command for one constant line, TASK_PROCESSORS.
+"""
+
+TASK_PROCESSORS: Final = "core show taskprocessors"
+
+EVENT_CLASSES: Final = "call,agent,reporting"
+"""The classes of events that are asked for at login; a user has those that its `read` names, at most."""
+
+Hear = Callable[[Block], None]
+"""Is handed each event, in order, on the event loop. It neither raises nor takes long."""
+
+
+class AmiRefusedError(Exception):
+    """The server understood an action and answered `Response: Error`; the connection is fine."""
+
+
+class Manager(Protocol):
+    """One Asterisk's manager, asked one action at a time.
+
+    Each action, connecting too, has the node's deadline. What goes wrong is a CollectError, or
+    AmiRefusedError where the server refuses one action; after any other error the connection is given up,
+    and the next action makes a new one.
+    """
+
+    connections: int
+    """How many logins have succeeded so far: where it has grown, events may have been missed."""
+
+    lost_events: int
+    """How many events could not be read, because they were too big to be kept."""
+
+    async def connect(self) -> None:
+        """Make sure of a logged-in connection. Raises CollectError."""
+
+    async def ask(self, action: str, headers: Mapping[str, str] | None = None) -> Block:
+        """Send an action and return its response."""
+
+    async def list(
+        self, action: str, ends_with: str, headers: Mapping[str, str] | None = None
+    ) -> Sequence[Block]:
+        """Send an action that answers with a list, and return the items: all of them, or an error."""
+
+    async def lines(self, action: str, headers: Mapping[str, str] | None = None) -> Sequence[tuple[str, str]]:
+        """Send an action and return all lines of its one response as name and value, in order."""
+
+    async def drain(self) -> None:
+        """Have the events heard that wait at the server, where they don't come by themselves."""
+
+    async def aclose(self) -> None:
+        """Log off and close; a later action connects anew."""
