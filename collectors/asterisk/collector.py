@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, datetime
 
 from collectors.asterisk.client import AmiClient, AmiRefusedError
-from collectors.asterisk.metrics import samples
+from collectors.asterisk.metrics import Publisher
 from collectors.asterisk.parse import (
     AsteriskSnapshot,
     parse_channels,
@@ -13,6 +13,7 @@ from collectors.asterisk.parse import (
     parse_startup,
     parse_version,
 )
+from collectors.asterisk.whose import Whose
 from collectors.asterisk.wire import Block
 from dialtone.model import CollectError, CollectFailure, Node, Reading, Secret
 from dialtone.ports import Clock, TenantLookup
@@ -28,6 +29,7 @@ class AsteriskCollector:
         self._client = AmiClient(
             node.endpoint, node.username or "", node.secret or Secret(""), deadline=node.timeout
         )
+        self._publisher = Publisher(node.name)
         self._asked = 0
         self._version = ""
         self._started: datetime | None = None
@@ -45,9 +47,9 @@ class AsteriskCollector:
         # 5000 channels take some 50 ms: not on the loop that schedules the probes.
         channels = await asyncio.to_thread(parse_channels, blocks)
         snapshot = AsteriskSnapshot(self._version, self._started, parse_processed(status), channels)
-        read = await asyncio.to_thread(
-            samples, self._node.name, snapshot, self._tenants.fixed(), self._clock.now()
-        )
+        tenants = self._tenants.fixed()
+        owners = Whose(tenants).channels(channels)
+        read = tuple(self._publisher.samples(snapshot, owners, tenants, self._clock.now()))
         return Reading(read, {"version": snapshot.version})
 
     async def _learn(self, status: Block) -> None:

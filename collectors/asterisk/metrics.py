@@ -1,11 +1,11 @@
-"""What is published of Asterisk: channels, and calls as people count them.
+"""What is published of Asterisk at each poll: channels, and calls as people count them.
 
 Asterisk's own counts disagree with each other: CoreCurrentCalls counts channels, announcers too.
-A call here is what shares one Linkedid.
+A call here is what shares one Linkedid. What happened between two polls is counted by tracker.py.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -14,10 +14,16 @@ from dialtone.model import UNKNOWN_TENANT, Kind, MetricDef, MetricScope, Sample
 from dialtone.ports import TenantLookup
 
 _TENANT: Final = ("node", "tenant", "reseller")
+_EXPECTED: Final = "PJSIP"
+"""The technology that is shown from the start; the others appear with their first channel."""
 
 
 def _gauge(name: str, text: str, *labels: str, unit: str = "") -> MetricDef:
     return MetricDef(f"asterisk_{name}", Kind.GAUGE, text, ("node", *labels), unit=unit)
+
+
+def _counter(name: str, text: str) -> MetricDef:
+    return MetricDef(f"asterisk_{name}_total", Kind.COUNTER, text, ("node",))
 
 
 def _of_tenant(name: str, text: str, *labels: str) -> MetricDef:
@@ -26,67 +32,101 @@ def _of_tenant(name: str, text: str, *labels: str) -> MetricDef:
 
 
 CALLS: Final = _gauge("calls", "Calls now alive: distinct Linkedid over the channels counted")
-CHANNELS: Final = _gauge("channels", "Channels by state, without Asterisk's internal ones", "state")
-PROCESSED: Final = MetricDef(
-    "asterisk_calls_processed_total",
-    Kind.COUNTER,
-    "Calls that entered the dialplan since the start (Asterisk 22 and later)",
-    ("node",),
+CHANNELS: Final = _gauge("channels", "Channels, without Asterisk's internal ones", "state", "technology")
+PROCESSED: Final = _counter(
+    "calls_processed", "Calls that entered the dialplan since the start (Asterisk 22 and later)"
 )
 UPTIME: Final = _gauge("uptime_seconds", "Seconds since Asterisk started", unit="seconds")
+LOGINS: Final = _counter("manager_logins", "Logins of Dialtone at the manager; events between two are missed")
+EVENTS: Final = _counter("manager_events", "Events that the manager sent to Dialtone")
+LOST_EVENTS: Final = _counter("manager_events_lost", "Events that were too big to be read")
 TENANT_CALLS: Final = _of_tenant("calls", "Calls of the tenant now alive")
 TENANT_EARLY: Final = _of_tenant("early_calls", "Calls of the tenant that no channel has answered yet")
-TENANT_CHANNELS: Final = _of_tenant("channels", "Channels of the tenant by state", "state")
+TENANT_CHANNELS: Final = _of_tenant("channels", "Channels of the tenant", "state", "technology")
 
-METRICS: Final = (CALLS, CHANNELS, PROCESSED, UPTIME, TENANT_CALLS, TENANT_EARLY, TENANT_CHANNELS)
-"""Every metric of this collector, for the catalogue."""
-
-
-def samples(node: str, snapshot: AsteriskSnapshot, tenants: TenantLookup, at: datetime) -> tuple[Sample, ...]:
-    """Return the samples of one snapshot."""
-    return (*_whole(node, snapshot, at), *_by_tenant(node, snapshot.channels, tenants, at))
-
-
-def _whole(node: str, snapshot: AsteriskSnapshot, at: datetime) -> Iterator[Sample]:
-    yield CALLS.sample(node, value=len({channel.linked_id for channel in snapshot.channels}), at=at)
-    states = Counter(channel.state for channel in snapshot.channels)
-    for state in STATES:
-        yield CHANNELS.sample(node, state, value=states[state], at=at)
-    if snapshot.processed is not None:
-        yield PROCESSED.sample(node, value=snapshot.processed, at=at)
-    if snapshot.started is not None:
-        # Two machines' clocks: a server started a moment ago may be in our future.
-        yield UPTIME.sample(node, value=max(0.0, (at - snapshot.started).total_seconds()), at=at)
+METRICS: Final = (
+    CALLS,
+    CHANNELS,
+    PROCESSED,
+    UPTIME,
+    LOGINS,
+    EVENTS,
+    LOST_EVENTS,
+    TENANT_CALLS,
+    TENANT_EARLY,
+    TENANT_CHANNELS,
+)
+"""What this module publishes, for the catalogue."""
 
 
-def _by_tenant(
-    node: str, channels: Iterable[Channel], tenants: TenantLookup, at: datetime
-) -> Iterator[Sample]:
-    """Yield every tenant's figures, 0 for the quiet ones, and `_unknown` for what is nobody's.
+class Publisher:
+    """Makes the samples of one node's snapshots.
 
-    A call belongs to each tenant that has a channel in it. One leg without account code (a trunk's)
-    doesn't make a tenant's call unknown as well; the leg itself is counted as `_unknown` channel.
+    Every tenant has its calls shown, 0 where it is quiet; its channels are shown from its first one on, by
+    the technologies that the node has had channels of.
     """
-    legs: Counter[tuple[str, str]] = Counter()
-    parties: dict[str, set[str]] = {}
-    answered: set[str] = set()
-    for channel in channels:
-        tenant = tenants.by_account_code(channel.account_code) if channel.account_code else None
-        domain = tenant.domain if tenant else UNKNOWN_TENANT
-        legs[domain, channel.state] += 1
-        parties.setdefault(channel.linked_id, set()).add(domain)
-        if channel.state == "up":
-            answered.add(channel.linked_id)
-    calls: Counter[str] = Counter()
-    early: Counter[str] = Counter()
-    for linked_id, domains in parties.items():
-        owners = domains - {UNKNOWN_TENANT} or {UNKNOWN_TENANT}
-        calls.update(owners)
-        if linked_id not in answered:
-            early.update(owners)
-    for domain in (*tenants.domains, UNKNOWN_TENANT):
-        whose = (node, domain, tenants.reseller(domain))
-        yield TENANT_CALLS.sample(*whose, value=calls[domain], at=at)
-        yield TENANT_EARLY.sample(*whose, value=early[domain], at=at)
-        for state in STATES:
-            yield TENANT_CHANNELS.sample(*whose, state, value=legs[domain, state], at=at)
+
+    def __init__(self, node: str) -> None:
+        self._node = node
+        self._technologies = {_EXPECTED: None}
+        self._seen: set[str] = {UNKNOWN_TENANT}
+
+    def samples(
+        self,
+        snapshot: AsteriskSnapshot,
+        owners: Mapping[str, str],
+        tenants: TenantLookup,
+        at: datetime,
+    ) -> Iterator[Sample]:
+        """Yield the samples of a snapshot. `owners` are its channels' domains by Uniqueid."""
+        counted = [channel for channel in snapshot.channels if not channel.internal]
+        self._technologies |= dict.fromkeys(channel.technology for channel in counted)
+        yield from self._whole(snapshot, counted, at)
+        yield from self._by_tenant(counted, owners, tenants, at)
+
+    def _whole(
+        self, snapshot: AsteriskSnapshot, counted: Sequence[Channel], at: datetime
+    ) -> Iterator[Sample]:
+        node = self._node
+        yield CALLS.sample(node, value=len({channel.linked_id for channel in counted}), at=at)
+        kinds = Counter((channel.state, channel.technology) for channel in counted)
+        for technology in self._technologies:
+            for state in STATES:
+                yield CHANNELS.sample(node, state, technology, value=kinds[state, technology], at=at)
+        if snapshot.processed is not None:
+            yield PROCESSED.sample(node, value=snapshot.processed, at=at)
+        if snapshot.started is not None:
+            # Two machines' clocks: a server started a moment ago may be in our future.
+            yield UPTIME.sample(node, value=max(0.0, (at - snapshot.started).total_seconds()), at=at)
+
+    def _by_tenant(
+        self, counted: Sequence[Channel], owners: Mapping[str, str], tenants: TenantLookup, at: datetime
+    ) -> Iterator[Sample]:
+        """Yield every tenant's figures. A call belongs to each tenant that has a channel in it."""
+        legs: Counter[tuple[str, str, str]] = Counter()
+        parties: dict[str, set[str]] = {}
+        answered: set[str] = set()
+        for channel in counted:
+            domain = owners[channel.unique_id]
+            legs[domain, channel.state, channel.technology] += 1
+            parties.setdefault(channel.linked_id, set()).add(domain)
+            if channel.state == "up":
+                answered.add(channel.linked_id)
+        calls: Counter[str] = Counter()
+        early: Counter[str] = Counter()
+        for linked_id, domains in parties.items():
+            calls.update(domains)
+            if linked_id not in answered:
+                early.update(domains)
+        shown = (*tenants.domains, UNKNOWN_TENANT)
+        self._seen = (self._seen | calls.keys()).intersection(shown)
+        for domain in shown:
+            whose = (self._node, domain, tenants.reseller(domain))
+            yield TENANT_CALLS.sample(*whose, value=calls[domain], at=at)
+            yield TENANT_EARLY.sample(*whose, value=early[domain], at=at)
+            if domain not in self._seen:
+                continue
+            for technology in self._technologies:
+                for state in STATES:
+                    value = legs[domain, state, technology]
+                    yield TENANT_CHANNELS.sample(*whose, state, technology, value=value, at=at)
