@@ -1,5 +1,41 @@
-"""How well it works, as figures: the ratios of RFC 6076 (pure)."""
+"""How well it works, as figures: the ratios of RFC 6076, and the E-model of ITU-T G.107 (pure)."""
 
+from dialtone.quality.emodel import (
+    CODECS,
+    G711,
+    G711_PLC,
+    G729,
+    G7231,
+    GSM_EFR,
+    OPUS,
+    Codec,
+    burst_ratio,
+    delay_impairment,
+    delay_of,
+    loss_impairment,
+    mos,
+    mos_of_r,
+    r_factor,
+)
 from dialtone.quality.ratios import Ratios, added, ratios
 
-__all__ = ["Ratios", "added", "ratios"]
+__all__ = [
+    "added",
+    "burst_ratio",
+    "Codec",
+    "CODECS",
+    "delay_impairment",
+    "delay_of",
+    "G711",
+    "G711_PLC",
+    "G7231",
+    "G729",
+    "GSM_EFR",
+    "loss_impairment",
+    "mos",
+    "mos_of_r",
+    "OPUS",
+    "r_factor",
+    "Ratios",
+    "ratios",
+]
