@@ -4,23 +4,21 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from lab.asterisk.dialplan import extensions, phones_by_tenant
+from lab.asterisk.manager import http, manager
 from lab.asterisk.series import Settings
 from lab.base import Sample, SampleTenant
 from lab.ports import LOOPBACK, LOOPBACK6
 
-COLLECTOR: Final = "dialtone"
-LAB_USER: Final = "lab"
-"""The users of the manager interface."""
-
 # fmt: off
 MODULES: Final = (
     "app_confbridge", "app_dial", "app_echo", "app_exec", "app_playback", "app_queue", "app_stack",
-    "app_voicemail", "bridge_builtin_features", "bridge_simple", "bridge_softmix", "chan_pjsip",
-    "codec_alaw", "codec_gsm", "codec_ulaw", "format_gsm", "format_wav", "func_channel", "func_cut",
-    "func_logic", "func_strings", "pbx_config", "res_pjproject", "res_pjsip", "res_pjsip_acl",
-    "res_pjsip_authenticator_digest", "res_pjsip_caller_id", "res_pjsip_dtmf_info",
-    "res_pjsip_endpoint_identifier_ip", "res_pjsip_header_funcs", "res_pjsip_nat", "res_pjsip_pubsub",
-    "res_pjsip_refer", "res_pjsip_rfc3326", "res_pjsip_sdp_rtp", "res_pjsip_session",
+    "app_voicemail", "bridge_builtin_features", "bridge_holding", "bridge_simple", "bridge_softmix",
+    "chan_pjsip", "codec_alaw", "codec_gsm", "codec_ulaw", "format_gsm", "format_wav", "func_channel",
+    "func_cut", "func_logic", "func_strings", "pbx_config", "res_manager_devicestate", "res_parking",
+    "res_pjproject", "res_pjsip", "res_pjsip_acl", "res_pjsip_authenticator_digest",
+    "res_pjsip_caller_id", "res_pjsip_dtmf_info", "res_pjsip_endpoint_identifier_ip",
+    "res_pjsip_header_funcs", "res_pjsip_nat", "res_pjsip_pubsub", "res_pjsip_refer",
+    "res_pjsip_registrar", "res_pjsip_rfc3326", "res_pjsip_sdp_rtp", "res_pjsip_session",
     "res_rtp_asterisk", "res_sorcery_config", "res_sorcery_memory", "res_sorcery_astdb",
     "res_timing_timerfd",
 )
@@ -29,6 +27,12 @@ MODULES: Final = (
 
 _KEPT: Final = 600
 """Seconds from which on a voicemail message is kept; a test call is shorter."""
+_REPORTS: Final = 1000
+"""Milliseconds between RTCP reports: short calls have some as well."""
+_PARKED: Final = 600
+"""Seconds until a parked call is given up."""
+_SERVICE_LEVEL: Final = 20
+_QUALIFY: Final = 5
 _EMPTY: Final = ("ccss.conf", "features.conf", "pjproject.conf", "udptl.conf")
 """Files that Asterisk complains about when they are not there."""
 
@@ -41,18 +45,20 @@ def render(settings: Settings, sample: Sample) -> Mapping[str, str]:
         "logger.conf": "[general]\ndateformat = %F %T.%3q\nqueue_log = no\n"
         "[logfiles]\nmessages.log => warning,error\n",
         "rtp.conf": f"[general]\nrtpstart = {settings.rtp.start}\nrtpend = {settings.rtp.stop - 1}\n"
-        "icesupport = no\n",
+        f"icesupport = no\nrtcpinterval = {_REPORTS}\n",
         "cdr.conf": "[general]\nenable = no\n",
         "cel.conf": "[general]\nenable = no\n",
         "indications.conf": "[general]\ncountry = us\n[us]\ndescription = United States\n"
         "ringcadence = 2000,4000\nring = 440+480/2000,0/4000\nbusy = 480+620/500,0/500\n",
         "acl.conf": "",
         **dict.fromkeys(_EMPTY, "[general]\n"),
-        "manager.conf": _manager(settings),
+        "manager.conf": manager(settings),
+        "http.conf": http(settings),
         "pjsip.conf": _pjsip(settings, sample),
         "extensions.conf": extensions(settings, sample),
         "queues.conf": _queues(sample),
         "voicemail.conf": _voicemail(sample),
+        "res_parking.conf": _parking(sample),
         "confbridge.conf": "[general]\n[default_user]\ntype = user\nquiet = yes\n"
         "[default_bridge]\ntype = bridge\n",
     }
@@ -82,24 +88,6 @@ systemname = {settings.series.node}
 maxfiles = {settings.files}
 documentation_language = en_US
 """
-
-
-def _manager(settings: Settings) -> str:
-    """AMI users. The collector's has the least rights that its three list and status actions work with.
-
-    `lab` can do nothing; it may hear system events, because FullyBooted is the one sure sign that
-    everything is loaded.
-    """
-    users = (
-        (COLLECTOR, settings.collector_secret, "", "reporting"),
-        (LAB_USER, settings.lab_secret, "system", ""),
-    )
-    general = f"[general]\nenabled = yes\nwebenabled = no\nbindaddr = {LOOPBACK}\nport = {settings.ami}\n"
-    return general + "".join(
-        f"\n[{name}]\nsecret = {secret}\ndeny = 0.0.0.0/0.0.0.0\npermit = {LOOPBACK}/255.255.255.255\n"
-        f"read = {read}\nwrite = {write}\nwritetimeout = 5000\n"
-        for name, secret, read, write in users
-    )
 
 
 def _pjsip(settings: Settings, sample: Sample) -> str:
@@ -166,7 +154,8 @@ def _tenant_endpoints(tenant: SampleTenant, users: Sequence[str], settings: Sett
     where they are registered; each is an endpoint of its own so that queues see its device state.
     The one called `held` reaches any of them, but takes no REFER. The one called `six` is for calls with
     media on IPv6, which the front marks by X-Tenant6, and reaches any of them with such media: an endpoint
-    has one address for it.
+    has one address for it. A desk phone may register at this Asterisk itself, to the AOR DOMAIN-desk, and is
+    qualified; nobody calls it.
     """
     domain = tenant.domain
     text = f"\n[{domain}](!,front)\naccountcode = {domain}\nfrom_domain = {domain}\n"
@@ -174,6 +163,11 @@ def _tenant_endpoints(tenant: SampleTenant, users: Sequence[str], settings: Sett
         text += f"tenantid = {domain}\n"
     text += f"""\
 [{domain}-calls]({domain})
+aors = {domain}-desk
+[{domain}-desk]
+type = aor
+max_contacts = 2
+qualify_frequency = {_QUALIFY}
 [{domain}-calls]
 type = identify
 endpoint = {domain}-calls
@@ -205,9 +199,27 @@ def _voicemail(sample: Sample) -> str:
     return general + "".join(f"\n[{tenant.domain}]\n100 => -,Test calls\n" for tenant in sample.clients)
 
 
+def _parking(sample: Sample) -> str:
+    """One lot a tenant, called as the tenant is. None is dialled into: Park and ParkedCall name theirs."""
+    text = "[general]\n"
+    for tenant in sample.clients:
+        text += f"""\
+[{tenant.domain}]
+context = {tenant.domain}-parked
+parkpos = 701-720
+parkingtime = {_PARKED}
+comebacktoorigin = no
+comebackcontext = {tenant.domain}
+"""
+    return text
+
+
 def _queues(sample: Sample) -> str:
     text = ["[general]\npersistentmembers = no\nautofill = yes\n"]
     for domain, users in phones_by_tenant(sample).items():
-        text.append(f"\n[{domain}]\nstrategy = ringall\ntimeout = 15\nretry = 2\njoinempty = yes\n")
+        text.append(
+            f"\n[{domain}]\nstrategy = ringall\ntimeout = 15\nretry = 2\njoinempty = yes\n"
+            f"servicelevel = {_SERVICE_LEVEL}\n"
+        )
         text += [f"member => PJSIP/{domain}-{user}\n" for user in users]
     return "".join(text)

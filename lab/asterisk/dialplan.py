@@ -74,6 +74,17 @@ exten => {p}07,1,Answer()
 exten => {p}09,1,Answer()
  same => n,Wait(1)
  same => n,Hangup(16)
+; by a Local channel that stays, and by one that is optimised away once the phone answers
+exten => {p}10,1,Dial(Local/{p}01@${{CONTEXT}}/n,30)
+ same => n,Hangup(${{HANGUPCAUSE}})
+exten => {p}11,1,Dial(Local/101@${{CONTEXT}},30)
+ same => n,Hangup(${{HANGUPCAUSE}})
+; parks the caller; takes the call that was parked first
+exten => {p}12,1,Answer()
+ same => n,Park(${{CONTEXT}},rs)
+ same => n,Hangup(16)
+exten => {p}13,1,ParkedCall(${{CONTEXT}})
+ same => n,Hangup(16)
 ; a phone of the tenant as one that may transfer nothing
 exten => _{p}0XXX,1,Dial(PJSIP/${{CONTEXT}}-held/sip:${{EXTEN:2}}@${{CONTEXT}},30,b(told^s^1))
  same => n,Hangup(${{HANGUPCAUSE}})

@@ -12,9 +12,12 @@ from typing import Final
 import structlog
 
 from lab.asterisk.boot import check_sip, wait_until_booted
-from lab.asterisk.config import COLLECTOR, LAB_USER, render
+from lab.asterisk.config import render
+from lab.asterisk.manager import COLLECTOR, LAB_USER
 from lab.asterisk.series import NEW, OLD, Series, Settings
 from lab.base import LabContext, LabError, PartInfo
+from lab.certificates import Certificates, certificates
+from lab.certificates import missing as missing_for_certificates
 from lab.debian import BUNDLES, Unpacked, default_cache, ensure, unpacked
 from lab.files import write_private
 from lab.ports import LOOPBACK, is_free
@@ -46,15 +49,17 @@ class AsteriskPart:
         self.name = series.part
 
     def missing(self) -> Sequence[str]:
-        """Return what this machine lacks to fetch Asterisk; nothing when it has been fetched."""
-        if unpacked(_BUNDLES[self.name], default_cache()):
-            return ()
-        return [f"{tool}: {how}" for tool, how in _NEEDED.items() if shutil.which(tool) is None]
+        """Return what this machine lacks: to fetch Asterisk, unless it has been fetched, and for TLS."""
+        lacks = list(missing_for_certificates())
+        if not unpacked(_BUNDLES[self.name], default_cache()):
+            lacks += [f"{tool}: {how}" for tool, how in _NEEDED.items() if shutil.which(tool) is None]
+        return lacks
 
     async def start(self, lab: LabContext) -> PartInfo:
         """Start it and return once it has booted; fetches it first if need be. Raises LabError."""
         program = await asyncio.to_thread(_fetched, self.name, lab.cache)
-        settings = _settings(lab, self._series, program)
+        made = await asyncio.to_thread(certificates, lab)
+        settings = _settings(lab, self._series, program, made)
         main = await asyncio.to_thread(lambda: _write(settings.home, render(settings, lab.sample)))
         command = program.command("-C", str(main), "-f", "-n")
         lab.processes.start(self.name, command, cwd=settings.home, env={"HOME": str(settings.home)})
@@ -69,7 +74,7 @@ class AsteriskPart:
             await check_sip(settings.sip)
         except LabError as error:
             raise LabError(f"{error}\n{_complaints(lab, settings)}") from None
-        return _info(settings, program)
+        return _info(settings, program, made.ca)
 
 
 class OldAsteriskPart(AsteriskPart):
@@ -86,7 +91,7 @@ def _fetched(name: str, cache: Path) -> Unpacked:
         raise LabError(f"Asterisk can't be put into {cache}: {error.strerror}") from None
 
 
-def _settings(lab: LabContext, series: Series, program: Unpacked) -> Settings:
+def _settings(lab: LabContext, series: Series, program: Unpacked, made: Certificates) -> Settings:
     _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
     limit = _MAX_FILES if most_files == resource.RLIM_INFINITY else min(_MAX_FILES, most_files)
     other = OLD if series is NEW else NEW
@@ -98,6 +103,11 @@ def _settings(lab: LabContext, series: Series, program: Unpacked) -> Settings:
         sip=lab.ports.take(series.sip),
         fronts=tuple(lab.ports.take(part) for part in _FRONTS if part == "sip" or part in lab.parts),
         ami=lab.ports.take(series.named("ami")),
+        ami_tls=lab.ports.take(series.named("ami-tls")),
+        ajam=lab.ports.take(series.named("ajam")),
+        ajam_tls=lab.ports.take(series.named("ajam-tls")),
+        certificate=made.chain,
+        key=made.key,
         gateway=lab.ports.take(series.gateway),
         gateways=(("gw1", far), ("gw2", far), ("gw3", lab.ports.take(_DEAD))),
         rtp=free_rtp_block(),
@@ -134,7 +144,7 @@ def _complaints(lab: LabContext, settings: Settings) -> str:
     return "\n".join([lab.processes.log_tail(settings.series.part, _LOG_LINES), *written])
 
 
-def _info(settings: Settings, program: Unpacked) -> PartInfo:
+def _info(settings: Settings, program: Unpacked, ca: Path) -> PartInfo:
     # 1:22.10.1+dfsg+~cs6-1 -> 22.10.1
     version = program.versions["asterisk"].rpartition(":")[2].partition("+")[0].partition("~")[0]
     series = settings.series
@@ -155,5 +165,12 @@ def _info(settings: Settings, program: Unpacked) -> PartInfo:
             },
         ),
         secrets={secret: settings.collector_secret},
-        addresses={series.sip: f"{LOOPBACK}:{settings.sip}", series.named("ami"): endpoint},
+        addresses={
+            series.sip: f"{LOOPBACK}:{settings.sip}",
+            series.named("ami"): endpoint,
+            series.named("ami-tls"): f"tls://{LOOPBACK}:{settings.ami_tls}",
+            series.named("ajam"): f"http://{LOOPBACK}:{settings.ajam}",
+            series.named("ajam-tls"): f"https://{LOOPBACK}:{settings.ajam_tls}",
+            "ca": str(ca),
+        },
     )

@@ -41,8 +41,9 @@ OLD: Final = Series("asterisk-16", "pbx2", "7", "-16", tenant_ids=False)
 class Settings:
     """What differs from lab to lab. `program` is the unpacked root, `home` the folder to write to.
 
-    `sip` and `ami` are its own ports, `gateway` is where it answers as a gateway's far side; `fronts` are the
-    SIP ports of the fronts, of which the first is sent to; `gateways` are its own gateways, name -> port.
+    `sip`, `ami` ... `ajam_tls` are its own ports, `gateway` is where it answers as a gateway's far side;
+    `fronts` are the SIP ports of the fronts, of which the first is sent to; `gateways` are its own gateways,
+    name -> port. `certificate` and `key` are files, for the manager by TLS.
     """
 
     series: Series
@@ -51,6 +52,11 @@ class Settings:
     sip: int
     fronts: tuple[int, ...]
     ami: int
+    ami_tls: int
+    ajam: int
+    ajam_tls: int
+    certificate: Path
+    key: Path
     gateway: int
     gateways: tuple[tuple[str, int], ...]
     rtp: range

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from collectors.asterisk.manager import EVENT_CLASSES
 from lab.asterisk.config import MODULES, render
+from lab.asterisk.manager import TEST_USERS
 from lab.asterisk.series import NEW, OLD, Series, Settings
 from lab.base import Phone, Sample, SampleTenant
 
@@ -34,6 +36,11 @@ def rendered(tmp_path: Path, series: Series) -> dict[str, str]:
         sip=5070,
         fronts=(5060, 5062),
         ami=5038,
+        ami_tls=5039,
+        ajam=8088,
+        ajam_tls=8089,
+        certificate=tmp_path / "tls/server.pem",
+        key=tmp_path / "tls/server.key",
         gateway=5080,
         gateways=(("gw1", 5081), ("gw2", 5082)),
         rtp=range(12_000, 14_000),
@@ -57,16 +64,41 @@ def section(text: str, name: str) -> dict[str, str]:
 
 
 def test_it_listens_on_loopback_alone(files: dict[str, str]) -> None:
-    bound = re.findall(r"^bind(?:addr)? = (.*)$", "\n".join(files.values()), re.MULTILINE)
-    assert sorted(bound) == ["127.0.0.1", "127.0.0.1:5070", "127.0.0.1:5080"]
+    bound = re.findall(r"^(?:tls)?bind(?:addr)? = (.*)$", "\n".join(files.values()), re.MULTILINE)
+    assert sorted(bound) == [
+        "127.0.0.1", "127.0.0.1", "127.0.0.1:5039", "127.0.0.1:5070", "127.0.0.1:5080", "127.0.0.1:8089"
+    ]  # fmt: skip
+    assert "port = 5038\n" in files["manager.conf"]
+    assert "bindport = 8088\n" in files["http.conf"]
 
 
-def test_the_collectors_user_may_read_lists_and_do_nothing(files: dict[str, str]) -> None:
+def test_the_collectors_user_may_read_lists_and_events_and_do_nothing(files: dict[str, str]) -> None:
     user = section(files["manager.conf"], "dialtone")
     assert user["write"] == "reporting"
-    assert user["read"] == ""
+    assert user["read"] == EVENT_CLASSES
     assert user["permit"] == "127.0.0.1/255.255.255.255"
     assert section(files["manager.conf"], "lab")["write"] == ""
+
+
+def test_the_tests_users_have_no_secret_of_the_collectors(files: dict[str, str]) -> None:
+    users = {name: section(files["manager.conf"], name) for name in ("lab", *TEST_USERS)}
+    assert {user["secret"] for user in users.values()} == {"lab-secret"}
+    rights = {name: (user["read"], user["write"]) for name, user in users.items() if name != "lab"}
+    assert rights == {
+        "system": (EVENT_CLASSES, "system,reporting"),
+        "cli": (EVENT_CLASSES, "command,reporting"),
+        "deaf": ("", "reporting"),
+    }
+
+
+def test_the_filter_passes_the_events_that_are_counted_and_none_that_begin_like_them(
+    files: dict[str, str],
+) -> None:
+    pattern = section(files["manager.conf"], "dialtone")["eventfilter"].replace("[[:space:]]", r"\s")
+    for event in ("Newchannel", "Hangup", "RTCPSent", "QueueCallerAbandon", "ParkedCall"):
+        assert re.search(pattern, f"Event: {event}\r\nPrivilege: call,all\r\n")
+    for event in ("HangupRequest", "SoftHangupRequest", "NewCallerid", "VarSet", "QueueMemberStatus"):
+        assert not re.search(pattern, f"Event: {event}\r\nCallerIDName: Event: Hangup \r\n")
 
 
 def test_each_client_has_its_own_account_code_and_identity(files: dict[str, str]) -> None:
@@ -132,6 +164,14 @@ def test_each_asterisk_has_numbers_of_its_own_and_tenant_ids_where_it_knows_them
 
 def test_voicemail_keeps_no_test_call(files: dict[str, str]) -> None:
     assert int(section("\n" + files["voicemail.conf"], "general")["minsecs"]) >= 600
+
+
+def test_a_tenants_calls_are_parked_in_its_own_lot(files: dict[str, str]) -> None:
+    for domain in (ACME, BD):
+        lot = section(files["res_parking.conf"], domain)
+        assert (lot["context"], lot["comebackcontext"]) == (f"{domain}-parked", domain)
+    assert files["extensions.conf"].count("Park(${CONTEXT},") == 1
+    assert files["extensions.conf"].count("ParkedCall(${CONTEXT})") == 1
 
 
 def test_calls_to_phones_go_out_by_the_front(files: dict[str, str]) -> None:
