@@ -64,6 +64,9 @@ class TenantLookup(Protocol):
     def by_account_code(self, code: str) -> Tenant | None:
         """Return the tenant that an Asterisk account code stands for, None where nobody has it."""
 
+    def by_context(self, context: str) -> Tenant | None:
+        """Return the tenant that an Asterisk context stands for, None where nobody has it."""
+
     def reseller(self, domain: str) -> str:
         """Return the reseller's domain of a tenant, "" where the domain is nobody's."""
 

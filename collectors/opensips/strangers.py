@@ -43,6 +43,10 @@ class Strangers:
         """Return the tenant of an account code, None where nobody has it."""
         return self.tenants.by_account_code(code)
 
+    def by_context(self, context: str) -> Tenant | None:
+        """Return the tenant of an Asterisk context, None where nobody has it."""
+        return self.tenants.by_context(context)
+
     def reseller(self, domain: str) -> str:
         """Return the reseller's domain of a tenant, "" where the domain is nobody's."""
         return self.tenants.reseller(domain)

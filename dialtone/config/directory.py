@@ -61,6 +61,10 @@ class TenantDirectory:
         """Return the tenant that an Asterisk account code stands for, None where nobody has it."""
         return self._tree.by_account_code(code)
 
+    def by_context(self, context: str) -> Tenant | None:
+        """Return the tenant that an Asterisk context stands for, None where nobody has it."""
+        return self._tree.by_context(context)
+
     def reseller(self, domain: str) -> str:
         """Return the reseller's domain of a tenant, "" where the domain is nobody's."""
         return self._tree.reseller(domain)

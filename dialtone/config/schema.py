@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator
 
-from dialtone.config import addresses, dialling, values
+from dialtone.config import addresses, dialling, naming, values
 from dialtone.config.files import SecretRef
 from dialtone.config.quiet import quiet_spans
 from dialtone.config.settings import Listen, QuietSpan, TopologyKind
@@ -76,6 +76,7 @@ class PlatformEntry(Entry):
     language: Annotated[str | None, PlainValidator(values.language)] = None
     labels: Labels = {}
     account_codes: Annotated[tuple[str, ...], PlainValidator(values.account_codes)] = ()
+    contexts: Annotated[tuple[str, ...], PlainValidator(values.contexts)] = ()
 
 
 class TenantEntry(PlatformEntry):
@@ -146,6 +147,7 @@ class AsteriskEntry(NodeEntry):
     ami: Annotated[str, PlainValidator(addresses.ami_url), Field(examples=["tcp://127.0.0.1:5038"])]
     username: Annotated[Text, Field(examples=["dialtone"])]
     password: Annotated[Password, Field(examples=["{file: secrets/ami}"])]
+    names: Annotated[str | None, PlainValidator(naming.name_patterns)] = None
 
 
 class MysqlEntry(NodeEntry):

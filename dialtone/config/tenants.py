@@ -36,12 +36,12 @@ def read_tree(report: Report, platform: object, tenants: object) -> TenantTree |
     given = _without_duplicates(report, root.domain, given)
     top = Tenant(
         root.domain, None, Level.PLATFORM, root.name or root.domain, root.timezone or "UTC",
-        root.language or "en", root.account_codes, root.labels,
+        root.language or "en", root.account_codes, root.contexts, root.labels,
     )  # fmt: skip
     made = _Placing(report, top, given, judge_orphans=whole).tenants()
-    _check_account_codes(
-        report, top, [(one.where, one.entry.domain, one.entry.account_codes) for one in given]
-    )
+    everybody = [(("platform",), root), *((one.where, one.entry) for one in given)]
+    _check_unique(report, everybody, "account_codes", "a code")
+    _check_unique(report, everybody, "contexts", "a context")
     return None if len(report.problems) > before else TenantTree(top, made)
 
 
@@ -132,7 +132,7 @@ def _tenant(entry: TenantEntry, above: Tenant, level: Level) -> Tenant:
     """Zone and language are its own, or else those of what stands above."""
     return Tenant(
         entry.domain, above.domain, level, entry.name or entry.domain, entry.timezone or above.timezone,
-        entry.language or above.language, entry.account_codes, entry.labels,
+        entry.language or above.language, entry.account_codes, entry.contexts, entry.labels,
     )  # fmt: skip
 
 
@@ -165,13 +165,13 @@ def _without_duplicates(report: Report, top: str, given: Sequence[_Given]) -> li
     return list(first.values())
 
 
-def _check_account_codes(
-    report: Report, top: Tenant, given: Sequence[tuple[Where, str, tuple[str, ...]]]
+def _check_unique(
+    report: Report, everybody: Sequence[tuple[Where, PlatformEntry]], key: str, what: str
 ) -> None:
-    owners = {domain: domain for _, domain, _ in given} | {top.domain: top.domain}
-    for where, domain, codes in ((("platform",), top.domain, top.account_codes), *given):
-        for code in codes:
-            owner = owners.setdefault(code, domain)
-            if owner != domain:
-                there = (*where, "account_codes")
-                report.problem(there, f"{quote(code)} already means {owner}; a code means one tenant")
+    """Note the words of a key that mean two tenants. A domain is its tenant's word already."""
+    owners = {entry.domain: entry.domain for _, entry in everybody}
+    for where, entry in everybody:
+        for word in getattr(entry, key):
+            owner = owners.setdefault(word, entry.domain)
+            if owner != entry.domain:
+                report.problem((*where, key), f"{quote(word)} already means {owner}; {what} means one tenant")

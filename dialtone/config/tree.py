@@ -33,6 +33,7 @@ class TenantTree:
             lost = sorted(self._by_domain.keys() - {tenant.domain for tenant in self._order})
             raise ValueError(f"these tenants hang below themselves: {', '.join(lost)}")
         self._by_code = {code: tenant for tenant in self._order for code in tenant.account_codes}
+        self._by_context = {context: tenant for tenant in self._order for context in tenant.contexts}
 
     @property
     def platform(self) -> Tenant:
@@ -97,6 +98,10 @@ class TenantTree:
     def by_account_code(self, code: str) -> Tenant | None:
         """Return the tenant that an Asterisk account code means: one of its codes, or its domain."""
         return self._by_code.get(code) or self.match(code)
+
+    def by_context(self, context: str) -> Tenant | None:
+        """Return the tenant that an Asterisk context means: one of its contexts, or its domain."""
+        return self._by_context.get(context) or self.match(context)
 
     def fixed(self) -> "TenantTree":
         """Return the tree itself: it never changes."""

@@ -31,7 +31,7 @@ _QUOTED: Final = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`[^`]*`""")
 _COMMENT: Final = re.compile(r"/\*|#|--(?: |$)")
 _WRITES: Final = re.compile(r"\b(INTO|FOR +(?:UPDATE|SHARE)|LOCK +IN)\b", re.IGNORECASE)
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
-_ACCOUNT_CODE: Final = re.compile(r"[\x21-\x7e]{1,80}")
+_VISIBLE: Final = re.compile(r"[\x21-\x7e]{1,80}")
 _SIZE: Final = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?) ?(MB|GB|TB|MiB|GiB|TiB)")
 _BYTES: Final[Mapping[str, int]] = {
     "MB": 10**6, "GB": 10**9, "TB": 10**12, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40,
@@ -268,11 +268,20 @@ def select(raw: object) -> str:
 
 def account_codes(raw: object) -> tuple[str, ...]:
     """Return Asterisk account codes: visible ASCII without blanks, at most 80 (AST_MAX_ACCOUNT_CODE)."""
-    codes = words(raw)
-    for code in codes:
-        if not _ACCOUNT_CODE.fullmatch(code):
-            raise ValueError(f"{quote(code)} can't be an account code; use visible ASCII, at most 80")
-    return codes
+    return _visible(raw, "an account code")
+
+
+def contexts(raw: object) -> tuple[str, ...]:
+    """Return Asterisk contexts: visible ASCII without blanks, at most 80 (AST_MAX_CONTEXT)."""
+    return _visible(raw, "a context")
+
+
+def _visible(raw: object, what: str) -> tuple[str, ...]:
+    found = words(raw)
+    for word in found:
+        if not _VISIBLE.fullmatch(word):
+            raise ValueError(f"{quote(word)} can't be {what}; use visible ASCII, at most 80")
+    return found
 
 
 def words(raw: object) -> tuple[str, ...]:

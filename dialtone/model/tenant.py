@@ -27,7 +27,8 @@ class Tenant:
 
     `domain` is normalised (lower case, no trailing dot). `parent` is the domain above, None for the
     platform itself. `account_codes` are the Asterisk account codes that mean this tenant besides
-    its domain. `configured` is False for a name that was discovered on a server.
+    its domain, `contexts` the dialplan contexts (voicemail contexts, parking lots ... of that name too).
+    `configured` is False for a name that was discovered on a server.
     """
 
     domain: str
@@ -37,6 +38,7 @@ class Tenant:
     timezone: str = "UTC"
     language: str = "en"
     account_codes: tuple[str, ...] = ()
+    contexts: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     configured: bool = True
 

@@ -30,6 +30,9 @@ class Tenants:
     def by_account_code(self, code: str) -> Tenant | None:
         return self.match(code)
 
+    def by_context(self, context: str) -> Tenant | None:
+        return self.match(context)
+
     def fixed(self) -> "Tenants":
         return self
 
