@@ -36,7 +36,7 @@ class _Kind:
 
 _KINDS: Final[Mapping[NodeKind, _Kind]] = {
     NodeKind.OPENSIPS: _Kind(OpensipsEntry, "mi", ("profile", "events")),
-    NodeKind.ASTERISK: _Kind(AsteriskEntry, "ami"),
+    NodeKind.ASTERISK: _Kind(AsteriskEntry, "ami", ("names",)),
     NodeKind.MYSQL: _Kind(MysqlEntry, "dsn", ("heartbeat",)),
 }
 _kind_word: Final = OneOf(tuple(NodeKind))
