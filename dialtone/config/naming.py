@@ -30,11 +30,11 @@ def _wrong(pattern: str) -> str:
         return f"has {len(pattern)} characters; {_LONGEST} are the most"
     times = pattern.count(_TENANT)
     if times != 1:
-        return f"must have {_TENANT} once, not {times} times; write one like {_TENANT}-*"
+        return f'must have {_TENANT} once, not {times} times; write one like "{_TENANT}-*"'
     if any(brace in pattern.replace(_TENANT, "") for brace in "{}"):
         return f"must have no braces but those of {_TENANT}"
     if (stars := pattern.count("*")) > _MOST_STARS:
         return f"has {stars} `*`; {_MOST_STARS} are the most"
     if f"*{_TENANT}*" in pattern:
-        return f"takes any part of a name for a tenant; write what stands beside {_TENANT}, as in *-{_TENANT}"
+        return f'takes any part of a name for a tenant; write what stands beside it, as in "*-{_TENANT}"'
     return ""

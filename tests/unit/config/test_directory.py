@@ -10,7 +10,9 @@ from dialtone.model import Level, Scope, Tenant
 TOP = "clusterpbx.example"
 PLATFORM = Tenant(TOP, None, Level.PLATFORM, "Platform", timezone="America/Montreal", language="en")
 NTEK = Tenant(f"ntek.{TOP}", TOP, Level.RESELLER, "NTEK", timezone="America/Toronto", language="fr")
-ACME = Tenant(f"acme.{NTEK.domain}", NTEK.domain, Level.CLIENT, "Acme", account_codes=("0012",))
+ACME = Tenant(
+    f"acme.{NTEK.domain}", NTEK.domain, Level.CLIENT, "Acme", account_codes=("0012",), contexts=("from-acme",)
+)
 OWN = Tenant("voice.own.example", TOP, Level.RESELLER, "Own")
 DIRECT = Tenant(f"direct.{TOP}", TOP, Level.CLIENT, "Direct")
 
@@ -68,6 +70,7 @@ async def test_a_configured_tenant_stays_as_it_is_whatever_is_discovered(directo
     assert await directory.discover([ACME.domain, TOP, OWN.domain]) == ((), ())
     assert list(directory) == before
     assert directory.by_account_code("0012") is ACME
+    assert directory.by_context("from-acme") is ACME
     await directory.discover([])
     assert list(directory) == before
     assert (directory.configured, directory.discovered) == (5, 0)
@@ -92,6 +95,7 @@ async def test_who_holds_the_directory_sees_each_change_and_who_fixed_it_sees_no
     await directory.discover([domain])
     assert directory.match(f"NEW.{NTEK.domain}:5060") is not None
     assert directory.by_account_code(domain) is not None
+    assert directory.by_context(domain) is not None
     assert domain in directory.domains
     assert fixed.match(domain) is None
     assert domain not in fixed.domains

@@ -19,10 +19,10 @@ SECTIONS: Final = st.sampled_from(
 )
 KEYS: Final = st.sampled_from(
     [
-        *("name", "kind", "domain", "parent", "level", "timezone", "account_codes", "labels", "language"),
+        *("name", "kind", "domain", "parent", "level", "timezone", "account_codes", "contexts", "labels"),
         *("mi", "ami", "dsn", "username", "password", "interval", "timeout", "heartbeat", "profile"),
         *("file", "env", "flow", "engine", "target", "tenants", "nodes", "receivers", "url", "tokens"),
-        *("scope", "token", "events", "database"),
+        *("scope", "token", "events", "database", "language", "names"),
     ]
 )
 WORDS: Final = st.sampled_from(
@@ -31,6 +31,7 @@ WORDS: Final = st.sampled_from(
         *("p.example", "a.p.example", "b.a.p.example", "sip:h", "http://h/", "mysql://u@h", "tcp://h"),
         *("127.0.0.1:1", "dialtone.yaml", "\0", "..", "http://[", "a" * 300, "America", "../etc/passwd"),
         *("\ud800", "http://h:x", "mysql://%ff@h", "[::1]:1", "[::]]:1", "९:९", "http://٣", "//"),
+        *("{tenant}-*", "{tenant}{tenant}", "*", "{"),
     ]
 )
 LEAVES: Final = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12) | WORDS

@@ -198,6 +198,26 @@ def test_a_rule_file_that_can_not_be_read_is_a_problem_of_the_configuration(
     assert said == [f"alerts.rules: the file {folder}/rules is a folder, not a file"]
 
 
+def test_an_asterisk_may_have_patterns_of_names(read: Reader) -> None:
+    text = WHOLE.replace("username: dialtone,", "username: dialtone, names: ['{tenant}-*', '*-*@{tenant}'],")
+    assert read(text).nodes[1].options == {"names": "{tenant}-*\n*-*@{tenant}"}
+    assert "names" not in read(WHOLE).nodes[1].options
+
+
+def test_contexts_mean_a_tenant_each_and_the_platform_may_have_some(read: Reader) -> None:
+    tree = read(
+        "location: mtl1\nplatform: {domain: p.example, contexts: [park]}\n"
+        "tenants:\n"
+        "  - {domain: a.p.example, contexts: [from-a, 0012]}\n"
+        "  - {domain: b.p.example, account_codes: [from-a]}\n"
+    ).tree
+    assert tree.platform.contexts == ("park",)
+    assert tree.by_context("from-a") is tree.by_context("0012") is tree.get("a.p.example")
+    assert tree.by_account_code("from-a") is tree.get("b.p.example"), "a code is no context"
+    assert tree.by_context("park") is tree.platform
+    assert tree.get("b.p.example") == tree.by_context("B.p.example.")
+
+
 def test_texts_that_older_yaml_takes_for_something_else_stay_texts(read: Reader) -> None:
     tree = read(
         "location: 2026-10-01\nplatform: {domain: p.example, language: no, name: on}\n"

@@ -1,5 +1,7 @@
 """The tenant tree: whose child, whose traffic, whose view."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +22,7 @@ def client(domain: str, parent: str, *codes: str) -> Tenant:
 
 
 NTEK, UCOM = reseller("ntek"), reseller("ucom")
-ACME = client(f"acme.{NTEK.domain}", NTEK.domain, "0012", "ACME")
+ACME = replace(client(f"acme.{NTEK.domain}", NTEK.domain, "0012", "ACME"), contexts=("from-acme", "ACME-vm"))
 BETA = client(f"beta.{NTEK.domain}", NTEK.domain)
 ZETA = client(f"zeta.{UCOM.domain}", UCOM.domain)
 VOICE = client("voice.acme.example", NTEK.domain)
@@ -109,6 +111,20 @@ def test_an_account_code_is_a_code_of_its_own_or_the_domain(
     tree: TenantTree, code: str, tenant: Tenant | None
 ) -> None:
     assert tree.by_account_code(code) is tenant
+
+
+@pytest.mark.parametrize(
+    ("context", "tenant"),
+    [
+        ("from-acme", ACME), ("ACME-vm", ACME), (ACME.domain, ACME), (ACME.domain.upper(), ACME),
+        (TOP, PLATFORM), ("acme-vm", None), ("from-acme2", None), ("0012", None), ("", None),
+    ],
+)  # fmt: skip
+def test_a_context_is_one_of_its_own_or_the_domain_and_no_account_code(
+    tree: TenantTree, context: str, tenant: Tenant | None
+) -> None:
+    assert tree.by_context(context) is tenant
+    assert tree.by_account_code("from-acme") is None
 
 
 def test_alice_bob_and_charlie_see_what_is_theirs(tree: TenantTree) -> None:

@@ -176,6 +176,7 @@ def test_a_lookup_that_remembers_strangers_answers_as_the_one_behind_it() -> Non
     strangers = Strangers(tenants)
     assert strangers.match("acme.ntek.example.net") is tenants.match("acme.ntek.example.net")
     assert strangers.by_account_code("bd.ntek.example.net") is tenants.by_account_code("bd.ntek.example.net")
+    assert strangers.by_context("bd.ntek.example.net") is tenants.by_context("bd.ntek.example.net")
     assert strangers.domains == tenants.domains
     assert strangers.reseller("bd.ntek.example.net") == "ntek.example.net"
     assert strangers.fixed() is tenants
