@@ -1,0 +1,133 @@
+"""Calls of several tenants, placed by SIPp as the front hands them to Asterisk, and phones for Asterisk to call."""
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tests.integration.asterisk_lab import Pbx
+
+_DATA: Final = Path(__file__).parents[1] / "data" / "asterisk"
+_MOST_SECONDS: Final = 170
+_MANY: Final = 1_000_000
+_PATIENCE: Final = 20.0
+_CALL_ID: Final = "{number}-held"
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A call to place: the number as Asterisk is given it, whose it is, and the header that says so."""
+
+    number: str
+    tenant: str
+    header: str
+
+    @classmethod
+    def by_phone(cls, number: str, tenant: str) -> "Placed":
+        """Return a call of one of the tenant's phones."""
+        return cls(number, tenant, f"X-Tenant: {tenant}")
+
+    @classmethod
+    def by_trunk(cls, did: str, tenant: str) -> "Placed":
+        """Return a call from outside to the tenant: its channel begins without account code."""
+        return cls(did, tenant, "X-Trunk: did")
+
+    @classmethod
+    def of_nobody(cls, number: str) -> "Placed":
+        """Return a call from a gateway, which is no tenant's; it is answered with an echo."""
+        return cls(number, "127.0.0.1", "X-Peer: gw1")
+
+
+@dataclass(frozen=True, slots=True)
+class Sipp:
+    """A SIPp that runs on a port of 127.0.0.1, until `calls` calls have ended."""
+
+    process: asyncio.subprocess.Process
+    port: int
+    calls: int
+    errors: Path
+
+    def hang_up(self, places: Iterable[int] | None = None) -> None:
+        """Tell held calls to end, by their place from 0; all of them where none is named."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            for place in range(self.calls) if places is None else places:
+                sock.sendto(_told(_CALL_ID.format(number=place + 1)), ("127.0.0.1", self.port))
+
+    async def passed(self) -> None:
+        """Return when SIPp has ended; fails unless every call did as the scenario says."""
+        async with asyncio.timeout(_PATIENCE):
+            code = await self.process.wait()
+        assert code == 0, self.errors.read_text(errors="replace") if self.errors.exists() else code
+
+
+@asynccontextmanager
+async def held(pbx: Pbx, folder: Path, calls: Sequence[Placed], *, rate: int = 100) -> AsyncIterator[Sipp]:
+    """Place these calls, `rate` a second; those that aren't refused are held until `hang_up`."""
+    injected = folder / "calls.csv"
+    rows = [f"{call.number};{call.tenant};{call.header}" for call in calls]
+    injected.write_text("\n".join(["SEQUENTIAL", *rows, ""]))
+    words = ("-sf", _DATA / "caller.xml", "-inf", injected, "-cid_str", _CALL_ID.format(number="%u"))
+    async with _sipp(
+        folder, "callers", pbx.callers, len(calls), rate, *words, f"127.0.0.1:{pbx.sip}"
+    ) as sipp:
+        yield sipp
+
+
+@asynccontextmanager
+async def phones(pbx: Pbx, folder: Path) -> AsyncIterator[None]:
+    """Have the tenants' phones and the gateways' far side there; tests/data/asterisk/phones.xml says who answers."""
+    words = ("-sf", _DATA / "phones.xml")
+    async with (
+        _sipp(folder, "phones", pbx.phones, _MANY, 10, *words),
+        _sipp(folder, "gateways", pbx.far, _MANY, 10, *words, "-t", "t1"),
+    ):
+        yield
+
+
+@asynccontextmanager
+async def _sipp(
+    folder: Path, name: str, port: int, calls: int, rate: int, *words: str | Path
+) -> AsyncIterator[Sipp]:
+    errors = folder / f"{name}.err"
+    with (folder / f"{name}.log").open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            *(
+                "sipp",
+                *words,
+                "-m",
+                str(calls),
+                "-r",
+                str(rate),
+                "-i",
+                "127.0.0.1",
+                "-p",
+                str(port),
+                "-nostdin",
+            ),
+            # The timeout is a soft one; whoever waits has a harder one.
+            *("-timeout", str(_MOST_SECONDS), "-timeout_error", "-trace_err", "-error_file", errors),
+            cwd=folder,
+            env={**os.environ, "TERM": "dumb"},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        yield Sipp(process, port, calls, errors)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+def _told(call_id: str) -> bytes:
+    """The INFO that the scenario waits for, with just enough in it for SIPp to know the call."""
+    return (
+        f"INFO sip:held@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bK{call_id}\r\n"
+        f"From: <sip:test@127.0.0.1>;tag=t\r\nTo: <sip:held@127.0.0.1>\r\nCall-ID: {call_id}\r\n"
+        "CSeq: 1 INFO\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+    ).encode()
