@@ -1,4 +1,4 @@
-"""Calls of several tenants, placed by SIPp as the front hands them to Asterisk, and phones for Asterisk to call."""
+"""Calls of several tenants, placed by SIPp as the front hands them to Asterisk; phones for it to call."""
 
 import asyncio
 import os
@@ -79,7 +79,7 @@ async def held(pbx: Pbx, folder: Path, calls: Sequence[Placed], *, rate: int = 1
 
 @asynccontextmanager
 async def phones(pbx: Pbx, folder: Path) -> AsyncIterator[None]:
-    """Have the tenants' phones and the gateways' far side there; tests/data/asterisk/phones.xml says who answers."""
+    """Have the tenants' phones and the gateways' far side there; phones.xml says who answers."""
     words = ("-sf", _DATA / "phones.xml")
     async with (
         _sipp(folder, "phones", pbx.phones, _MANY, 10, *words),
