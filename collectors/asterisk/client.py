@@ -1,99 +1,148 @@
-"""Asterisk's manager interface (AMI) over TCP: one kept connection, a closed list of actions.
+"""Asterisk's manager interface (AMI) over TCP or TLS: one kept connection, a closed list of actions.
 
-The login is by MD5 challenge, so the password never crosses the wire, and with events off, so
-that nothing comes but what was asked for. Measured on Asterisk 16.28 and 22.10.
+Measured on Asterisk 16.28 and 22.10.
 """
 
 import asyncio
 import contextlib
 import hashlib
-import itertools
 import os
 import socket
-from collections.abc import Mapping
+import ssl
+from collections.abc import Mapping, Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
-from collectors.asterisk.wire import BLOCK_END, Block, decode, encode
-from dialtone.model import CollectError, CollectFailure, Secret
+import structlog
 
-READ_ONLY_ACTIONS: Final = frozenset(
-    {"Challenge", "Login", "CoreSettings", "CoreStatus", "CoreShowChannels", "Getvar"}
-)
-"""All that this client can send; Getvar for one constant expression, the time zone (see `zone_offset`)."""
+from collectors.asterisk.answers import Answer
+from collectors.asterisk.connection import Connection
+from collectors.asterisk.manager import EVENT_CLASSES, AmiRefusedError, Hear, check
+from collectors.asterisk.wire import MAX_BLOCK_BYTES, Block, decode_lines
+from dialtone.model import CollectError, CollectFailure, Secret, TlsPlan
+from dialtone.ports import Clock
+from dialtone.runtime.clock import SystemClock
+from dialtone.runtime.deadline import within
+from dialtone.runtime.tls import TrustError, client_context, why_not
 
-MAX_BLOCK_BYTES: Final = 64 * 1024
-MAX_REPLY_BYTES: Final = 32 * 1024 * 1024
-MAX_LIST_ITEMS: Final = 50_000
-"""A channel takes some 500 bytes; 4800 of them were 2.2 MB."""
+_log = structlog.get_logger(__name__)
 
-_BANNER: Final = b"Asterisk Call Manager/"
-_PORT: Final = 5038
+MAX_LINES_BYTES: Final = 1024 * 1024
+"""Of an answer that is asked for by its lines: task processors are some per endpoint, 140 bytes each."""
+
+_PORTS: Final[Mapping[str, int]] = {"tcp": 5038, "tls": 5039}
 _CLOSE_DEADLINE: Final = 1.0
-_MAX_DETAIL: Final = 200
-
-
-class AmiRefusedError(Exception):
-    """The server understood an action and answered `Response: Error`; the connection is fine."""
+_BROKEN_OFF: Final = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
+"""What ends a connection that was established: while connecting, that is the TLS handshake."""
 
 
 class AmiClient:
-    """Asks one server, one action at a time; connects when there is something to ask.
+    """Implements Manager: asks one server; connects when there is something to ask.
 
-    `endpoint` is tcp://HOST:PORT, `deadline` seconds for each action, for connecting too. Errors are
-    CollectError: the operating system's exceptions end here. After any error but a refusal the
-    connection is given up, because what is still under way on it would be taken for the next
-    answer; the next action makes a new one.
+    `endpoint` is tcp://HOST:PORT or tls://HOST:PORT, `deadline` seconds for each action, for connecting too.
+    Without `hear` no events are asked for. `tls` says whom to trust. Errors are CollectError: the operating
+    system's exceptions end here. After any error but a refusal the connection is given up, because nobody
+    knows what is still under way on it; the next action makes a new one.
     """
 
-    def __init__(self, endpoint: str, username: str, secret: Secret, *, deadline: float) -> None:
+    def __init__(
+        self,
+        endpoint: str,
+        username: str,
+        secret: Secret,
+        *,
+        deadline: float,
+        hear: Hear | None = None,
+        tls: TlsPlan | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         url = urlsplit(endpoint)
-        self._host, self._port = url.hostname or "", url.port or _PORT
+        self._host, self._port = url.hostname or "", url.port or _PORTS.get(url.scheme, _PORTS["tcp"])
         self._where = endpoint
+        self._tls = (tls or TlsPlan()) if url.scheme == "tls" else None
+        self._name = (self._tls.name if self._tls else None) or self._host
         self._username, self._secret = username, secret
         self._deadline = deadline
-        self._numbers = itertools.count(1)
+        self._clock: Clock = clock or SystemClock()
+        self._hear = hear
+        self._hear_failed = False
         self._turn = asyncio.Lock()
-        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._connection: Connection | None = None
+        self._refused: tuple[float, CollectError] | None = None
         self.connections = 0
+        self.lost_events = 0
 
     async def aclose(self) -> None:
-        """Close the connection; a later action opens a new one."""
-        if self._streams is not None:
-            _, writer = self._streams
-            self._streams = None
-            writer.close()
-            with contextlib.suppress(OSError, TimeoutError):
-                async with asyncio.timeout(_CLOSE_DEADLINE):
-                    await writer.wait_closed()
+        """Log off and close, within two seconds; a later action opens a new connection."""
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        if self._turn.locked():  # somebody waits for an answer on it, and is told that none comes
+            connection.abort()
+            return
+        with contextlib.suppress(CollectError, AmiRefusedError):
+            await connection.exchange("Logoff", {}, _CLOSE_DEADLINE)
+        await connection.close()
 
     async def connect(self) -> None:
-        """Make sure of a logged-in connection; `connections` counts them. Raises CollectError."""
+        """Make sure of a logged-in connection; `connections` counts them. Raises CollectError.
+
+        For a deadline's time after credentials were refused nothing is tried: whatever one poll asks, it
+        fails to log in once.
+        """
         async with self._turn:
-            if self._streams is not None:
-                reader, writer = self._streams
-                if not reader.at_eof() and not writer.is_closing():
+            if self._connection is not None:
+                if not self._connection.ended.done():
                     return
                 self._drop()  # Asterisk was restarted between two polls: no failure, a new connection
+            if self._refused is not None and self._clock.monotonic() < self._refused[0]:
+                raise self._refused[1]
             try:
-                await self._open()
-                await self._log_in()
-            except BaseException:
+                connection = await self._open()
+                await self._log_in(connection)
+                if self._connection is not connection:
+                    connection.abort()
+                    raise self._was_closed()
+            except BaseException as error:
+                if isinstance(error, CollectError) and error.failure is CollectFailure.AUTH:
+                    self._refused = self._clock.monotonic() + self._deadline, error
                 self._drop()
                 raise
+            connection.watch(self._deadline)
+            self._refused = None
             self.connections += 1
+
+    async def ask(self, action: str, headers: Mapping[str, str] | None = None) -> Block:
+        """Send an action and return its response. Raises CollectError, AmiRefusedError."""
+        answer, _ = await self._ask(action, headers)
+        return answer.response or {}
+
+    async def list(
+        self, action: str, ends_with: str, headers: Mapping[str, str] | None = None
+    ) -> Sequence[Block]:
+        """Send an action that answers with a list, and return its items. Raises as ask()."""
+        answer, _ = await self._ask(action, headers, ends_with=ends_with)
+        return answer.items
+
+    async def lines(self, action: str, headers: Mapping[str, str] | None = None) -> Sequence[tuple[str, str]]:
+        """Send an action and return all lines of its one response, in order. Raises as ask()."""
+        _, raw = await self._ask(action, headers, limit=MAX_LINES_BYTES)
+        return decode_lines(raw)
+
+    async def drain(self) -> None:
+        """Do nothing: events come by themselves."""
 
     async def settings(self) -> Block:
         """Return CoreSettings: versions and limits. Needs write=reporting, as all here do."""
-        return (await self._ask("CoreSettings", {}))[0]
+        return await self.ask("CoreSettings")
 
     async def status(self) -> Block:
         """Return CoreStatus: when it started, by its own wall clock, and calls processed (22)."""
-        return (await self._ask("CoreStatus", {}))[0]
+        return await self.ask("CoreStatus")
 
-    async def channels(self) -> list[Block]:
+    async def channels(self) -> Sequence[Block]:
         """Return CoreShowChannels: one block a channel, all of them or CollectError."""
-        return (await self._ask("CoreShowChannels", {}, ends_with="CoreShowChannelsComplete"))[1]
+        return await self.list("CoreShowChannels", "CoreShowChannelsComplete")
 
     async def zone_offset(self, instant: int) -> str:
         """Return the server's distance from UTC at that Unix time, like "-0500".
@@ -101,57 +150,80 @@ class AmiClient:
         The server's own dialplan function STRFTIME tells; its times come without a zone.
         Raises AmiRefusedError where func_strings is not loaded or the login lacks `reporting`.
         """
-        reply, _ = await self._ask("Getvar", {"Variable": f"STRFTIME({instant:d},,%z)"})
-        return reply.get("Value", "")
+        return (await self.ask("Getvar", {"Variable": f"STRFTIME({instant:d},,%z)"})).get("Value", "")
 
     async def _ask(
-        self, action: str, headers: Mapping[str, str], ends_with: str = ""
-    ) -> tuple[Block, list[Block]]:
+        self,
+        action: str,
+        headers: Mapping[str, str] | None,
+        *,
+        ends_with: str = "",
+        limit: int = MAX_BLOCK_BYTES,
+    ) -> tuple[Answer, bytes]:
+        check(action, headers or {})
         await self.connect()
         async with self._turn:
+            connection = self._connection
+            if connection is None:
+                raise self._was_closed()
             try:
-                return await self._exchange(action, headers, ends_with)
+                return await connection.exchange(
+                    action, headers or {}, self._deadline, ends_with=ends_with, limit=limit
+                )
             except AmiRefusedError:
                 raise
-            except BaseException:
-                self._drop()
+            except BaseException as error:
+                if not (isinstance(error, CollectError) and error.failure is CollectFailure.DENIED):
+                    self._drop()
                 raise
 
-    async def _open(self) -> None:
+    async def _open(self) -> Connection:
+        """Return a connection whose banner has come."""
         try:
-            async with asyncio.timeout(self._deadline):
-                self._streams = await asyncio.open_connection(self._host, self._port, limit=MAX_BLOCK_BYTES)
-                banner = await self._streams[0].readuntil(b"\r\n")
+            return await within(self._clock, self._deadline, self._greeted)
         except TimeoutError:
+            hint = "" if self._tls else " (a TLS port says nothing first: is it tls://?)"
             raise CollectError(
-                CollectFailure.TIMEOUT, f"{self._where} did not greet in {self._deadline:g} s"
+                CollectFailure.TIMEOUT, f"{self._where} did not greet in {self._deadline:g} s{hint}"
             ) from None
-        except socket.gaierror:
-            raise CollectError(
-                CollectFailure.DNS, f"the host name of {self._where} does not resolve"
-            ) from None
-        except OSError as error:
-            # asyncio's own words repeat the address; several addresses tried come without an errno.
-            reason = os.strerror(error.errno) if error.errno else "none of its addresses answers"
-            raise CollectError(CollectFailure.CONNECT, f"can't connect to {self._where}: {reason}") from None
-        except asyncio.IncompleteReadError:
-            raise CollectError(
-                CollectFailure.CONNECT,
-                f"{self._where} closed at once: too many unfinished logins, or no AMI",
-            ) from None
-        except asyncio.LimitOverrunError:
-            banner = b""
-        if not banner.startswith(_BANNER):
-            raise CollectError(CollectFailure.PROTOCOL, f"{self._where} is no Asterisk manager interface")
+        except TrustError as error:
+            raise CollectError(CollectFailure.TLS, f"{self._where}: {error}") from None
+        except (OSError, ValueError) as error:
+            raise self._translated(error) from None
 
-    async def _log_in(self) -> None:
+    async def _greeted(self) -> Connection:
+        # Reading certificates blocks; the context is the same for as long as their file is.
+        context = await asyncio.to_thread(client_context, self._tls) if self._tls else None
+        connection = self._connection = Connection(
+            self._clock, self._where, self._name, self._tell, self._lose
+        )
+        await asyncio.get_running_loop().create_connection(
+            lambda: connection,
+            self._host,
+            self._port,
+            ssl=context,
+            server_hostname=self._name if context else None,
+            ssl_handshake_timeout=self._deadline if context else None,
+            ssl_shutdown_timeout=_CLOSE_DEADLINE if context else None,
+        )
+        if (wrong := await connection.greeted) is not None:
+            raise wrong
+        return connection
+
+    def _translated(self, error: OSError | ValueError) -> CollectError:
+        if isinstance(error, socket.gaierror | UnicodeError):
+            return CollectError(CollectFailure.DNS, f"the host name of {self._where} does not resolve")
+        if isinstance(error, ssl.SSLError | ValueError) or (self._tls and isinstance(error, _BROKEN_OFF)):
+            return CollectError(CollectFailure.TLS, f"{self._where}: {why_not(error, self._name)}")
+        # asyncio's own words repeat the address; several addresses tried come without an errno.
+        reason = os.strerror(error.errno) if error.errno else "none of its addresses answers"
+        return CollectError(CollectFailure.CONNECT, f"can't connect to {self._where}: {reason}")
+
+    async def _log_in(self, connection: Connection) -> None:
+        events = "off" if self._hear is None else EVENT_CLASSES
+        login = {"Username": self._username, **await self._proof(connection), "Events": events}
         try:
-            reply, _ = await self._exchange("Challenge", {"AuthType": "MD5"})
-            challenge = reply.get("Challenge", "") + self._secret.reveal()
-            # MD5 is what the protocol asks for (Login, AuthType: MD5).
-            key = hashlib.md5(challenge.encode(), usedforsecurity=False).hexdigest()
-            login = {"AuthType": "MD5", "Username": self._username, "Key": key, "Events": "off"}
-            await self._exchange("Login", login)
+            await connection.exchange("Login", login, self._deadline)
         except AmiRefusedError:
             # A wrong password, an unknown user and an address that isn't permitted get the same words.
             raise CollectError(
@@ -160,85 +232,45 @@ class AmiClient:
                 "or its permit= excludes this machine",
             ) from None
 
-    async def _exchange(
-        self, action: str, headers: Mapping[str, str], ends_with: str = ""
-    ) -> tuple[Block, list[Block]]:
-        """Send one action and read its answer: the response and, of a list, its items."""
-        if action not in READ_ONLY_ACTIONS:
-            raise ValueError(f"{action!r} is not on the list of read-only actions")
-        assert self._streams is not None  # noqa: S101 - connect() came before
-        reader, writer = self._streams
-        action_id = f"dialtone-{next(self._numbers)}"
+    async def _proof(self, connection: Connection) -> dict[str, str]:
+        """Return what shows that we know the password, by MD5 challenge wherever the server has it.
+
+        The password itself goes only to a server that has no challenge and whose certificate we have
+        verified: anybody in between could else refuse the challenge and be told the password.
+        """
         try:
-            message = encode(action, action_id, headers)
-        except ValueError as error:  # a user name that the configuration let through
-            raise CollectError(CollectFailure.INTERNAL, str(error)) from None
+            reply, _ = await connection.exchange("Challenge", {"AuthType": "MD5"}, self._deadline)
+            challenge = (reply.response or {}).get("Challenge", "")
+        except AmiRefusedError:
+            challenge = ""
+        if challenge:
+            # MD5 is what the protocol asks for (Login, AuthType: MD5).
+            proof = (challenge + self._secret.reveal()).encode()
+            return {"AuthType": "MD5", "Key": hashlib.md5(proof, usedforsecurity=False).hexdigest()}
+        if self._tls is not None and self._tls.verify:
+            return {"Secret": self._secret.reveal()}
+        raise CollectError(
+            CollectFailure.AUTH,
+            f"{self._where} has no MD5 challenge; a password is sent in clear over verified TLS only",
+        )
+
+    def _tell(self, event: Block) -> None:
+        if self._hear is None:
+            return
         try:
-            async with asyncio.timeout(self._deadline):
-                writer.write(message)
-                await writer.drain()
-                return await _Answer(action, action_id, ends_with).read(reader)
-        except TimeoutError:
-            raise CollectError(
-                CollectFailure.TIMEOUT, f"no answer to {action} from {self._where} in {self._deadline:g} s"
-            ) from None
-        except (asyncio.IncompleteReadError, ConnectionError):
-            raise CollectError(
-                CollectFailure.CONNECT, f"{self._where} closed the connection during {action}"
-            ) from None
-        except asyncio.LimitOverrunError:
-            raise CollectError(
-                CollectFailure.TOO_LARGE, f"a message of {self._where} is over {MAX_BLOCK_BYTES} bytes"
-            ) from None
+            self._hear(event)
+        except Exception:  # noqa: BLE001 - a mistake of ours about one event must not take the others away
+            if not self._hear_failed:
+                _log.exception("an event could not be taken in, by a mistake of ours", endpoint=self._where)
+            self._hear_failed = True
+
+    def _lose(self) -> None:
+        self.lost_events += 1
+
+    def _was_closed(self) -> CollectError:
+        return CollectError(CollectFailure.CONNECT, f"the connection to {self._where} was closed by us")
 
     def _drop(self) -> None:
-        if self._streams is not None:
-            self._streams[1].transport.abort()
-            self._streams = None
-
-
-class _Answer:
-    """Reads the answer to one action, whatever else comes in between."""
-
-    def __init__(self, action: str, action_id: str, ends_with: str) -> None:
-        self._action, self._id, self._end = action, action_id, ends_with
-        self._response: Block | None = None
-        self._items: list[Block] = []
-
-    async def read(self, reader: asyncio.StreamReader) -> tuple[Block, list[Block]]:
-        """Return response and items. Raises AmiRefusedError, CollectError, and what StreamReader raises."""
-        size = 0
-        while True:
-            raw = await reader.readuntil(BLOCK_END)
-            size += len(raw)
-            if size > MAX_REPLY_BYTES:
-                raise CollectError(CollectFailure.TOO_LARGE, f"{self._action}: over {MAX_REPLY_BYTES} bytes")
-            block = decode(raw)
-            if block.get("ActionID") == self._id and self._take(block):
-                return self._response or {}, self._items
-
-    def _take(self, block: Block) -> bool:
-        """Take in one block of this answer; True when the answer is complete."""
-        if self._response is None:
-            return self._begin(block)
-        if block.get("EventList") == "cancelled":
-            raise CollectError(CollectFailure.SERVER, f"{self._action}: the server broke the list off")
-        if block.get("Event") != self._end:
-            if len(self._items) == MAX_LIST_ITEMS:
-                raise CollectError(CollectFailure.TOO_LARGE, f"{self._action}: over {MAX_LIST_ITEMS} items")
-            self._items.append(block)
-            return False
-        if block.get("ListItems") != str(len(self._items)):
-            raise CollectError(CollectFailure.PROTOCOL, f"{self._action}: the list is not what its end says")
-        return True
-
-    def _begin(self, block: Block) -> bool:
-        if block.get("Response") == "Success":
-            self._response = block
-            return not self._end
-        message = block.get("Message", "")[:_MAX_DETAIL]
-        if message == "Permission denied":
-            raise CollectError(
-                CollectFailure.DENIED, f"{self._action}: this user needs write = reporting in manager.conf"
-            )
-        raise AmiRefusedError(message)
+        if self._connection is not None:
+            self._connection.abort()
+            self._connection = None

@@ -3,7 +3,8 @@
 import asyncio
 from datetime import UTC, datetime
 
-from collectors.asterisk.client import AmiClient, AmiRefusedError
+from collectors.asterisk.client import AmiClient
+from collectors.asterisk.manager import AmiRefusedError
 from collectors.asterisk.metrics import Publisher
 from collectors.asterisk.parse import (
     AsteriskSnapshot,

@@ -1,5 +1,6 @@
 """What is asked of an Asterisk, over either transport: AMI on a connection of its own, or AJAM over HTTP."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
@@ -33,6 +34,8 @@ Getvar is sent for one constant expression, the time zone; Command for one const
 
 TASK_PROCESSORS: Final = "core show taskprocessors"
 
+_ZONE_AT: Final = re.compile(r"STRFTIME\([0-9]{1,12},,%z\)")
+
 EVENT_CLASSES: Final = "call,agent,reporting"
 """The classes of events that are asked for at login; a user has those that its `read` names, at most."""
 
@@ -44,12 +47,27 @@ class AmiRefusedError(Exception):
     """The server understood an action and answered `Response: Error`; the connection is fine."""
 
 
+def check(action: str, headers: Mapping[str, str]) -> None:
+    """Raise ValueError for what is never sent to an Asterisk: each transport asks before it sends."""
+    if action not in ACTIONS:
+        raise ValueError(f"{action!r} is not on the list of read-only actions")
+    if action == "Getvar" and not (
+        headers.keys() == {"Variable"} and _ZONE_AT.fullmatch(headers["Variable"])
+    ):
+        raise ValueError("Getvar is sent for a server's time zone alone")
+    if action == "Command" and headers != {"Command": TASK_PROCESSORS}:
+        raise ValueError(f"Command is sent with {TASK_PROCESSORS!r} alone")
+
+
 class Manager(Protocol):
     """One Asterisk's manager, asked one action at a time.
 
     Each action, connecting too, has the node's deadline. What goes wrong is a CollectError, or
-    AmiRefusedError where the server refuses one action; after any other error the connection is given up,
-    and the next action makes a new one.
+    AmiRefusedError where the server refuses one action; after any other error but `denied` the connection is
+    given up, and the next action makes a new one.
+
+    Events are heard in the order of the wire, answers included: what came behind an answer is heard after
+    whoever waited for that answer has run on to its next wait.
     """
 
     connections: int

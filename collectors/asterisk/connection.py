@@ -1,0 +1,259 @@
+"""One connection to Asterisk's manager interface (AMI), from its banner to its end."""
+
+import asyncio
+import itertools
+import secrets
+import ssl
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from collectors.asterisk.answers import Answer
+from collectors.asterisk.manager import AmiRefusedError, Hear, check
+from collectors.asterisk.wire import MAX_BLOCK_BYTES, Block, Splitter, decode, encode
+from dialtone.model import CollectError, CollectFailure
+from dialtone.ports import Clock
+from dialtone.runtime.deadline import within
+from dialtone.runtime.tls import why_not
+
+PING_AFTER: Final = 20.0
+"""Seconds of silence after which the server is asked whether it is still there."""
+
+_BANNER: Final = b"Asterisk Call Manager/"
+_MAX_BANNER: Final = 200
+_HEAD: Final = 4096
+"""Bytes of a message that is too large in which it is looked up what it is."""
+_CLOSE_DEADLINE: Final = 1.0
+
+_numbers = itertools.count(1)
+
+
+@dataclass(slots=True)
+class _UnderWay:
+    """An action whose answer has not come; `done` gets what was wrong with it, None for nothing."""
+
+    name: str
+    action_id: str
+    answer: Answer
+    done: asyncio.Future[Exception | None]
+    raw: bytes = b""
+
+
+class Connection(asyncio.Protocol):
+    """Sends one action at a time and hands over what comes: answers to who asked, events to `hear`.
+
+    `greeted` and `ended` are futures: the banner has come (None, or what is wrong), the connection is gone.
+    `lost` is called for an event that is too large. `where` and `name` are for texts: the endpoint, and
+    what the server's certificate must say.
+    """
+
+    def __init__(self, clock: Clock, where: str, name: str, hear: Hear, lost: Callable[[], None]) -> None:
+        loop = asyncio.get_running_loop()
+        self.greeted: asyncio.Future[CollectError | None] = loop.create_future()
+        self.ended: asyncio.Future[None] = loop.create_future()
+        self._clock, self._where, self._name = clock, where, name
+        self._hear, self._lost = hear, lost
+        self._transport: asyncio.Transport | None = None
+        self._banner = b""
+        self._splitter = Splitter()
+        self._blocks: deque[bytes] = deque()
+        self._holding = False
+        self._under_way: _UnderWay | None = None
+        self._token = secrets.token_hex(4)  # nobody who gets a line into some value can guess our ActionIDs
+        self._received = clock.monotonic()
+        self._ping = ""
+        self._ping_deadline = 0.0
+        self._call_off: Callable[[], None] | None = None
+        self._given_up: CollectError | None = None
+
+    async def exchange(
+        self,
+        action: str,
+        headers: Mapping[str, str],
+        deadline: float,
+        *,
+        ends_with: str = "",
+        limit: int = MAX_BLOCK_BYTES,
+    ) -> tuple[Answer, bytes]:
+        """Send one action; return its answer, and the bytes of the response.
+
+        `deadline` is seconds, `limit` how many bytes a message of the answer may have. Raises
+        AmiRefusedError, CollectError, and ValueError for what is never sent. The caller sees to it that no
+        other action is under way, and gives the connection up after a CollectError.
+        """
+        check(action, headers)
+        action_id = self._new_id()
+        try:
+            message = encode(action, action_id, headers)
+        except ValueError as error:  # a user name that the configuration let through
+            raise CollectError(CollectFailure.INTERNAL, str(error)) from None
+        if self._transport is None or self.ended.done():
+            raise self._closed(action, None)
+        done: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
+        under_way = self._under_way = _UnderWay(action, action_id, Answer(action, ends_with), done)
+        self._splitter.limit = limit
+        try:
+            self._transport.write(message)
+            wrong = await within(self._clock, deadline, lambda: done)
+        except TimeoutError:
+            raise CollectError(
+                CollectFailure.TIMEOUT, f"no answer to {action} from {self._where} in {deadline:g} s"
+            ) from None
+        finally:
+            self._splitter.limit = MAX_BLOCK_BYTES
+            self._under_way = None
+        if wrong is not None:
+            raise wrong
+        return under_way.answer, under_way.raw
+
+    def watch(self, deadline: float) -> None:
+        """From now on ask a silent server whether it is there; it has `deadline` seconds to say so."""
+        self._ping_deadline = deadline
+        self._set_alarm(PING_AFTER, self._is_it_silent)
+
+    async def close(self) -> None:
+        """Close, and wait a second at most for its end."""
+        if self._transport is not None and not self.ended.done():
+            self._transport.close()
+            try:
+                await within(self._clock, _CLOSE_DEADLINE, lambda: asyncio.shield(self.ended))
+            except TimeoutError:
+                self.abort()
+
+    def abort(self) -> None:
+        """Cut the connection, whatever is under way."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the transport that asyncio has made."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a stream's, as create_connection makes
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Take what has come, in pieces of any size."""
+        self._received = self._clock.monotonic()
+        if not self.greeted.done():
+            data = self._greet(data)
+        self._blocks.extend(self._splitter.feed(data))
+        if not self._holding:
+            self._go_on()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Have whoever waits know that nothing comes any more."""
+        if self._call_off is not None:
+            self._call_off()
+        while self._blocks:
+            self._take(self._blocks.popleft())
+        if not self.greeted.done():
+            self.greeted.set_result(self._broken_off(exc))
+        if self._under_way is not None and not self._under_way.done.done():
+            self._under_way.done.set_result(self._closed(self._under_way.name, exc))
+        self.ended.set_result(None)
+
+    def _greet(self, data: bytes) -> bytes:
+        """Read the banner, a line of its own; return what came behind it."""
+        self._banner += data
+        line, ended, rest = self._banner.partition(b"\r\n")
+        if not ended and len(line) < _MAX_BANNER:
+            return b""
+        self._banner = b""
+        wrong = None
+        if not ended or not line.startswith(_BANNER):
+            wrong = CollectError(CollectFailure.PROTOCOL, f"{self._where} is no Asterisk manager interface")
+        self.greeted.set_result(wrong)
+        return rest
+
+    def _go_on(self) -> None:
+        """Take the blocks that are there. Behind a whole answer, let who waits for it run first."""
+        self._holding = False
+        while self._blocks:
+            if self._take(self._blocks.popleft()) and self._blocks:
+                self._holding = True
+                asyncio.get_running_loop().call_soon(self._go_on)
+                return
+
+    def _take(self, raw: bytes) -> bool:
+        """Take one block; True where it completes the answer that is waited for."""
+        if len(raw) > self._splitter.limit:
+            return self._pass_over(raw)
+        under_way, block = self._under_way, decode(raw)
+        action_id = block.get("ActionID")
+        if action_id is None:
+            if "Event" in block:
+                self._lost() if len(raw) > MAX_BLOCK_BYTES else self._hear(block)
+        elif under_way is not None and action_id == under_way.action_id:
+            return not under_way.done.done() and self._answer(under_way, block, raw)
+        elif action_id == self._ping:
+            self._ping = ""
+            self._set_alarm(PING_AFTER, self._is_it_silent)
+        return False
+
+    def _pass_over(self, raw: bytes) -> bool:
+        """Have known, of a block that is too large, who does without it; True as _take() says."""
+        under_way, head = self._under_way, decode(raw[:_HEAD])
+        action_id = head.get("ActionID")
+        if action_id is None and "Event" in head:
+            self._lost()
+        elif under_way is not None and action_id in (None, under_way.action_id):
+            return self._finish(
+                under_way,
+                CollectError(
+                    CollectFailure.TOO_LARGE,
+                    f"a message of {self._where} is over {self._splitter.limit} bytes",
+                ),
+            )
+        return False
+
+    def _answer(self, under_way: _UnderWay, block: Block, raw: bytes) -> bool:
+        if under_way.answer.response is None:
+            under_way.raw = raw
+        try:
+            return under_way.answer.take(block, len(raw)) and self._finish(under_way, None)
+        except (AmiRefusedError, CollectError) as error:
+            return self._finish(under_way, error)
+
+    def _finish(self, under_way: _UnderWay, wrong: Exception | None) -> bool:
+        if not under_way.done.done():
+            under_way.done.set_result(wrong)
+        return True
+
+    def _is_it_silent(self) -> None:
+        assert self._transport is not None  # noqa: S101 - watch() comes after a login
+        silent = self._clock.monotonic() - self._received
+        if self._under_way is None and silent >= PING_AFTER:
+            self._ping = self._new_id()
+            self._transport.write(encode("Ping", self._ping, {}))
+            self._set_alarm(self._ping_deadline, self._give_up)
+        else:
+            wait = PING_AFTER if self._under_way is not None else PING_AFTER - silent
+            self._set_alarm(wait, self._is_it_silent)
+
+    def _give_up(self) -> None:
+        self._given_up = CollectError(
+            CollectFailure.TIMEOUT, f"no answer to Ping from {self._where} in {self._ping_deadline:g} s"
+        )
+        self.abort()
+
+    def _set_alarm(self, seconds: float, ring: Callable[[], None]) -> None:
+        if self._call_off is not None:
+            self._call_off()
+        self._call_off = self._clock.alarm(seconds, ring)
+
+    def _new_id(self) -> str:
+        return f"dialtone-{self._token}-{next(_numbers)}"
+
+    def _broken_off(self, exc: Exception | None) -> CollectError:
+        if isinstance(exc, ssl.SSLError):
+            return CollectError(CollectFailure.TLS, f"{self._where}: {why_not(exc, self._name)}")
+        return CollectError(
+            CollectFailure.CONNECT, f"{self._where} closed at once: too many unfinished logins, or no AMI"
+        )
+
+    def _closed(self, action: str, exc: Exception | None) -> CollectError:
+        if self._given_up is not None:
+            return self._given_up
+        if isinstance(exc, ssl.SSLError):
+            return CollectError(CollectFailure.TLS, f"{self._where}: {why_not(exc, self._name)}")
+        return CollectError(CollectFailure.CONNECT, f"{self._where} closed the connection during {action}")
