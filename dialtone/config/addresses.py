@@ -31,6 +31,9 @@ _URL_MAX: Final = 2000
 _PATH_MAX: Final = 107
 """Bytes that the path of a UNIX socket may have (unix(7))."""
 _LOOPBACK: Final = "127.0.0.1"
+_MANAGER_PORTS: Final = {"tcp": 5038, "tls": 5039, "http": 80, "https": 443}
+_NOT_RAWMAN: Final = ("manager", "mxml", "amanager", "amxml", "arawman")
+"""The other doors of an Asterisk's manager: HTML, XML, and the three with digest authentication."""
 _DATABASE: Final = re.compile(r"[A-Za-z0-9_$-]{1,64}")
 _REPLIES: Final = re.compile(r"replies=/[^?&=]{0,200}")
 _MOVE_IT: Final = "holds a password; take it out and write `password: {file: PATH}` or `{env: NAME}`"
@@ -127,8 +130,22 @@ def external_url(raw: object) -> str:
 
 
 def ami_url(raw: object) -> str:
-    """Return tcp://HOST:PORT of an Asterisk manager; the port is 5038 unless given."""
-    return _server(_url(raw, ("tcp",), "tcp://HOST:5038"), 5038)
+    """Return where an Asterisk's manager is: tcp:// or tls://HOST:PORT, http:// or https://HOST:PORT/PATH.
+
+    The port is 5038 (tls: 5039) unless given, of AJAM that of the web. The path is that of rawman, and
+    /rawman where there is none.
+    """
+    url = _url(raw, tuple(_MANAGER_PORTS), "tcp://HOST:5038")
+    if url.scheme in ("tcp", "tls"):
+        return _server(url, _MANAGER_PORTS[url.scheme])
+    if url.query or url.fragment:
+        raise ValueError("must end with the path; take the ? and # parts out")
+    path = url.path.rstrip("/") or "/rawman"
+    if path.rpartition("/")[2] in _NOT_RAWMAN:
+        raise ValueError(
+            f"leads to {path}, and it is rawman that is read; write {url.scheme}://HOST:PORT/rawman"
+        )
+    return f"{_server(url._replace(path=''), _MANAGER_PORTS[url.scheme])}{path}"
 
 
 def _server(url: SplitResult, port: int) -> str:

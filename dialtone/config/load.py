@@ -68,7 +68,7 @@ def _settings(
     top = report.take(Top, data, ())
     tree = read_tree(report, data.get("platform"), data.get("tenants", []))
     before = len(report.problems)
-    nodes = read_nodes(report, data.get("nodes"), secrets)
+    nodes = read_nodes(report, data.get("nodes"), secrets, folder)
     whole = len(report.problems) == before
     discover = read_discover(report, data.get("discover"), nodes if whole else None, secrets)
     topologies = read_topologies(report, data.get("topologies"), nodes if whole else None, tree)

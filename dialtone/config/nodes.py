@@ -18,6 +18,7 @@ from dialtone.config.schema import (
     TopologyEntry,
 )
 from dialtone.config.settings import Topology, TopologyKind
+from dialtone.config.tls import read_tls
 from dialtone.config.tree import TenantTree
 from dialtone.config.values import OneOf, Tenants
 from dialtone.model import Database, Level, Node, NodeKind, Secret
@@ -57,13 +58,13 @@ class Secrets:
             return None
 
 
-def read_nodes(report: Report, raw: object, secrets: Secrets) -> tuple[Node, ...]:
-    """Return the nodes that are right."""
+def read_nodes(report: Report, raw: object, secrets: Secrets, folder: Path) -> tuple[Node, ...]:
+    """Return the nodes that are right. Relative paths start from `folder`."""
     found: dict[str, Node] = {}
     lines: dict[str, int | None] = {}
     listening: dict[str | None, str] = {}
     for where, item in report.entries(raw, ("nodes",)):
-        node = _node(report, item, where, secrets)
+        node = _node(report, item, where, secrets, folder)
         if node is None:
             continue
         if node.name in found:
@@ -82,7 +83,7 @@ def read_nodes(report: Report, raw: object, secrets: Secrets) -> tuple[Node, ...
     return tuple(found.values())
 
 
-def _node(report: Report, raw: object, where: Where, secrets: Secrets) -> Node | None:
+def _node(report: Report, raw: object, where: Where, secrets: Secrets, folder: Path) -> Node | None:
     if not isinstance(raw, Mapping) or "kind" not in raw:
         # Without a kind nothing more can be said; the common model says what is missing.
         if isinstance(raw, Mapping):
@@ -114,12 +115,27 @@ def _node(report: Report, raw: object, where: Where, secrets: Secrets) -> Node |
     database = None
     if isinstance(entry, OpensipsEntry) and entry.database is not None:
         database = _database(report, entry.database, (*where, "database"), secrets)
+    tls: Mapping[str, str] = {}
+    if isinstance(entry, AsteriskEntry) and entry.tls is not None:
+        tls = _tls(report, entry, (*where, "tls"), folder)
     if len(report.problems) > before:
         return None
     options = {key: str(value) for key in shape.options if (value := getattr(entry, key)) is not None}
+    options.update(tls)
     return Node(
         entry.name, kind, endpoint, username, secret, entry.interval, timeout, entry.labels, options, database
     )
+
+
+def _tls(report: Report, entry: AsteriskEntry, where: Where, folder: Path) -> Mapping[str, str]:
+    """Return the options tls_ca (an absolute path), tls_name and tls_verify, those that are written."""
+    if entry.ami.startswith(("tcp:", "http:")):
+        report.problem(
+            where, "goes with tls:// and https://, and `ami` is neither; write one or take this out"
+        )
+    plan = read_tls(report, where, entry.tls, folder)
+    given = {"tls_ca": plan.ca, "tls_name": plan.name, "tls_verify": None if plan.verify else "false"}
+    return {key: value for key, value in given.items() if value is not None}
 
 
 def _database(report: Report, raw: object, where: Where, secrets: Secrets) -> Database | None:

@@ -1,6 +1,5 @@
 """How a probe does its flow: its entry's keys -> Plan. Keys of other flows and contradictions are refused."""
 
-import ssl
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -8,7 +7,8 @@ from typing import Final
 from dialtone.config import addresses
 from dialtone.config.problem import Where, listing
 from dialtone.config.report import Report
-from dialtone.config.schema import ProbeEntry, TlsEntry
+from dialtone.config.schema import ProbeEntry
+from dialtone.config.tls import read_tls
 from dialtone.model import (
     AnsweredBy,
     CalledFrom,
@@ -18,7 +18,6 @@ from dialtone.model import (
     Flow,
     Plan,
     Side,
-    TlsPlan,
 )
 
 _TRANSFERS: Final = (Flow.BLIND_TRANSFER, Flow.ATTENDED_TRANSFER)
@@ -78,7 +77,7 @@ def read_plan(
         changed_by=_changed_by(entry),
         statuses=entry.statuses,
         contains=entry.contains or "",
-        tls=_tls(report, (*where, "tls"), entry, folder),
+        tls=read_tls(report, (*where, "tls"), entry.tls, folder),
     )
     contradictions = (
         *_of_calls(entry, plan, timeout),
@@ -171,24 +170,3 @@ def _of_tls(entry: ProbeEntry, plan: Plan) -> Iterator[tuple[str, str]]:
         if uri
     ):
         yield "tls", "nothing here goes over TLS; write `;transport=tls` in the target or take this out"
-
-
-def _tls(report: Report, where: Where, entry: ProbeEntry, folder: Path) -> TlsPlan:
-    given = report.take(TlsEntry, entry.tls, where) if entry.tls is not None else None
-    if given is None:
-        return TlsPlan()
-    if not given.verify and (given.ca or given.name):
-        report.problem(
-            (*where, "verify"), "false trusts anybody: `ca` and `name` mean nothing then; keep one of them"
-        )
-    if given.ca is None:
-        return TlsPlan(None, given.name, given.verify)
-    path = folder / given.ca
-    try:
-        ssl.create_default_context(cafile=str(path))
-    except ssl.SSLError:
-        report.problem((*where, "ca"), f"the file {path} holds no certificates in PEM")
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        report.problem((*where, "ca"), f"the file {path} can't be read: {why}")
-    return TlsPlan(str(path), given.name, given.verify)

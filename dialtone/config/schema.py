@@ -142,11 +142,12 @@ class DiscoverEntry(Entry):
 
 
 class AsteriskEntry(NodeEntry):
-    """A node of kind asterisk: its manager interface (AMI), which always wants a login."""
+    """A node of kind asterisk: its manager interface (AMI, or AJAM), which always wants a login."""
 
     ami: Annotated[str, PlainValidator(addresses.ami_url), Field(examples=["tcp://127.0.0.1:5038"])]
     username: Annotated[Text, Field(examples=["dialtone"])]
     password: Annotated[Password, Field(examples=["{file: secrets/ami}"])]
+    tls: dict[str, object] | None = None
     names: Annotated[str | None, PlainValidator(naming.name_patterns)] = None
 
 
@@ -216,7 +217,7 @@ class ProbeEntry(Entry):
 
 
 class TlsEntry(Entry):
-    """`tls:` of a probe"""
+    """`tls:` of a probe or a node"""
 
     ca: OptionalText = None
     name: Annotated[str | None, PlainValidator(values.domain)] = None

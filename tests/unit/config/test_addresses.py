@@ -47,6 +47,43 @@ def test_an_mi_address_that_is_none_says_how_to_write_it(url: str, said: str) ->
     assert "geheim" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("url", "means"),
+    [
+        ("tcp://pbx1.example", "tcp://pbx1.example:5038"),
+        ("tls://pbx1.example", "tls://pbx1.example:5039"),
+        ("tls://[::1]:5040/", "tls://[::1]:5040"),
+        ("http://127.0.0.1:8088", "http://127.0.0.1:8088/rawman"),
+        ("http://127.0.0.1:8088/rawman/", "http://127.0.0.1:8088/rawman"),
+        ("https://[::1]:8089/asterisk/rawman", "https://[::1]:8089/asterisk/rawman"),
+        ("https://PBX1.example", "https://pbx1.example:443/rawman"),
+        ("http://pbx1.example/", "http://pbx1.example:80/rawman"),
+    ],
+)
+def test_an_asterisk_is_asked_by_ami_or_ajam_each_with_tls_or_without(url: str, means: str) -> None:
+    assert addresses.ami_url(url) == means
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("udp://127.0.0.1:5038", "must start with tcp:// or tls:// or http:// or https://"),
+        ("tls://127.0.0.1:5039/rawman", "must end with the port"),
+        ("http://127.0.0.1:8088/rawman?action=login", "must end with the path"),
+        ("http://127.0.0.1:8088/rawman#x", "must end with the path"),
+        ("http://127.0.0.1:8088/mxml", "leads to /mxml, and it is rawman that is read"),
+        ("https://pbx/asterisk/manager", "write https://HOST:PORT/rawman"),
+        ("http://mon:geheim@127.0.0.1:8088/rawman", "holds a password"),
+        ("http://mon@127.0.0.1:8088/rawman", "holds a user name"),
+        ("http://:8088/rawman", "names no host"),
+    ],
+)
+def test_an_address_of_a_manager_that_is_none_says_how_to_write_it(url: str, said: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)) as caught:
+        addresses.ami_url(url)
+    assert "geheim" not in str(caught.value)
+
+
 @pytest.mark.parametrize("url", ["udp://127.0.0.1:5490", "udp://mon.example:5490", "unix:///run/dialtone/ev"])
 def test_events_come_over_udp_or_a_unix_socket(url: str) -> None:
     assert addresses.events_url(url) == url

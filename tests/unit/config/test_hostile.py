@@ -23,12 +23,13 @@ KEYS: Final = st.sampled_from(
         *("mi", "ami", "dsn", "username", "password", "interval", "timeout", "heartbeat", "profile"),
         *("file", "env", "flow", "engine", "target", "tenants", "nodes", "receivers", "url", "tokens"),
         *("scope", "token", "events", "database", "language", "names"),
+        *("tls", "ca", "verify"),
     ]
 )
 WORDS: Final = st.sampled_from(
     [
         *("opensips", "mysql", "asterisk", "galera", "call", "all", "client", "reseller", "15s", "UTC"),
-        *("p.example", "a.p.example", "b.a.p.example", "sip:h", "http://h/", "mysql://u@h", "tcp://h"),
+        *("p.example", "a.p.example", "b.a.p.example", "sip:h", "http://h/", "mysql://u@h", "tcp://h", "https://h"),
         *("127.0.0.1:1", "dialtone.yaml", "\0", "..", "http://[", "a" * 300, "America", "../etc/passwd"),
         *("\ud800", "http://h:x", "mysql://%ff@h", "[::1]:1", "[::]]:1", "९:९", "http://٣", "//"),
         *("{tenant}-*", "{tenant}{tenant}", "*", "{"),

@@ -6,10 +6,11 @@ import time
 from pathlib import Path
 
 import pytest
+import trustme
 
 from dialtone.config import Caps, ConfigError, Listen, Problem, TopologyKind, load
 from dialtone.model import Database, Engine, Flow, Level, NodeKind, Secret
-from tests.unit.config.conftest import HEAD, WHOLE, Reader, refusals, write_private
+from tests.unit.config.conftest import ENVIRON, HEAD, WHOLE, Reader, refusals, write_private
 
 
 def test_the_whole_of_a_configuration_becomes_settings(read: Reader, folder: Path) -> None:
@@ -43,6 +44,30 @@ def test_each_kind_of_node_has_its_endpoint_user_secret_and_options(read: Reader
     assert (db1.secret, db1.options) == (Secret("sesame-db"), {"heartbeat": "dialtone.heartbeat"})
     assert db1.labels == {"site": "mtl", "rack": "12"}
     assert (db2.endpoint, db2.interval, db2.timeout) == ("mysql://[::1]:3307", 2, 2)
+
+
+@pytest.mark.parametrize("ami", ["tls://pbx1.example", "https://pbx1.example:8089/asterisk"])
+def test_an_asterisk_read_by_tls_may_say_whom_it_trusts_beside_the_configuration(
+    read: Reader, folder: Path, ami: str
+) -> None:
+    trustme.CA().cert_pem.write_to_path(folder / "ca.pem")
+    text = WHOLE.replace('ami: "tcp://127.0.0.1"', f'ami: "{ami}", tls: {{ca: ca.pem, name: PBX.Example}}')
+    pbx1 = read(text).nodes[1]
+    assert pbx1.options == {"tls_ca": str(folder / "ca.pem"), "tls_name": "pbx.example"}
+    assert read(text.replace("ca: ca.pem, name: PBX.Example", "verify: false")).nodes[1].options == {
+        "tls_verify": "false"
+    }
+    assert read(text.replace("ca: ca.pem, name: PBX.Example", "verify: true")).nodes[1].options == {}
+
+
+def test_the_authority_of_an_asterisk_is_found_from_any_folder(
+    read: Reader, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trustme.CA().cert_pem.write_to_path(folder / "ca.pem")
+    read(WHOLE.replace('ami: "tcp://127.0.0.1"', 'ami: "tls://127.0.0.1", tls: {ca: ca.pem}'))
+    monkeypatch.chdir(folder)
+    pbx1 = load(Path("dialtone.yaml"), environ=ENVIRON).nodes[1]
+    assert pbx1.options["tls_ca"] == str(folder / "ca.pem")
 
 
 def test_an_opensips_may_have_an_address_for_its_events_and_its_own_database(read: Reader) -> None:
