@@ -6,27 +6,41 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from collectors.asterisk.parse import (
+    MAX_ID,
+    MAX_NAME,
+    TECHNOLOGIES,
     Channel,
+    parse_channel,
     parse_channels,
     parse_offset,
     parse_processed,
     parse_startup,
     parse_version,
 )
+from collectors.asterisk.wire import Block
 from dialtone.model import CollectError, CollectFailure
 from tests.unit.asterisk.conftest import VERSIONS, blocks, items
 
 
+def channel(**headers: str) -> Block:
+    """Return a list's item with what is needed of one."""
+    return {"Channel": "PJSIP/a-1", "ChannelState": "6", "Uniqueid": "1", "Linkedid": "1"} | headers
+
+
 @pytest.mark.parametrize("version", VERSIONS)
-def test_channels_are_read_without_the_halves_of_local_ones(version: str) -> None:
+def test_channels_are_read_with_the_halves_of_local_ones_told_apart(version: str) -> None:
     channels = parse_channels(items(version, "CoreShowChannels"))
-    assert len(channels) == 12  # 14 were listed, two of them Local
-    assert Counter(channel.account_code for channel in channels) == {"acme": 4, "bd": 4, "globex": 4}
-    assert Counter(channel.state for channel in channels) == {"up": 11, "ring": 1}
+    assert len(channels) == 14
+    assert Counter(channel.internal for channel in channels) == {False: 12, True: 2}
+    assert {channel.name[:16] for channel in channels if channel.internal} == {"Local/601@globex"}
+    counted = [channel for channel in channels if not channel.internal]
+    assert Counter(channel.account_code for channel in counted) == {"acme": 4, "bd": 4, "globex": 4}
+    assert Counter(channel.state for channel in counted) == {"up": 11, "ring": 1}
+    assert {channel.technology for channel in counted} == {"PJSIP"}
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_legs_of_a_call_share_their_linked_id(version: str) -> None:
+def test_legs_of_a_call_share_their_linked_id_and_have_each_their_own(version: str) -> None:
     channels = parse_channels(items(version, "CoreShowChannels"))
     # acme: echo, wait, phone to phone. bd: queue with agent, two in a conference (each a call of its
     # own). globex: ringing, over the trunk, over a Local channel.
@@ -34,35 +48,87 @@ def test_legs_of_a_call_share_their_linked_id(version: str) -> None:
         code: {c.linked_id for c in channels if c.account_code == code} for code in ("acme", "bd", "globex")
     }
     assert {code: len(ids) for code, ids in calls.items()} == {"acme": 3, "bd": 3, "globex": 3}
+    assert len({c.unique_id for c in channels}) == 14
+    assert {c.unique_id for c in channels} > {c.linked_id for c in channels}
 
 
 def test_a_call_that_came_in_by_the_trunk_has_the_code_that_the_dialplan_gave_it() -> None:
-    (channel,) = parse_channels(items("16.28.0", "CoreShowChannels-carrier-inbound"))
-    assert channel == Channel("lab16-1795392220.9438", "bd", "up")
+    (found,) = parse_channels(items("16.28.0", "CoreShowChannels-carrier-inbound"))
+    own = "lab16-1795392220.9438"
+    assert found == Channel(
+        own, own, "PJSIP/carrier-00000dc2", "PJSIP", "up", internal=False, account_code="bd", context="bd",
+        application="Wait", arguments="3600",
+    )  # fmt: skip
 
 
 def test_an_idle_server_has_no_channels() -> None:
     assert parse_channels(items("22.10.1", "CoreShowChannels-idle")) == ()
 
 
-@pytest.mark.parametrize("name", ["Local/1@a-0;1", "CBAnn/room-0;2", "CBRec/room-0"])
-def test_internal_channels_are_nobodys(name: str) -> None:
-    assert parse_channels([{"Channel": name, "ChannelState": "6", "Linkedid": "1"}]) == ()
+@pytest.mark.parametrize(
+    ("name", "technology", "internal"),
+    [
+        ("PJSIP/a-1", "PJSIP", False),
+        ("SIP/a-1", "SIP", False),
+        ("IAX2/a-1", "IAX2", False),
+        ("DAHDI/i1/5551234-1", "DAHDI", False),
+        ("USTM/101@a-0x7f", "UNIStim", False),
+        ("SCCP/a-1", "SCCP", False),
+        ("Skinny/a@b-1", "Skinny", False),
+        ("MGCP/a-1", "other", False),
+        ("Local/1@a-0;1", "other", True),
+        ("CBAnn/room-0;2", "other", True),
+        ("CBRec/room-0", "other", True),
+        ("Surrogate/PJSIP/a-1", "other", True),
+        ("no slash", "other", False),
+    ],
+)
+def test_a_channels_driver_is_one_of_a_closed_list_or_asterisks_own(
+    name: str, technology: str, internal: bool
+) -> None:
+    (found,) = parse_channels([channel(Channel=name)])
+    assert (found.technology, found.internal) == (technology, internal)
+    assert found.technology in TECHNOLOGIES
 
 
 @pytest.mark.parametrize("state", ["0", "3", "9", "77", "", "up"])
 def test_states_between_are_one(state: str) -> None:
-    (channel,) = parse_channels([{"Channel": "PJSIP/a-1", "ChannelState": state, "Linkedid": "1"}])
-    assert channel.state == "other"
+    (found,) = parse_channels([channel(ChannelState=state)])
+    assert found.state == "other"
 
 
-@pytest.mark.parametrize("lacks", ["Channel", "ChannelState", "Linkedid"])
+@pytest.mark.parametrize("lacks", ["Channel", "ChannelState", "Uniqueid", "Linkedid"])
 def test_half_a_channel_is_no_reading(lacks: str) -> None:
-    block = {"Channel": "PJSIP/a-1", "ChannelState": "6", "Linkedid": "1"}
-    del block[lacks]
-    with pytest.raises(CollectError) as caught:
-        parse_channels([block])
+    block = {key: value for key, value in channel().items() if key != lacks}
+    with pytest.raises(CollectError, match=f"a channel without {lacks}$") as caught:
+        parse_channels([channel(), block])
     assert caught.value.failure is CollectFailure.PROTOCOL
+
+
+@pytest.mark.parametrize("key", ["Uniqueid", "Linkedid"])
+def test_an_id_that_no_asterisk_would_give_is_none(key: str) -> None:
+    assert parse_channel(channel(**{key: "x" * MAX_ID})) is not None
+    assert parse_channel(channel(**{key: "x" * (MAX_ID + 1)})) is None
+    assert parse_channel(channel(**{key: ""})) is None
+
+
+def test_texts_are_as_long_as_asterisk_has_them_at_most() -> None:
+    long = "PJSIP/" + "a" * 1_000_000
+    found = parse_channel(channel(Channel=long, AccountCode=long, Context=long, Tenantid=long))
+    assert found is not None
+    assert {len(text) for text in (found.name, found.account_code, found.context, found.tenant_id)} == {
+        MAX_NAME
+    }
+
+
+def test_an_event_of_several_channels_is_read_by_their_prefix() -> None:
+    event = {"TransfererChannel": "SIP/a-1", "TransfererUniqueid": "7", "TransfererLinkedid": "3"}
+    event |= {"TransfererTenantid": "t", "TransfererChannelState": "5", "Channel": "PJSIP/b-1"}
+    assert parse_channel(event, "Transferer") == Channel(
+        "7", "3", "SIP/a-1", "SIP", "ringing", internal=False, tenant_id="t"
+    )
+    assert parse_channel(event) is None
+    assert parse_channel(event, "Transferee") is None
 
 
 @pytest.mark.parametrize("version", VERSIONS)
