@@ -1,0 +1,499 @@
+"""Calls followed by events, and set right by each snapshot; pure.
+
+A call is all channels of one Linkedid without Asterisk's internal ones, which are followed only as far as
+they tell whose it is, and keep it from ending too early. It begins once, is answered at most once, and
+ends in exactly one of four ways:
+
+- with a duration, from the first leg that was Up to the end of the last leg;
+- failed: never Up, by the Q.850 cause of the leg that it began with, else of its last leg;
+- joined: its legs went over to another call's Linkedid (attended transfer, pickup, unparking). Where it was
+  answered that ends its duration; where it wasn't, it is no failure: what came of it is told by the other;
+- unseen: its answer or its end was missed, for the connection was down or the login hears no such events.
+
+A call is counted for one tenant, which never changes, so that of each tenant started >= answered + failed.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from collectors.asterisk.causes import cause_word
+from collectors.asterisk.ledger import METRICS, Ledger
+from collectors.asterisk.parse import MAX_ID, MAX_NAME, Channel, parse_channel
+from collectors.asterisk.whose import Whose
+from collectors.asterisk.wire import Block
+from dialtone.model import UNKNOWN_TENANT, Sample, Spread
+from dialtone.ports import TenantLookup
+
+__all__ = ["MAX_CHANNELS", "METRICS", "Tracker"]
+
+MAX_CHANNELS: Final = 50_000
+"""Channels that are followed; new ones past that are not, until others have ended."""
+
+_UP: Final = "6"
+_RINGING: Final = "5"
+_SETTLED: Final = 1.0
+"""Seconds after which an event that belongs to a snapshot has come, if the login hears any."""
+_GONE: Final = ""
+"""The tenant of a call that was counted for one that isn't any more: nothing further is counted of it."""
+
+
+@dataclass(slots=True, eq=False)
+class _Call:
+    """All legs of one Linkedid. `tenant` is whom it was counted for, None as long as it wasn't.
+
+    `owner` is the tenant that its legs tell of, "" for none so far; `own` says how many outer legs tell of
+    which, `bare` how many of none; `parties` are the tenants for which it is alive now.
+    """
+
+    linked_id: str
+    own: dict[str, int]
+    parties: frozenset[str] = frozenset()
+    legs: int = 0
+    outer: int = 0
+    bare: int = 0
+    had_outer: bool = False
+    owner: str = ""
+    tenant: str | None = None
+    answered: bool = False
+    answered_at: float | None = None
+    left_at: float | None = None
+    first_cause: str | None = None
+    last_cause: str = ""
+    joined: bool = False
+    round: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class _Leg:
+    """One channel. `patience` is how many snapshots may lack it until it is taken for ended.
+
+    `epoch` is the connection by which it was last heard of, `told` whether an event has ever told of it,
+    `lag` whether a snapshot had it Up before any event said so.
+    """
+
+    unique_id: str
+    call: _Call
+    internal: bool
+    epoch: int
+    patience: int
+    born: float
+    told: bool
+    code: str = ""
+    domain: str = ""
+    up: bool = False
+    lag: bool = False
+    ringing: float | None = None
+
+
+class Tracker:
+    """Follows one node's calls. Times are monotonic seconds; nothing here raises for what a server says."""
+
+    def __init__(self, whose: Whose) -> None:
+        self.full = False
+        """Whether channels are not followed, because there are more than MAX_CHANNELS."""
+        self.blind = False
+        """Whether the login gets no call events: `read = call` is missing in manager.conf."""
+        self._whose = whose
+        self._ledger = Ledger()
+        self._legs: dict[str, _Leg] = {}
+        self._calls: dict[str, _Call] = {}
+        # Uniqueids of channels that have ended; Linkedids of calls that have, and whether they were joined to
+        # others. Two of each, since the last snapshot and the one before.
+        self._gone: tuple[set[str], set[str]] = (set(), set())
+        self._over: tuple[dict[str, bool], dict[str, bool]] = ({}, {})
+        self._kept: set[str] = set()
+        self._round = 0
+        self._epoch = 0
+        self._fresh = False
+        self._heard = False
+        self._handlers = {
+            "Newchannel": self._newchannel,
+            "NewAccountCode": self._told,
+            "Newstate": self._told,
+            "BridgeEnter": self._told,
+            "Hangup": self._hangup,
+        }
+
+    @property
+    def held(self) -> int:
+        """How many channels and calls are held, those that count for the peaks too; 0 when all have ended."""
+        return len(self._legs) + len(self._calls) + self._ledger.alive
+
+    # Events
+
+    def hear(self, event: Block, now: float) -> None:
+        """Take in an event; most are none of ours."""
+        handler = self._handlers.get(event.get("Event", ""))
+        if handler is not None:
+            self._heard = True
+            self.blind = False
+            handler(event, now)
+
+    def connected(self) -> None:
+        """Say that what is heard from now on comes by a new connection.
+
+        Then the next snapshot, which is `anew`, doesn't take for ended what that connection has told of.
+        Where this isn't called, that snapshot takes all that it lacks for ended.
+        """
+        self._epoch += 1
+        self._fresh = True
+        self._heard = self.blind = False
+
+    def _newchannel(self, event: Block, now: float) -> None:
+        unique_id = event.get("Uniqueid", "")
+        if unique_id in self._legs:  # a snapshot was faster
+            self._told(event, now)
+            return
+        # The event may also be older than the snapshots that had us give up the channel.
+        channel = None if self._has_gone(unique_id) else parse_channel(event)
+        leg = channel and self._take_in(channel, now, patience=2, told=True)
+        if leg:
+            self._be(leg, event.get("ChannelState", ""), now)
+
+    def _told(self, event: Block, now: float) -> None:
+        leg = self._legs.get(event.get("Uniqueid", ""))
+        if leg is not None:  # else it was there before we were: the next snapshot has it
+            self._follow(leg, event, now)
+            self._be(leg, event.get("ChannelState", ""), now)
+
+    def _be(self, leg: _Leg, state: str, now: float) -> None:
+        if leg.internal or leg.up:
+            return
+        if state == _UP:
+            if leg.ringing is not None:
+                self._ledger.rang(self._owner(leg), now - leg.ringing)
+            self._answer(leg, now)
+        elif state == _RINGING and leg.ringing is None:
+            leg.ringing = now
+
+    def _hangup(self, event: Block, now: float) -> None:
+        unique_id = event.get("Uniqueid", "")
+        leg = self._legs.get(unique_id)
+        if leg is None:
+            # Never seen, and yet a snapshot that was taken before may have it.
+            self._remember(unique_id)
+            return
+        self._follow(leg, event, now)
+        self._end(leg, now, event.get("Cause", ""))
+
+    def _follow(self, leg: _Leg, event: Block, now: float) -> None:
+        """Take in what any event tells of its channel: that it lives, whose it is, to which call it belongs.
+
+        Two calls that are joined get one Linkedid, the older one, which nothing says but the next event of
+        each channel.
+        """
+        leg.epoch, leg.told = self._epoch, True
+        linked_id = event.get("Linkedid", "")
+        if linked_id != leg.call.linked_id and 0 < len(linked_id) <= MAX_ID:
+            self._go_over(leg, linked_id, now)
+        if not leg.domain or event.get("AccountCode", "")[:MAX_NAME] != leg.code:
+            channel = parse_channel(event)
+            if channel is not None:
+                self._learn(leg, channel)
+
+    # Snapshots
+
+    def resync(self, channels: Sequence[Channel], now: float, *, anew: bool) -> None:
+        """Set right what is held by a list of all channels there are.
+
+        `anew`: the connection is a new one, and events may have been missed. Else events are only late: some
+        that happened before the list may still come, and some that happened after it may have been heard.
+        """
+        if anew and not self._fresh:
+            self.connected()
+        self._fresh = False
+        self._round += 1
+        listed = {channel.unique_id for channel in channels}
+        # What has gone first, so that a server that restarted isn't seen with its calls of before and after.
+        for leg in [leg for leg in self._legs.values() if leg.unique_id not in listed]:
+            self._miss(leg)
+        for channel in channels:
+            # A list can be older than a Hangup that we have heard.
+            if channel.unique_id not in self._legs and not self._has_gone(channel.unique_id):
+                self._find(channel, now, anew=anew)
+        for channel in channels:
+            if known := self._legs.get(channel.unique_id):
+                self._see(known, channel, now)
+        self._gone = (set(), self._gone[0])
+        self._over = ({}, self._over[0])
+        self.full = self.full and len(self._legs) >= MAX_CHANNELS
+
+    def _miss(self, leg: _Leg) -> None:
+        """A channel isn't in the list: its Hangup may be on its way, or it is younger than the list.
+
+        One that a list has had is given one more; one that none has had yet may be too young for this one,
+        and its Hangup as late as the others', so that it is given two. What wasn't heard of since the
+        connection is another has ended while there was none.
+        """
+        if leg.epoch != self._epoch or leg.patience == 0:
+            self._end(leg, None, "")
+        else:
+            leg.patience -= 1
+
+    def _find(self, channel: Channel, now: float, *, anew: bool) -> None:
+        """A channel is in the list that we don't know: its Newchannel may be on its way, or was missed."""
+        leg = self._take_in(channel, now, patience=1, told=anew)
+        if leg is not None and anew:
+            leg.epoch = self._epoch - 1
+
+    def _see(self, leg: _Leg, channel: Channel, now: float) -> None:
+        missed = leg.epoch != self._epoch
+        leg.epoch, leg.patience = self._epoch, 1
+        call = leg.call
+        if channel.linked_id != call.linked_id:
+            self._go_over(leg, channel.linked_id, None)
+            call = leg.call
+        if not leg.domain or channel.account_code != leg.code:
+            self._learn(leg, channel)
+        if leg.internal:
+            return
+        if channel.state == "up" and not leg.up:
+            # The event that tells when may be on its way; after a second list, or a gap, it was missed.
+            if leg.lag or missed:
+                self._answer(leg, None)
+            leg.lag = True
+        if call.round == 0:
+            call.round = self._round
+        elif call.tenant is None and call.round != self._round:
+            self._count(call, UNKNOWN_TENANT)
+        if not leg.told and not self._heard and now - leg.born >= _SETTLED:
+            # It came between two lists of this connection, is in a third, and no event has told of anything.
+            self.blind = True
+
+    # What is asked
+
+    def owner(self, channel: Channel) -> str:
+        """Return the tenant's domain of a leg, by itself or by its call; `_unknown` where nothing tells."""
+        if domain := self._whose.channel(channel):
+            return domain
+        if leg := self._legs.get(channel.unique_id):
+            return self._owner(leg)
+        call = self._calls.get(channel.linked_id)
+        return (call and call.owner) or UNKNOWN_TENANT
+
+    def take_peaks(self) -> tuple[int, dict[str, int]]:
+        """Return the most calls at once, of the node and by tenant, since this was last asked.
+
+        They begin anew from the present numbers; `samples` shows those last taken.
+        """
+        return self._ledger.take_peaks()
+
+    def samples(self, node: str, tenants: TenantLookup, at: datetime) -> Iterator[Sample]:
+        """Yield the counters of every tenant that has had a call, and the peaks that were last taken."""
+        return self._ledger.samples(node, tenants, at)
+
+    def spreads(self, node: str, tenants: TenantLookup, at: datetime) -> Iterator[Spread]:
+        """Yield the histograms of every tenant that has had a call."""
+        return self._ledger.spreads(node, tenants, at)
+
+    def keep(self, domains: Collection[str]) -> None:
+        """Forget tenants that are not among these.
+
+        Their calls that are alive and counted are counted no further, for whomever they are then.
+        """
+        kept = {*domains, UNKNOWN_TENANT}
+        if kept == self._kept:
+            return
+        self._kept = kept
+        for leg in self._legs.values():
+            if leg.domain and leg.domain not in kept:
+                self._unlearn(leg)
+        for call in self._calls.values():
+            if call.tenant not in kept and call.tenant is not None:
+                call.tenant = _GONE
+            if call.owner not in kept:
+                call.owner = next(iter(call.own), "")
+            self._reckon(call)
+        self._ledger.keep(kept)
+
+    # Legs
+
+    def _take_in(self, channel: Channel, now: float, *, patience: int, told: bool) -> _Leg | None:
+        if len(self._legs) >= MAX_CHANNELS:
+            self.full = True
+            return None
+        call = self._calls.get(channel.linked_id)
+        if call is None:
+            call = self._calls[channel.linked_id] = _Call(channel.linked_id, {})
+        leg = _Leg(channel.unique_id, call, channel.internal, self._epoch, patience, now, told)
+        self._legs[channel.unique_id] = leg
+        self._enter(leg)
+        self._learn(leg, channel)
+        return leg
+
+    def _enter(self, leg: _Leg) -> None:
+        call = leg.call
+        call.legs += 1
+        if not leg.internal:
+            if not call.outer:
+                self._ledger.enter_node()
+            call.outer += 1
+            call.had_outer = True
+            self._attribute(leg, 1)
+
+    def _leave(self, leg: _Leg, at: float | None) -> None:
+        """Take a leg out of its call; `at` is None where it wasn't seen to end."""
+        call = leg.call
+        call.legs -= 1
+        if not leg.internal:
+            call.outer -= 1
+            if not call.outer:
+                self._ledger.leave_node()
+            call.left_at = at
+            self._attribute(leg, -1)
+
+    def _attribute(self, leg: _Leg, by: int) -> None:
+        """Count a leg in or out of what its call's legs tell; an internal one is in nobody's name there."""
+        if leg.internal:
+            return
+        call, domain = leg.call, leg.domain
+        if not domain:
+            call.bare += by
+        elif count := call.own.get(domain, 0) + by:
+            call.own[domain] = count
+        else:
+            del call.own[domain]
+
+    def _learn(self, leg: _Leg, channel: Channel) -> None:
+        """Take in whose a channel says that it is; what it said before stays where it now says nothing."""
+        leg.code = channel.account_code
+        call = leg.call
+        domain = self._whose.channel(channel)
+        if domain and domain != leg.domain:
+            self._attribute(leg, -1)
+            leg.domain = domain
+            self._attribute(leg, 1)
+            self._own(leg)
+        self._reckon(call)
+
+    def _unlearn(self, leg: _Leg) -> None:
+        """Forget whose a leg is, so that it is asked anew."""
+        self._attribute(leg, -1)
+        leg.domain = ""
+        self._attribute(leg, 1)
+
+    def _owner(self, leg: _Leg) -> str:
+        return leg.domain or leg.call.owner or UNKNOWN_TENANT
+
+    def _own(self, leg: _Leg) -> None:
+        """Have a leg tell whose its call is: the one it began with, else the first that tells of a tenant."""
+        call = leg.call
+        if leg.domain and (not call.owner or leg.unique_id == call.linked_id):
+            call.owner = leg.domain
+
+    def _go_over(self, leg: _Leg, linked_id: str, at: float | None) -> None:
+        """A channel has another Linkedid than its call; `at` is None where a snapshot says so."""
+        left = leg.call
+        call = self._calls.get(linked_id)
+        if call is None:
+            if self._was_joined(linked_id):
+                return  # an event that is older than the snapshot by which the channel went over
+            # The call of that Linkedid has ended, or was before us: this one goes on in its name.
+            del self._calls[left.linked_id]
+            self._close(left.linked_id, joined=True)
+            left.linked_id = linked_id
+            self._calls[linked_id] = left
+            return
+        self._leave(leg, at)
+        if not leg.internal:
+            left.joined = True
+        self._settle(left)  # before it is in the other call: nobody ever had one more
+        leg.call = call
+        self._enter(leg)
+        self._own(leg)
+        self._reckon(call)
+        if leg.up:
+            self._answered(call, at)
+
+    def _end(self, leg: _Leg, at: float | None, cause: str) -> None:
+        """A channel has ended; `at` is None where that wasn't seen."""
+        call = leg.call
+        del self._legs[leg.unique_id]
+        self._remember(leg.unique_id)
+        self._leave(leg, at)
+        if not leg.internal and at is not None:
+            call.last_cause = cause
+            if leg.unique_id == call.linked_id:
+                call.first_cause = cause
+        self._settle(call)
+
+    # Calls
+
+    def _answer(self, leg: _Leg, at: float | None) -> None:
+        leg.up = True
+        self._answered(leg.call, at)
+
+    def _answered(self, call: _Call, at: float | None) -> None:
+        """A call has been answered; `at` is None where nobody saw when."""
+        if call.answered:
+            return
+        call.answered, call.answered_at = True, at
+        self._count(call, call.owner or UNKNOWN_TENANT)
+        if call.tenant:
+            self._ledger.answered(call.tenant)
+
+    def _count(self, call: _Call, domain: str) -> None:
+        """Count a call for a tenant, once, as soon as a leg of somebody's has been in it."""
+        if call.tenant is None and call.had_outer:
+            call.tenant = domain
+            self._ledger.started(domain)
+            self._reckon(call)
+
+    def _reckon(self, call: _Call) -> None:
+        """Count a call for the tenant that is now known, and as alive for each that has a leg in it.
+
+        A call of nobody is alive for `_unknown` only once it was counted so: until then a trunk's leg is
+        waiting for its account code.
+        """
+        if call.tenant is None and call.owner and call.had_outer:
+            call.tenant = call.owner
+            self._ledger.started(call.owner)
+        parties = frozenset(call.own)
+        if call.bare and (whose := call.owner or (UNKNOWN_TENANT if call.tenant is not None else "")):
+            parties |= {whose}
+        if parties != call.parties:
+            for domain in parties - call.parties:
+                self._ledger.enter(domain)
+            for domain in call.parties - parties:
+                self._ledger.leave(domain)
+            call.parties = parties
+
+    def _settle(self, call: _Call) -> None:
+        """After a leg has left: is the call still one, and if not, how did it end?"""
+        self._reckon(call)
+        if call.legs:
+            return
+        del self._calls[call.linked_id]
+        self._close(call.linked_id, joined=call.joined)
+        self._count(call, UNKNOWN_TENANT)
+        if not call.tenant:
+            return
+        if call.answered:
+            if call.answered_at is None or call.left_at is None:
+                self._ledger.unseen(call.tenant)
+            else:
+                self._ledger.lasted(call.tenant, call.left_at - call.answered_at)
+        elif not call.joined:
+            if call.left_at is None:
+                self._ledger.unseen(call.tenant)
+            else:
+                cause = call.last_cause if call.first_cause is None else call.first_cause
+                self._ledger.failed(call.tenant, cause_word(cause))
+
+    # What has been
+
+    def _has_gone(self, unique_id: str) -> bool:
+        return unique_id in self._gone[0] or unique_id in self._gone[1]
+
+    def _remember(self, unique_id: str) -> None:
+        if 0 < len(unique_id) <= MAX_ID and len(self._gone[0]) < MAX_CHANNELS:
+            self._gone[0].add(unique_id)
+
+    def _was_joined(self, linked_id: str) -> bool:
+        return self._over[0].get(linked_id, False) or self._over[1].get(linked_id, False)
+
+    def _close(self, linked_id: str, *, joined: bool) -> None:
+        if len(self._over[0]) < MAX_CHANNELS:
+            self._over[0][linked_id] = joined
