@@ -1,4 +1,4 @@
-"""The E-model (ITU-T G.107), by its defaults and without echo: from loss and delay to an opinion score (pure).
+"""The E-model (ITU-T G.107), its defaults, without echo: from loss and delay to an opinion score (pure).
 
 Of everything that G.107 knows, only what a network does is taken in: R = 93.2 - Idd - Ie,eff. It is the
 narrowband scale, on which no call gets more than 4.41. Seconds everywhere; a loss is a share from 0 to 1.
@@ -64,7 +64,7 @@ def delay_impairment(delay: float) -> float:
     if delay <= 0.1:
         return 0.0
     x = math.log2(delay) + math.log2(10)  # delay / 0.1 would be infinite for the longest that there are
-    return 25 * (_bent(x) - 3 * _bent(x / 3) + 2)
+    return max(0.0, 25 * (_bent(x) - 3 * _bent(x / 3) + 2))
 
 
 def _bent(x: float) -> float:
