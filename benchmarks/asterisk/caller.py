@@ -17,7 +17,7 @@ import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 _LAST: Final = 4.0
 """Seconds that the last answers have."""
@@ -62,10 +62,19 @@ def header(message: str, name: str) -> str:
     return message.partition(f"\r\n{name}: ")[2].partition("\r\n")[0]
 
 
+class Link(Protocol):
+    """What is needed of a connected UDP socket."""
+
+    def fileno(self) -> int: ...
+    def getsockname(self) -> tuple[str, int]: ...
+    def send(self, message: bytes, /) -> object: ...
+    def recv(self, size: int, /) -> bytes: ...
+
+
 class Caller:
     """Places calls from one socket."""
 
-    def __init__(self, sock: socket.socket, hold: float) -> None:
+    def __init__(self, sock: Link, hold: float) -> None:
         self._socket = sock
         self._here = "{}:{}".format(*sock.getsockname())
         self._hold = hold

@@ -74,6 +74,8 @@ class Server:
                 writer.write(self._answer(action))
                 await writer.drain()
         writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
 
     async def _tell(self, writer: asyncio.StreamWriter) -> None:
         pending, self._pending = self._pending, []
