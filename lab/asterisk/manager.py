@@ -10,8 +10,8 @@ from lab.ports import LOOPBACK
 
 COLLECTOR: Final = "dialtone"
 LAB_USER: Final = "lab"
-TEST_USERS: Final = ("system", "cli", "deaf")
-"""For tests: the collector's rights and `system`, or `command`; and its rights without any event."""
+TEST_USERS: Final = ("system", "cli", "call", "deaf")
+"""For tests: the collector's rights and `system`, `command` or `call`; and its rights without any event."""
 
 EVENTS: Final = (
     "Newchannel", "NewAccountCode", "Newstate", "BridgeEnter", "Hangup",
@@ -35,7 +35,7 @@ _WRITE: Final = "reporting"
 def manager(settings: Settings) -> str:
     """Return manager.conf: TCP and TLS on loopback, and AJAM.
 
-    The collector's user has the least rights that all its lists and events work with. `lab` can do nothing;
+    The collector's user has the least rights that its events and most lists work with. `lab` can do nothing;
     it may hear system events, because FullyBooted is the one sure sign that everything is loaded.
     """
     collectors = f"read = {_READ}\n"
@@ -44,6 +44,7 @@ def manager(settings: Settings) -> str:
         (LAB_USER, settings.lab_secret, "read = system\n", ""),
         ("system", settings.lab_secret, collectors, f"system,{_WRITE}"),
         ("cli", settings.lab_secret, collectors, f"command,{_WRITE}"),
+        ("call", settings.lab_secret, collectors, f"call,{_WRITE}"),
         ("deaf", settings.lab_secret, "read = \n", _WRITE),
     )
     general = f"""\

@@ -63,7 +63,7 @@ class Pbx:
 
     @property
     def secret(self) -> str:
-        """The password of the users that are for tests: system, cli, deaf, and of lab."""
+        """The password of the users that are for tests: system, cli, call, deaf, and of lab."""
         found = _SECRET.search((self.home / "etc/manager.conf").read_text())
         assert found
         return found[1]

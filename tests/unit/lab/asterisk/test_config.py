@@ -87,6 +87,7 @@ def test_the_tests_users_have_no_secret_of_the_collectors(files: dict[str, str])
     assert rights == {
         "system": (EVENT_CLASSES, "system,reporting"),
         "cli": (EVENT_CLASSES, "command,reporting"),
+        "call": (EVENT_CLASSES, "call,reporting"),
         "deaf": ("", "reporting"),
     }
 
