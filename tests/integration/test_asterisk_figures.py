@@ -1,0 +1,106 @@
+"""Calls of several tenants in several states on each real Asterisk: every figure is what was placed."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.asterisk.series import Series
+from tests.integration.asterisk_calls import Placed, held, phones
+from tests.integration.asterisk_lab import SERIES, Pbx, asterisk
+from tests.integration.asterisk_seen import series, until, watching
+
+pytestmark = [pytest.mark.integration, pytest.mark.anyio]
+
+NOW = {
+    "asterisk_calls": {"": 15},
+    "asterisk_channels": {"up PJSIP": 15, "ring PJSIP": 3, "ringing PJSIP": 6},
+    "asterisk_tenant_calls": {"acme": 5, "bolt": 4, "cafe": 1, "globex": 1, "umbrella": 3, "_unknown": 1},
+    "asterisk_tenant_early_calls": {"bolt": 3},
+    "asterisk_tenant_channels": {
+        "acme up PJSIP": 6,
+        "bolt ring PJSIP": 3,
+        "bolt ringing PJSIP": 1,
+        "bolt up PJSIP": 2,
+        "cafe up PJSIP": 2,
+        "globex up PJSIP": 1,
+        "umbrella ringing PJSIP": 5,
+        "umbrella up PJSIP": 3,
+        "_unknown up PJSIP": 1,
+    },
+    "asterisk_tenant_queue_waiting": {"umbrella umbrella": 1},
+    "asterisk_tenant_conferences": {"umbrella": 1},
+    "asterisk_tenant_conference_parties": {"umbrella": 2},
+    "asterisk_tenant_voicemail_messages": {"acme new": 3, "bolt old": 2},
+}
+"""While the calls are held."""
+COUNTED = {
+    "asterisk_tenant_calls_started_total": {
+        "acme": 9, "bolt": 4, "cafe": 1, "globex": 1, "umbrella": 3, "_unknown": 1
+    },
+    "asterisk_tenant_calls_answered_total": {
+        "acme": 6, "bolt": 1, "cafe": 1, "globex": 1, "umbrella": 3, "_unknown": 1
+    },
+    "asterisk_tenant_queue_joined_total": {"umbrella umbrella": 1},
+}  # fmt: skip
+"""From when they have been placed on."""
+HELD = {"asterisk_tenant_calls_failed_total": {"acme busy": 2, "acme unknown-number": 1}}
+OVER = {
+    "asterisk_calls": {},
+    "asterisk_channels": {},
+    "asterisk_tenant_calls": {},
+    "asterisk_tenant_early_calls": {},
+    "asterisk_tenant_channels": {},
+    "asterisk_tenant_queue_waiting": {},
+    "asterisk_tenant_conferences": {},
+    "asterisk_tenant_conference_parties": {},
+    "asterisk_tenant_calls_failed_total": {"acme busy": 2, "acme unknown-number": 1, "bolt cancelled": 3},
+    "asterisk_tenant_calls_unseen_total": {},
+    "asterisk_tenant_call_duration_seconds": {
+        "acme": 6, "bolt": 1, "cafe": 1, "globex": 1, "umbrella": 3, "_unknown": 1
+    },
+    "asterisk_tenant_queue_abandoned_total": {"umbrella umbrella": 1},
+}  # fmt: skip
+"""When all have hung up."""
+
+
+@pytest.fixture(scope="module", params=SERIES, ids=["22", "16"])
+def pbx(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pbx]:
+    """Each of the two Asterisks by itself."""
+    chosen: Series = request.param
+    with asterisk(tmp_path_factory.mktemp(chosen.part), chosen) as running:
+        acme, bolt, *_ = running.clients
+        running.leave_messages(acme, 3)
+        running.leave_messages(bolt, 2, "Old")
+        yield running
+
+
+def calls_of_every_kind(pbx: Pbx) -> list[Placed]:
+    """Return calls that are answered, ring, are refused; to phones, the platform, a queue, outside ..."""
+    acme, bolt, cafe, globex, _, umbrella = pbx.clients
+    by_phone = [
+        *[("01", acme)] * 3, ("10", acme), ("03", acme), ("99", acme), ("09", acme),
+        *[("02", bolt)] * 2, ("11", cafe), ("12", globex),
+        *[("06", umbrella)] * 2, ("05", umbrella),
+    ]  # fmt: skip
+    return [
+        *(Placed.by_phone(pbx.number(digits), tenant) for digits, tenant in by_phone),
+        Placed.by_phone("103", acme),
+        Placed.by_phone("104", bolt),
+        Placed.by_phone("95145550123", bolt),
+        Placed.by_trunk("15140001102", acme),
+        Placed.of_nobody("5145550123"),
+    ]
+
+
+async def test_every_figure_is_what_was_placed_and_the_series_are_the_same_after_the_calls(
+    pbx: Pbx, tmp_path: Path
+) -> None:
+    async with watching(pbx) as collector, phones(pbx, tmp_path):
+        await collector.collect()
+        async with held(pbx, tmp_path, calls_of_every_kind(pbx)) as sipp:
+            placed = await until(collector, NOW | COUNTED | HELD)
+            sipp.hang_up()
+            await sipp.passed()
+        over = await until(collector, COUNTED | OVER)
+        assert series(over) == series(placed)
