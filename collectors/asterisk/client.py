@@ -241,7 +241,10 @@ class AmiClient:
         try:
             reply, _ = await connection.exchange("Challenge", {"AuthType": "MD5"}, self._deadline)
             challenge = (reply.response or {}).get("Challenge", "")
-        except AmiRefusedError:
+        except (AmiRefusedError, CollectError) as error:
+            # Before a login an action that the server doesn't know is denied.
+            if isinstance(error, CollectError) and error.failure is not CollectFailure.DENIED:
+                raise
             challenge = ""
         if challenge:
             # MD5 is what the protocol asks for (Login, AuthType: MD5).

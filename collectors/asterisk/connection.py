@@ -185,7 +185,7 @@ class Connection(asyncio.Protocol):
                 self._lost() if len(raw) > MAX_BLOCK_BYTES else self._hear(block)
         elif under_way is not None and action_id == under_way.action_id:
             return not under_way.done.done() and self._answer(under_way, block, raw)
-        elif action_id == self._ping:
+        elif self._ping and action_id == self._ping:
             self._ping = ""
             self._set_alarm(PING_AFTER, self._is_it_silent)
         return False
