@@ -46,7 +46,7 @@ TENANT_PEAK: Final = MetricDef(
 )
 DURATION: Final = _histogram(
     "call_duration",
-    "From a call's answer to the end of its last leg, or until it was joined to another call",
+    "From a call's answer to the end of its last leg; calls that were joined to others have none",
     *(5, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200),
 )
 RING: Final = _histogram(

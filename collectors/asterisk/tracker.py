@@ -6,8 +6,8 @@ ends in exactly one of four ways:
 
 - with a duration, from the first leg that was Up to the end of the last leg;
 - failed: never Up, by the Q.850 cause of the leg that it began with, else of its last leg;
-- joined: its legs went over to another call's Linkedid (attended transfer, pickup, unparking). Where it was
-  answered that ends its duration; where it wasn't, it is no failure: what came of it is told by the other;
+- joined: its legs went over to another call's Linkedid (attended transfer, pickup, unparking). That is no
+  failure, and no duration, because nothing says when it was: what came of it is told by the other;
 - unseen: its answer or its end was missed, for the connection was down or the login hears no such events.
 
 A call is counted for one tenant, which never changes, so that of each tenant started >= answered + failed.
@@ -391,14 +391,14 @@ class Tracker:
             if self._was_joined(linked_id):
                 return  # an event that is older than the snapshot by which the channel went over
             # The call of that Linkedid has ended, or was before us: this one goes on in its name.
+            left.joined = left.joined or self._has_ended(linked_id)
             del self._calls[left.linked_id]
             self._close(left.linked_id, joined=True)
             left.linked_id = linked_id
             self._calls[linked_id] = left
             return
         self._leave(leg, at)
-        if not leg.internal:
-            left.joined = True
+        left.joined = left.joined or not leg.internal
         self._settle(left)  # before it is in the other call: nobody ever had one more
         leg.call = call
         self._enter(leg)
@@ -468,19 +468,18 @@ class Tracker:
         del self._calls[call.linked_id]
         self._close(call.linked_id, joined=call.joined)
         self._count(call, UNKNOWN_TENANT)
-        if not call.tenant:
+        if not call.tenant or call.joined:
             return
         if call.answered:
             if call.answered_at is None or call.left_at is None:
                 self._ledger.unseen(call.tenant)
             else:
                 self._ledger.lasted(call.tenant, call.left_at - call.answered_at)
-        elif not call.joined:
-            if call.left_at is None:
-                self._ledger.unseen(call.tenant)
-            else:
-                cause = call.last_cause if call.first_cause is None else call.first_cause
-                self._ledger.failed(call.tenant, cause_word(cause))
+        elif call.left_at is None:
+            self._ledger.unseen(call.tenant)
+        else:
+            cause = call.last_cause if call.first_cause is None else call.first_cause
+            self._ledger.failed(call.tenant, cause_word(cause))
 
     # What has been
 
@@ -490,6 +489,9 @@ class Tracker:
     def _remember(self, unique_id: str) -> None:
         if 0 < len(unique_id) <= MAX_ID and len(self._gone[0]) < MAX_CHANNELS:
             self._gone[0].add(unique_id)
+
+    def _has_ended(self, linked_id: str) -> bool:
+        return linked_id in self._over[0] or linked_id in self._over[1]
 
     def _was_joined(self, linked_id: str) -> bool:
         return self._over[0].get(linked_id, False) or self._over[1].get(linked_id, False)
