@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -17,7 +18,7 @@ from dialtone import wiring
 from dialtone.cli.exits import Exit
 from dialtone.cli.options import config_argument
 from dialtone.config import Settings, load
-from dialtone.model import Catalog, CollectFailure, Node, NodeState, Sample
+from dialtone.model import Catalog, CollectFailure, Node, NodeState, Reading, Sample, Spread
 from dialtone.runtime import logs
 
 _REFUSED: Final = frozenset({CollectFailure.AUTH, CollectFailure.DENIED})
@@ -86,8 +87,8 @@ def _code(states: Sequence[NodeState]) -> Exit:
     return Exit.UNREACHABLE if failures else Exit.OK
 
 
-def _labels(sample: Sample, catalog: Catalog) -> dict[str, str]:
-    return dict(zip(catalog[sample.metric].labels, sample.labels, strict=True))
+def _labels(series: Sample | Spread, catalog: Catalog) -> dict[str, str]:
+    return dict(zip(catalog[series.metric].labels, series.labels, strict=True))
 
 
 def _as_json(state: NodeState, catalog: Catalog) -> dict[str, object]:
@@ -103,6 +104,16 @@ def _as_json(state: NodeState, catalog: Catalog) -> dict[str, object]:
         "samples": [
             {"metric": s.metric, "labels": _labels(s, catalog), "value": s.value}
             for s in (reading.samples if reading else ())
+        ],
+        "spreads": [
+            {
+                "metric": s.metric,
+                "labels": _labels(s, catalog),
+                "bounds": catalog[s.metric].buckets,
+                "counts": s.counts,
+                "sum": s.total,
+            }
+            for s in (reading.spreads if reading else ())
         ],
     }
 
@@ -120,25 +131,26 @@ def _print_tables(states: Sequence[NodeState], catalog: Catalog) -> None:
             continue
         for name, text in state.reading.info.items():
             console.print(_indented(2, _printable(f"{name}: {text}"), style="dim"))
-        console.print(_table(state.reading.samples, catalog))
+        console.print(_table(state.reading, catalog))
 
 
-def _table(samples: Sequence[Sample], catalog: Catalog) -> Table:
-    """Return them by metric, each with the names of its labels once; the node's is above them all."""
+def _table(reading: Reading, catalog: Catalog) -> Table:
+    """Return it by metric, each with the names of its labels once; the node's is above them all."""
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2))
     table.add_column(overflow="fold")
     table.add_column(justify="right", no_wrap=True)
-    by_metric: dict[str, list[Sample]] = {}
-    for sample in samples:
-        by_metric.setdefault(sample.metric, []).append(sample)
+    by_metric: defaultdict[str, list[Sample | Spread]] = defaultdict(list)
+    everything: list[Sample | Spread] = [*reading.samples, *reading.spreads]
+    for series in everything:
+        by_metric[series.metric].append(series)
     for metric, own in by_metric.items():
         names = [name for name in catalog[metric].labels if name != "node"]
         if names:
             table.add_row(_indented(2, f"{metric} {{{', '.join(names)}}}"), "")
-        for sample in own:
-            labels = _labels(sample, catalog)
+        for series in own:
+            labels = _labels(series, catalog)
             said = ", ".join(_printable(labels[name]) or '""' for name in names)
-            table.add_row(_indented(4, said) if names else _indented(2, metric), _number(sample.value))
+            table.add_row(_indented(4, said) if names else _indented(2, metric), _told(series))
     return table
 
 
@@ -150,6 +162,14 @@ def _indented(by: int, text: str, style: str = "") -> Padding:
 def _printable(text: str) -> str:
     """Return what a server says or calls something as a terminal may be told it."""
     return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
+
+
+def _told(series: Sample | Spread) -> str:
+    """Return a value, or how many values a histogram has and their mean."""
+    if isinstance(series, Sample):
+        return _number(series.value)
+    count = sum(series.counts)
+    return f"{count}, mean {_number(series.total / count)}" if count else "0"
 
 
 def _number(value: float) -> str:

@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from dialtone.export.series import Family, Labels, Point
+from dialtone.export.series import Family, Histogram, Labels, Line, Point
+from dialtone.model import Spread
 
 Folded = frozenset[str]
 """The tenants whose series are shown only in sum."""
@@ -22,7 +23,8 @@ class Block:
         self._folded: Folded = frozenset()
         self._names: list[str] = []
         self._labels: list[Labels] = []
-        self._arranged: list[Point] = []
+        self._lines: list[Line] = []
+        self._histograms: list[Histogram] = []
         self.sizes: Counter[str | None] = Counter()
         """How many series each tenant has here; None stands for those of no tenant."""
         for name, point in series:
@@ -59,19 +61,29 @@ class Block:
             del self.sizes[point.tenant]  # tenants come and go
         self.changed(name)
 
-    def has(self, names: list[str], labels: list[Labels]) -> bool:
-        """Whether the series are those that were arranged for these names and labels, in this order."""
-        return names == self._names and labels == self._labels
+    def has(self, names: list[str], labels: list[Labels], lines: int) -> bool:
+        """Whether the series are those that were arranged for these names and labels, in this order.
+
+        That many of them are lines, the rest histograms.
+        """
+        return lines == len(self._lines) and names == self._names and labels == self._labels
 
     def arrange(self, names: list[str], labels: list[Labels], identities: Iterable[Identity]) -> None:
-        """Take an order in which fill() gives values: what was given, and the identities of that."""
-        self._names, self._labels = names, labels
-        self._arranged = [self._series[name][clean] for name, clean in identities]
+        """Take an order in which fill() gives values: what was given, and the identities of that.
 
-    def fill(self, values: Iterable[float]) -> None:
-        """Give all series of keys their values, in the order of the keys."""
-        for line, value in zip(self._arranged, values, strict=True):
-            line.value = value  # type: ignore[union-attr] # a sample makes no histogram
+        Lines come before histograms.
+        """
+        self._names, self._labels = names, labels
+        points = [self._series[name][clean] for name, clean in identities]
+        self._lines = [point for point in points if isinstance(point, Line)]
+        self._histograms = [point for point in points if isinstance(point, Histogram)]
+
+    def fill(self, values: Iterable[float], spreads: Iterable[Spread]) -> None:
+        """Give all series what they show, in the order of arrange(); the counts fit the buckets."""
+        for line, value in zip(self._lines, values, strict=True):
+            line.value = value
+        for histogram, (_, _, counts, total, _) in zip(self._histograms, spreads, strict=True):
+            histogram.refill(counts, total)
         self._sums.clear()
 
     def changed(self, name: str) -> None:

@@ -16,11 +16,14 @@ from dialtone.model import (
     UNKNOWN_TENANT,
     Catalog,
     CatalogError,
+    Kind,
     NodeState,
     ProbeResult,
     ProbeRun,
     ProbeTotals,
+    Reading,
     Sample,
+    Spread,
 )
 from dialtone.ports import Clock
 
@@ -31,6 +34,7 @@ _PROBES: Final = "probes"
 _FOLDED: Final = "dialtone_series_folded"
 _PLACES: Final = 2
 """How many times the tenants that there are may have a place in the order of folding."""
+_NOTHING: Final = Reading(())
 _NEVER_FOLDED: Final = frozenset({None, "", UNKNOWN_TENANT})
 
 
@@ -69,7 +73,8 @@ class Exposition:
         name = state.node.name
         self._nodes.take(state)
         try:
-            self.put(_node_source(name), state.reading.samples if state.reading is not None else ())
+            reading = state.reading or _NOTHING
+            self.put(_node_source(name), reading.samples, reading.spreads)
             self._rejected.pop(name, None)
         except CatalogError as error:
             self.withdraw(_node_source(name))
@@ -90,22 +95,48 @@ class Exposition:
         for result in last:
             self._probes.recall_last(result)
 
-    def put(self, source: str, samples: Iterable[Sample]) -> None:
-        """Replace all samples of a source at once; its name is any text of the caller's.
+    def put(self, source: str, samples: Iterable[Sample], spreads: Iterable[Spread] = ()) -> None:
+        """Replace all samples and histograms of a source at once; its name is any text of the caller's.
 
-        Raises CatalogError, and leaves all as it was, where a metric is unknown, labels don't fit,
-        or a series comes twice: from this source, from another, or from the exposition itself.
+        Raises CatalogError, and leaves all as it was, where a metric is unknown or of the other kind, labels
+        or buckets don't fit, or a series comes twice: from this source, from another, or from the exposition
+        itself.
         """
-        given = list(samples)
+        given, grown = list(samples), list(spreads)
+        self._check_buckets(source, grown)
         names, labels = [sample[0] for sample in given], [sample[1] for sample in given]
+        names += [spread[0] for spread in grown]
+        labels += [spread[1] for spread in grown]
         values = [float(sample[2]) for sample in given]
         block = self._blocks.get(source)
-        if block is None or not block.has(names, labels):  # nearly always it has
-            block = self._reshaped(source, block or Block(), names, labels)
-        block.fill(values)
+        if block is None or not block.has(names, labels, len(given)):  # nearly always it has
+            block = self._reshaped(source, block or Block(), names, labels, len(given))
+        block.fill(values, grown)
 
-    def _reshaped(self, source: str, block: Block, names: list[str], labels: list[Labels]) -> Block:
-        """Return the block with exactly these series in it. Raises CatalogError, before it changes any."""
+    def _check_buckets(self, source: str, spreads: Sequence[Spread]) -> None:
+        wanted = {name: len(self._catalog[name].buckets) + 1 for name in {spread[0] for spread in spreads}}
+        for name, labels, counts, _, _ in spreads:
+            if len(counts) != wanted[name]:
+                raise CatalogError(f"{source} gives {name}{labels} {len(counts)} counts, not {wanted[name]}")
+
+    def _check_kinds(self, source: str, names: set[str], *, histograms: bool) -> None:
+        for name in names:
+            kind = self._catalog[name].kind
+            if name in EXPOSED_BY_ITSELF:
+                raise CatalogError(f"{name} is made by the exposition itself")
+            if (kind is Kind.HISTOGRAM) is not histograms:
+                what = "buckets" if histograms else "a single value"
+                raise CatalogError(f"{source} gives {what} of {name}, which is a {kind}")
+
+    def _reshaped(
+        self, source: str, block: Block, names: list[str], labels: list[Labels], lines: int
+    ) -> Block:
+        """Return the block with exactly these series in it, `lines` lines and then histograms.
+
+        Raises CatalogError, before it changes any.
+        """
+        self._check_kinds(source, set(names[:lines]), histograms=False)
+        self._check_kinds(source, set(names[lines:]), histograms=True)
         identities = [
             (name, self._family(name).clean(given)) for name, given in zip(names, labels, strict=True)
         ]
@@ -114,19 +145,19 @@ class Exposition:
             name, twice = next(key for key, count in Counter(identities).items() if count > 1)
             raise CatalogError(f"{source} gives {name}{twice} twice")
         added = [identity for identity in wanted if block.get(*identity) is None]
-        lines = [self._new_line(source, *identity) for identity in added]
+        points = [self._new_point(source, *identity) for identity in added]
         for name, gone in [identity for identity in block.identities() if identity not in wanted]:
             block.remove(name, gone)
-        for (name, _), line in zip(added, lines, strict=True):
-            block.add(name, line)
-            if line.tenant is not None:
-                self._order.setdefault(line.tenant)
+        for (name, _), point in zip(added, points, strict=True):
+            block.add(name, point)
+            if point.tenant is not None:
+                self._order.setdefault(point.tenant)
         block.arrange(names, labels, identities)
         self._blocks[source] = block
         return block
 
     def withdraw(self, source: str) -> None:
-        """Stop showing a source's samples; one that shows none is left alone."""
+        """Stop showing what a source gave; one that gave nothing is left alone."""
         self._blocks.pop(source, None)
 
     def page(self) -> Iterable[bytes]:
@@ -192,13 +223,13 @@ class Exposition:
         names: set[str] = set().union(*(block.names for block in blocks))
         return [self._family(name) for name in sorted(names)]
 
-    def _new_line(self, source: str, name: str, labels: Labels) -> Line:
-        if name in EXPOSED_BY_ITSELF:
-            raise CatalogError(f"{name} is made by the exposition itself")
+    def _new_point(self, source: str, name: str, labels: Labels) -> Point:
         for owner, block in self._blocks.items():
             if owner != source and block.get(name, labels) is not None:
                 raise CatalogError(f"{source} gives {name}{labels}, as {owner} does")
-        return self._line(name, labels, 0.0)
+        family = self._family(name)
+        histogram = family.definition.kind is Kind.HISTOGRAM
+        return family.histogram(labels) if histogram else family.line(labels, 0.0)
 
     def _line(self, name: str, labels: Labels, value: float) -> Line:
         return self._family(name).line(labels, value)

@@ -4,7 +4,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from operator import itemgetter
+from operator import add, itemgetter
 from typing import Final, cast
 
 from prometheus_client import Metric
@@ -44,48 +44,17 @@ class Line:
             self.value = min(self.value, other.value)
 
 
-class Histogram:
-    """A series of buckets, count and sum, with its text kept until the next observation."""
+class Moment:
+    """A histogram as it was at one moment; whoever asks first, in any thread, makes its text."""
 
-    __slots__ = ("_prefixes", "_text", "bounds", "counts", "labels", "tenant", "total")
+    __slots__ = ("_shown", "_template", "_text", "counts", "total")
 
-    def __init__(
-        self, labels: Labels, tenant: str | None, bounds: tuple[float, ...], prefixes: tuple[str, ...]
-    ) -> None:
-        self.labels = labels
-        self.tenant = tenant
-        self.bounds = bounds
-        self.counts = [0] * (len(bounds) + 1)
-        """How many values fell between each bound and the one before; the last is past all bounds."""
-        self.total = 0.0
-        self._prefixes = prefixes
+    def __init__(self, template: str, shown: Labels, counts: Sequence[int], total: float) -> None:
+        self._template = template
+        self._shown = shown
         self._text = ""
-
-    @property
-    def size(self) -> int:
-        """How many series Prometheus sees in it."""
-        return len(self._prefixes)
-
-    def observe(self, value: float) -> None:
-        """Count one value."""
-        self.counts[bisect_left(self.bounds, value)] += 1
-        self.total += value
-        self._text = ""
-
-    def refill(self, counts: Sequence[int], total: float) -> None:
-        """Go on from these counts, as many as there are bounds and one past them. Raises ValueError."""
-        if len(counts) != len(self.counts):
-            raise ValueError(f"{len(counts)} counts for {len(self.counts)} buckets")
-        self.counts = list(counts)
+        self.counts = counts
         self.total = total
-        self._text = ""
-
-    def add(self, other: "Point") -> None:
-        """Add another's counts, of the same family."""
-        if isinstance(other, Histogram):
-            self.counts = [mine + theirs for mine, theirs in zip(self.counts, other.counts, strict=True)]
-            self.total += other.total
-            self._text = ""
 
     def values(self) -> list[float]:
         """Return what its lines show: the cumulative buckets, the count, the sum."""
@@ -95,9 +64,65 @@ class Histogram:
     def text(self) -> str:
         """Return its lines."""
         if not self._text:
-            pairs = zip(self._prefixes, self.values(), strict=True)
-            self._text = "".join(f"{prefix}{go_float(value)}\n" for prefix, value in pairs)
+            parts: list[str] = []
+            for value in self.values():
+                parts += self._shown
+                parts.append(go_float(value))
+            self._text = self._template % tuple(parts)
         return self._text
+
+
+class Histogram:
+    """A series of buckets, count and sum. `shown` are its labels as the template of its lines takes them."""
+
+    __slots__ = ("_moment", "_template", "bounds", "counts", "labels", "shown", "tenant", "total")
+
+    def __init__(
+        self, labels: Labels, shown: Labels, tenant: str | None, bounds: tuple[float, ...], template: str
+    ) -> None:
+        self.labels = labels
+        self.shown = shown
+        self.tenant = tenant
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        """How many values fell between each bound and the one before; the last is past all bounds."""
+        self.total = 0.0
+        self._template = template
+        self._moment: Moment | None = None
+
+    @property
+    def size(self) -> int:
+        """How many series Prometheus sees in it."""
+        return len(self.bounds) + 3
+
+    def observe(self, value: float) -> None:
+        """Count one value."""
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.total += value
+        self._moment = None
+
+    def refill(self, counts: Sequence[int], total: float) -> None:
+        """Go on from these counts, as many as there are bounds and one past them. Raises ValueError."""
+        if len(counts) != len(self.counts):
+            raise ValueError(f"{len(counts)} counts for {len(self.counts)} buckets")
+        fresh = list(counts)
+        if fresh != self.counts or total != self.total:  # most tenants are quiet from poll to poll
+            self.counts = fresh
+            self.total = total
+            self._moment = None
+
+    def add(self, other: "Point") -> None:
+        """Add another's counts, of the same family."""
+        if isinstance(other, Histogram):
+            self.counts = list(map(add, self.counts, other.counts))
+            self.total += other.total
+            self._moment = None
+
+    def moment(self) -> Moment:
+        """Return it as it is now."""
+        if self._moment is None:
+            self._moment = Moment(self._template, self.shown, tuple(self.counts), self.total)
+        return self._moment
 
 
 Point = Line | Histogram
@@ -107,14 +132,14 @@ Point = Line | Histogram
 class Piece:
     """Series of one family as they were at one moment, for their text to be made later, by any thread.
 
-    Lines by a `template` of label values, in the order of `order`, and the value; histograms as text.
+    Lines by a `template` of label values, in the order of `order`, and the value; histograms each by itself.
     """
 
     template: str
     order: Sequence[int]
     labels: Sequence[Labels]
     values: Sequence[float]
-    texts: Sequence[str]
+    histograms: Sequence[Moment]
 
     def text(self) -> str:
         """Return the lines."""
@@ -123,7 +148,8 @@ class Piece:
             labels = map(itemgetter(*self.order), labels)
         values = map(go_float, self.values)
         lines = [self.template % (*shown, value) for shown, value in zip(labels, values, strict=True)]
-        return "".join([*lines, *self.texts])
+        lines += [histogram.text() for histogram in self.histograms]
+        return "".join(lines)
 
 
 class Family:
@@ -139,8 +165,15 @@ class Family:
         self.header = f"# HELP {self.name} {help_text}\n# TYPE {self.name} {definition.kind}\n"
         # The format gives no order to labels, prometheus_client sorts them by name; `le` is one of them.
         self._order = sorted(range(len(self._names)), key=self._names.__getitem__)
-        pairs = ",".join([f'{self._names[place]}="%s"' for place in self._order])
-        self._template = f"{self.name}{{{pairs}}} %s\n" if pairs else f"{self.name} %s\n"
+        bounds = _bound_texts(definition.buckets)
+        self._template = self._shape(self.name)
+        self._histogram_template = "".join(
+            [
+                *(self._shape(f"{self.name}_bucket", bound) for bound in bounds),
+                self._shape(f"{self.name}_count"),
+                self._shape(f"{self.name}_sum"),
+            ]
+        )
 
     def line(self, labels: Labels, value: float) -> Line:
         """Return a series of a counter or gauge. Raises CatalogError where the labels don't fit."""
@@ -152,20 +185,21 @@ class Family:
     def piece(self, points: Sequence[Point]) -> Piece:
         """Return series of this family as they are now."""
         if self.definition.kind is Kind.HISTOGRAM:
-            texts = [point.text() for point in points if isinstance(point, Histogram)]
-            return Piece(self._template, self._order, (), (), texts)
+            moments = [point.moment() for point in points if isinstance(point, Histogram)]
+            return Piece(self._template, self._order, (), (), moments)
         lines = cast("Sequence[Line]", points)  # as line() makes them; asking each would take the loop's time
         return Piece(
             self._template, self._order, [line.shown for line in lines], [line.value for line in lines], ()
         )
 
     def histogram(self, labels: Labels) -> Histogram:
-        """Return an empty series of a histogram."""
+        """Return an empty series of a histogram. Raises CatalogError where the labels don't fit."""
+        if self.definition.kind is not Kind.HISTOGRAM:
+            raise CatalogError(f"{self.name} is a {self.definition.kind}, which has no buckets")
         clean = self.clean(labels)
-        bounds = self.definition.buckets
-        buckets = [self._prefix(f"{self.name}_bucket", clean, le) for le in _bound_texts(bounds)]
-        rest = [self._prefix(f"{self.name}_{suffix}", clean) for suffix in ("count", "sum")]
-        return Histogram(clean, self._tenant(clean), bounds, (*buckets, *rest))
+        shown = tuple([_escaped(clean[place]) for place in self._order])
+        tenant, bounds = self._tenant(clean), self.definition.buckets
+        return Histogram(clean, shown, tenant, bounds, self._histogram_template)
 
     def fold(self, points: Iterable[Point]) -> list[Point]:
         """Return the sums of these series as the tenant `_other`'s, in the order of first appearance.
@@ -202,7 +236,7 @@ class Family:
             if isinstance(point, Line):
                 metric.add_sample(self.name, labels, point.value)
                 continue
-            *buckets, count, total = point.values()
+            *buckets, count, total = point.moment().values()
             for le, value in zip(_bound_texts(point.bounds), buckets, strict=True):
                 metric.add_sample(f"{self.name}_bucket", {**labels, "le": le}, value)
             metric.add_sample(f"{self.name}_count", labels, count)
@@ -232,12 +266,13 @@ class Family:
     def _tenant(self, labels: Labels) -> str | None:
         return labels[self._tenant_at] if self._tenant_at is not None else None
 
-    def _prefix(self, name: str, labels: Labels, le: str | None = None) -> str:
-        pairs = [(self._names[place], labels[place]) for place in self._order]
+    def _shape(self, name: str, le: str | None = None) -> str:
+        """Return a line with places for the label values, in order, and the value."""
+        pairs = [(self._names[place], "%s") for place in self._order]
         if le is not None:
             pairs = sorted([*pairs, ("le", le)])
-        body = ",".join([f'{key}="{_escaped(value)}"' for key, value in pairs])
-        return f"{name}{{{body}}} " if body else f"{name} "
+        body = ",".join([f'{key}="{value}"' for key, value in pairs])
+        return f"{name}{{{body}}} %s\n" if body else f"{name} %s\n"
 
 
 def _bound_texts(bounds: tuple[float, ...]) -> list[str]:

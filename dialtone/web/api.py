@@ -59,13 +59,13 @@ async def nodes(reader: Reads) -> Listing[NodeOut]:
     return Listing(items=[NodeOut.of(state) for state in reader.nodes()])
 
 
-@router.get("/nodes/{name}")
-async def node(name: str, reader: Reads) -> NodeDetailOut:
+@router.get("/nodes/{name}", response_model=NodeDetailOut)
+async def node(name: str, reader: Reads) -> Response:
     """One server: its last poll, its texts (version, last errors) and its figures."""
     state = reader.node(name)
     if state is None:
         raise HTTPException(404)
-    return NodeDetailOut.of(state)
+    return await answered(partial(NodeDetailOut.of, state))
 
 
 @router.get("/tenants", response_model=Listing[TenantOut])

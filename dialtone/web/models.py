@@ -24,6 +24,7 @@ from dialtone.model import (
     ProbeResult,
     Sample,
     Severity,
+    Spread,
     Tenant,
 )
 from dialtone.web.overview import Health, Overview, TenantView
@@ -248,11 +249,31 @@ class SampleOut(Answer):
         return cls(metric=sample.metric, labels=list(sample.labels), value=sample.value, at=sample.at)
 
 
+class SpreadOut(Answer):
+    """A histogram; `labels` and buckets are in the order of the metric's (see /metrics)."""
+
+    metric: str
+    labels: list[str]
+    counts: list[int] = Field(
+        description="How many values fell into each bucket, and past the last; not cumulative, growing from"
+        " poll to poll"
+    )
+    sum: float = Field(description="Of all values")
+    at: datetime
+
+    @classmethod
+    def of(cls, spread: Spread) -> "SpreadOut":
+        """Show a histogram."""
+        metric, labels, counts, total, at = spread
+        return cls(metric=metric, labels=list(labels), counts=list(counts), sum=total, at=at)
+
+
 class NodeDetailOut(NodeOut):
     """A server with its last complete reading, while that is fresh."""
 
     info: dict[str, str] = Field(description="Texts: version, last errors")
     samples: list[SampleOut]
+    spreads: list[SpreadOut] = Field(description="Histograms")
 
     @classmethod
     def of(cls, state: NodeState) -> "NodeDetailOut":
@@ -262,6 +283,7 @@ class NodeDetailOut(NodeOut):
             **_node(state),
             info=dict(reading.info) if reading else {},
             samples=[SampleOut.of(sample) for sample in reading.samples] if reading else [],
+            spreads=[SpreadOut.of(spread) for spread in reading.spreads] if reading else [],
         )
 
 

@@ -1,5 +1,6 @@
 """What `dialtone collect` says beside the figures."""
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,9 +9,19 @@ import pytest
 
 from dialtone import wiring
 from dialtone.cli.collect import _print_tables
-from dialtone.model import Catalog, CollectFailure, Kind, MetricDef, Node, NodeKind, NodeState, Reading
+from dialtone.model import (
+    Catalog,
+    CollectFailure,
+    Kind,
+    MetricDef,
+    MetricScope,
+    Node,
+    NodeKind,
+    NodeState,
+    Reading,
+)
 from dialtone.wiring.commands import Collected
-from tests.fakes.results import a_node, a_state
+from tests.fakes.results import ACME, NOON, a_node, a_state
 from tests.unit.cli.conftest import Dialtone
 
 
@@ -66,6 +77,54 @@ def test_a_metrics_series_are_together_their_labels_named_once_and_folded_lines_
     assert series[0][0].startswith("sip:aaa")
     assert series[0][-1] == "1"
     assert series[-1] == [r"sip:\x1b[2J,", '""', "30000"]
+
+
+SCORES = MetricDef(
+    "asterisk_tenant_rtp_mos",
+    Kind.HISTOGRAM,
+    "Scores",
+    ("node", "tenant", "reseller", "direction"),
+    MetricScope.TENANT,
+    buckets=(3.6, 4.03),
+)
+HEARD = Reading(
+    (),
+    spreads=(
+        SCORES.spread("pbx1", ACME, "ntek", "sent", counts=(1, 0, 3), total=16.5, at=NOON),
+        SCORES.spread("pbx1", ACME, "ntek", "received", counts=(0, 0, 0), total=0, at=NOON),
+    ),
+)
+
+
+def test_of_a_histogram_the_table_says_how_many_values_and_their_mean(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _print_tables([a_state(a_node("pbx1"), reading=HEARD)], Catalog([SCORES]))
+    _, *lines = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in lines] == [
+        ["asterisk_tenant_rtp_mos", "{tenant,", "reseller,", "direction}"],
+        [f"{ACME},", "ntek,", "sent", "4,", "mean", "4.125"],
+        [f"{ACME},", "ntek,", "received", "0"],
+    ]
+
+
+def test_of_a_histogram_the_json_says_bounds_counts_and_sum(
+    dialtone: Dialtone, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def collected(*_: object) -> Collected:
+        return Collected((a_state(a_node("pbx1"), reading=HEARD),), "", {})
+
+    monkeypatch.setattr(wiring, "collect", collected)
+    monkeypatch.setattr(wiring, "build_catalog", lambda: Catalog([SCORES]))
+    (node,) = json.loads(dialtone("collect", config, "--format", "json").out)
+    assert node["samples"] == []
+    assert node["spreads"][0] == {
+        "metric": "asterisk_tenant_rtp_mos",
+        "labels": {"node": "pbx1", "tenant": ACME, "reseller": "ntek", "direction": "sent"},
+        "bounds": [3.6, 4.03],
+        "counts": [1, 0, 3],
+        "sum": 16.5,
+    }
 
 
 @pytest.mark.parametrize(

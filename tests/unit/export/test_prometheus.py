@@ -28,6 +28,7 @@ from dialtone.model import (
     Reading,
     Sample,
     Scope,
+    Spread,
 )
 from dialtone.store import MemoryStore
 from tests.fakes.clock import FakeClock
@@ -46,7 +47,18 @@ CALLS = MetricDef(
 ODD = MetricDef(
     "odd_ratio", Kind.GAUGE, 'A \\ help with "quotes" and a\nsecond line', ("zebra", "ant"), unit="ratio"
 )
-CATALOG = Catalog(METRICS, (REQUESTS, CALLS, ODD))
+SCORES = MetricDef(
+    "asterisk_tenant_rtp_mos",
+    Kind.HISTOGRAM,
+    "Scores, in 100 %",
+    ("node", "tenant", "reseller", "direction"),
+    MetricScope.TENANT,
+    buckets=(3.6, 4.03),
+)
+ZEBRAS = MetricDef("zebra_seconds", Kind.HISTOGRAM, "Zebras", ("zebra", "ant"), unit="seconds", buckets=(1,))
+CATALOG = Catalog(METRICS, (REQUESTS, CALLS, ODD, SCORES, ZEBRAS))
+
+RRD = (0,) * (len(CATALOG["dialtone_probe_rrd_seconds"].buckets) + 1)
 
 Series = Mapping[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -97,6 +109,12 @@ def calls(tenant: str, value: float, *, node: str = "sip1", at: datetime = NOON)
     return CALLS.sample(node, tenant, RESELLER, value=value, at=at)
 
 
+def scores(
+    tenant: str, *counts: int, total: float = 0.0, node: str = "sip1", direction: str = "sent"
+) -> Spread:
+    return SCORES.spread(node, tenant, RESELLER, direction, counts=counts, total=total, at=NOON)
+
+
 def test_a_page_says_help_type_and_series(exposition: Exposition) -> None:
     exposition.put("a", [REQUESTS.sample("sip1", "INVITE", value=1234567, at=NOON)])
     exposition.put("b", [ODD.sample('a"b\\c', "d\ne", value=0.5, at=NOON)])
@@ -114,23 +132,57 @@ def test_a_page_says_help_type_and_series(exposition: Exposition) -> None:
     )
 
 
+def test_a_histogram_of_a_reading_is_shown_with_cumulative_buckets_count_and_sum(
+    exposition: Exposition,
+) -> None:
+    exposition.put("a", [], [scores('a"%s\\', 3, 0, 4, total=30.5)])
+    assert page(exposition).startswith(
+        "# HELP asterisk_tenant_rtp_mos Scores, in 100 %\n"
+        "# TYPE asterisk_tenant_rtp_mos histogram\n"
+        + "".join(
+            f"asterisk_tenant_rtp_mos{part}\n"
+            for part in (
+                f'_bucket{{direction="sent",le="3.6",node="sip1",{WHOSE}}} 3.0',
+                f'_bucket{{direction="sent",le="4.03",node="sip1",{WHOSE}}} 3.0',
+                f'_bucket{{direction="sent",le="+Inf",node="sip1",{WHOSE}}} 7.0',
+                f'_count{{direction="sent",node="sip1",{WHOSE}}} 7.0',
+                f'_sum{{direction="sent",node="sip1",{WHOSE}}} 30.5',
+            )
+        )
+    )
+
+
+WHOSE = f'reseller="{RESELLER}",tenant="a\\"%s\\\\"'
 TEXT = st.text(max_size=8) | st.text('\\"\n{}=,ü\ud800', max_size=8)
 NUMBER = st.floats() | st.integers(-(2**70), 2**70)
+COUNTS_AND_SUM = st.tuples(st.integers(0, 2**70), st.integers(0, 9), st.floats())
 
 
 @settings(deadline=None)
 @given(
     st.dictionaries(st.tuples(TEXT, TEXT), NUMBER, max_size=8),
+    st.dictionaries(st.tuples(TEXT, TEXT), COUNTS_AND_SUM, max_size=8),
     st.lists(st.tuples(TEXT, st.floats(0, 1e6)), max_size=8),
-    st.integers(0, 40),
+    st.integers(0, 60),
 )
 async def test_the_page_is_the_same_byte_for_byte_as_prometheus_clients(
-    samples: dict[tuple[str, str], float], probes: list[tuple[str, float]], cap: int
+    samples: dict[tuple[str, str], float],
+    spreads: dict[tuple[str, str], tuple[int, int, float]],
+    probes: list[tuple[str, float]],
+    cap: int,
 ) -> None:
     clock = FakeClock()
     exposition = exposition_of(clock, max_series=cap)
     utf8 = {tuple(t.encode("utf-8", "replace").decode() for t in k): v for k, v in samples.items()}
-    exposition.put("odd", [ODD.sample(*labels, value=number, at=NOON) for labels, number in utf8.items()])
+    grown = {tuple(t.encode("utf-8", "replace").decode() for t in k): v for k, v in spreads.items()}
+    exposition.put(
+        "odd",
+        [ODD.sample(*labels, value=number, at=NOON) for labels, number in utf8.items()],
+        [ZEBRAS.spread(*pair, counts=(a, b), total=c, at=NOON) for pair, (a, b, c) in grown.items()],
+    )
+    exposition.put(
+        "scores", [], [scores(f"{x}/{y}", a, b, 0, total=c) for (x, y), (a, b, c) in grown.items()]
+    )
     exposition.put("calls", [calls(f"{a}/{b}", number) for (a, b), number in utf8.items()])
     for number, (location, seconds) in enumerate(probes):
         await exposition.probe_ended(
@@ -185,6 +237,149 @@ def test_a_sample_that_breaks_the_catalogue_is_refused_and_changes_nothing(
     with pytest.raises(CatalogError, match=why):
         exposition.put("a", [calls(BOLT, 2), calls(ACME, 9), sample])
     assert exposition.render() == before
+
+
+@pytest.mark.parametrize(
+    ("spread", "why"),
+    [
+        (Spread("asterisk_unheard_of", (), (1, 2), 1, NOON), "no metric is called"),
+        (Spread(SCORES.name, ("sip1",), (1, 2, 3), 1, NOON), "got 1 values"),
+        (Spread(SCORES.name, ("sip1", ACME, "", 5), (1, 2, 3), 1, NOON), "texts, not int"),  # type: ignore[arg-type]
+        (Spread(SCORES.name, ("sip1", ACME, "", "sent"), (1, 2), 1, NOON), "2 counts, not 3"),
+        (Spread(CALLS.name, ("sip1", BOLT, RESELLER), (1,), 1, NOON), "buckets of .* which is a gauge"),
+        (Spread("dialtone_probe_srd_seconds", ("a",) * 5, (0,) * 20, 1, NOON), "20 counts"),
+        (Spread("dialtone_probe_rrd_seconds", ("a",) * 5, RRD, 1, NOON), "made by the exposition itself"),
+        (scores(BOLT, 1, 2, 3), "twice"),
+        (scores(BOLT, 1, 2, 3, node="sip2"), "as other does"),
+    ],
+)
+def test_a_histogram_that_breaks_the_catalogue_is_refused_and_neither_samples_nor_histograms_change(
+    exposition: Exposition, spread: Spread, why: str
+) -> None:
+    exposition.put("other", [], [scores(BOLT, 9, 9, 9, node="sip2")])
+    exposition.put("a", [calls(ACME, 1)], [scores(ACME, 1, 1, 1)])
+    before = exposition.render()
+    with pytest.raises(CatalogError, match=why):
+        exposition.put("a", [calls(ACME, 9)], [scores(ACME, 7, 7, 7), scores(BOLT, 1, 2, 3), spread])
+    assert exposition.render() == before
+
+
+def test_a_histogram_with_other_buckets_is_refused_on_a_later_poll_as_well(exposition: Exposition) -> None:
+    exposition.put("a", [calls(ACME, 1)], [scores(ACME, 1, 1, 1), scores(BOLT, 1, 1, 1)])
+    before = exposition.render()
+    with pytest.raises(CatalogError, match="4 counts, not 3"):
+        exposition.put(
+            "a", [calls(ACME, 2)], [scores(ACME, 2, 2, 2), scores(BOLT, 1, 1, 1)._replace(counts=(1,) * 4)]
+        )
+    assert exposition.render() == before
+
+
+def test_a_broken_sample_keeps_the_histograms_of_before_and_the_other_way_round(
+    exposition: Exposition,
+) -> None:
+    single = Sample(SCORES.name, ("sip1", ACME, RESELLER, "sent"), 1, NOON)
+    exposition.put("a", [calls(ACME, 1)], [scores(ACME, 1, 1, 1)])
+    before = exposition.render()
+    for samples in ([calls(ACME, 2), single], [single], [Sample("opensips_unheard_of", (), 1, NOON)]):
+        for spreads in ([scores(ACME, 2, 2, 2)], []):
+            with pytest.raises(CatalogError):
+                exposition.put("a", samples, spreads)
+            assert exposition.render() == before
+
+
+def test_put_replaces_all_of_a_sources_histograms_and_nobody_elses(exposition: Exposition) -> None:
+    count = f"{SCORES.name}_count"
+    exposition.put("a", [calls(ACME, 1)], [scores(ACME, 1, 0, 0), scores(BOLT, 2, 0, 0)])
+    exposition.put("b", [], [scores(ACME, 4, 0, 0, node="sip2")])
+    exposition.put("a", [calls(ACME, 2)], [scores(BOLT, 2, 1, 0)])
+    assert value(exposition, count, tenant=BOLT) == 3
+    assert value(exposition, count, tenant=ACME) == 4
+    assert value(exposition, CALLS.name, tenant=ACME) == 2
+    exposition.put("a", [calls(ACME, 3)])
+    assert value(exposition, count, tenant=BOLT) is None
+    exposition.put("a", [], [scores(BOLT, 5, 0, 0)])
+    assert value(exposition, CALLS.name) is None
+    exposition.withdraw("a")
+    assert value(exposition, count, tenant=BOLT) is None
+    assert value(exposition, count) == 4
+
+
+def test_the_same_histograms_in_another_order_are_not_mixed_up(exposition: Exposition) -> None:
+    given = [scores(ACME, 1, 0, 0, total=1), scores(BOLT, 2, 0, 0, total=2)]
+    exposition.put("a", [], given)
+    exposition.put("a", [], given[::-1])
+    assert value(exposition, f"{SCORES.name}_sum", tenant=ACME) == 1
+    assert value(exposition, f"{SCORES.name}_sum", tenant=BOLT) == 2
+
+
+def test_a_page_that_is_written_later_is_of_the_moment_when_it_was_asked_for(exposition: Exposition) -> None:
+    exposition.put("a", [], [scores(ACME, 1, 0, 0)])
+    early = exposition.page()
+    expected = exposition.render()
+    exposition.put("a", [], [scores(ACME, 1, 0, 5)])
+    assert b"".join(early) == expected
+    assert value(exposition, f"{SCORES.name}_count") == 6
+
+
+async def test_a_nodes_histograms_are_withdrawn_with_its_reading(
+    exposition: Exposition, clock: FakeClock
+) -> None:
+    count = f"{SCORES.name}_count"
+    await exposition.node_polled(a_state(reading=Reading((), spreads=(scores(ACME, 1, 2, 3),))))
+    assert value(exposition, count, node="sip1", tenant=ACME) == 6
+    await clock.advance(46)
+    assert value(exposition, count) is None
+    await exposition.node_polled(
+        a_state(reading=Reading((), spreads=(scores(ACME, 1, 2, 4),)), at=clock.now())
+    )
+    assert value(exposition, count) == 7
+    await exposition.node_polled(
+        NodeState(a_node(), False, NOON, NOON, 1, NOON, None, CollectFailure.TIMEOUT)
+    )
+    assert value(exposition, count) is None
+
+
+async def test_a_reading_whose_histograms_break_the_catalogue_is_not_shown_at_all(
+    exposition: Exposition,
+) -> None:
+    broken = Reading((calls(ACME, 1),), spreads=(scores(ACME, 1, 2, 3), scores(ACME, 1, 2, 3)))
+    with structlog.testing.capture_logs() as logs:
+        await exposition.node_polled(a_state(reading=broken))
+    assert [(entry["node"], entry["log_level"]) for entry in logs] == [("sip1", "error")]
+    assert value(exposition, CALLS.name) is None
+    assert value(exposition, f"{SCORES.name}_count") is None
+
+
+def test_histograms_of_tenants_past_the_cap_are_added_up_bucket_by_bucket(clock: FakeClock) -> None:
+    exposition = exposition_of(clock, max_series=6)
+    exposition.put(
+        "sip1",
+        [],
+        [
+            scores(ACME, 1, 0, 0, total=3),
+            scores(BOLT, 1, 2, 0, total=11),
+            scores("c.example", 0, 4, 8, total=50),
+        ],
+    )
+    for number in (0, 1):
+        assert value(exposition, f"{SCORES.name}_count", tenant=ACME) == 1
+        assert value(exposition, f"{SCORES.name}_count", tenant=BOLT) is None
+        shown = {
+            le: value(exposition, f"{SCORES.name}_bucket", tenant="_other", le=le)
+            for le in ("3.6", "4.03", "+Inf")
+        }
+        assert shown == {"3.6": 1 + number, "4.03": 7 + number, "+Inf": 15 + number}
+        assert value(exposition, f"{SCORES.name}_sum", tenant="_other") == 61
+        assert folded(exposition) == 10
+        exposition.put(
+            "sip1",
+            [],
+            [
+                scores(ACME, 1, 0, 0, total=3),
+                scores(BOLT, 2, 2, 0, total=11),
+                scores("c.example", 0, 4, 8, total=50),
+            ],
+        )
 
 
 async def test_a_reading_that_breaks_the_catalogue_is_logged_once_and_harms_no_other_node(

@@ -30,6 +30,7 @@ from dialtone.model import (
     Sample,
     Scope,
     Secret,
+    Spread,
     Tenant,
 )
 from dialtone.web import WebContext, WebToken, create_app
@@ -64,6 +65,9 @@ SIP1: Final = NodeState(
             Sample("opensips_uptime_seconds", ("sip1-front",), 9000.0, NOON),
         ),
         {"version": "OpenSIPS (3.6.8 (x86_64/linux))"},
+        spreads=(
+            Spread("asterisk_tenant_rtp_mos", ("sip1-front", ZETA, VOLT, "sent"), (1, 0, 7), 30.5, NOON),
+        ),
     ),
 )
 DB2: Final = NodeState(

@@ -12,7 +12,7 @@ from dialtone.web.access import Position
 from tests.fakes.alerts import NOON, result
 from tests.fakes.records import an_alert
 from tests.fakes.store import BreakableStore
-from tests.unit.web.cast import ACME, PLATFORM, ZETA, ListBoard, client, context
+from tests.unit.web.cast import ACME, PLATFORM, VOLT, ZETA, ListBoard, client, context
 
 
 async def test_status_has_everything_at_once_worst_first() -> None:
@@ -48,7 +48,17 @@ async def test_a_node_shows_texts_and_figures_while_its_reading_is_fresh() -> No
         "value": 9000.0,
         "at": "2026-03-01T12:00:00Z",
     }
-    assert (down["up"], down["failure"], down["samples"], down["info"]) == (False, "connect", [], {})
+    assert node["spreads"] == [
+        {
+            "metric": "asterisk_tenant_rtp_mos",
+            "labels": ["sip1-front", ZETA, VOLT, "sent"],
+            "counts": [1, 0, 7],
+            "sum": 30.5,
+            "at": "2026-03-01T12:00:00Z",
+        }
+    ]
+    assert (down["up"], down["failure"], down["info"]) == (False, "connect", {})
+    assert down["samples"] == down["spreads"] == []
 
 
 async def test_alerts_that_never_fired_are_not_history() -> None:
