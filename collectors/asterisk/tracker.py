@@ -35,6 +35,8 @@ _UP: Final = "6"
 _RINGING: Final = "5"
 _SETTLED: Final = 1.0
 """Seconds after which an event that belongs to a snapshot has come, if the login hears any."""
+_STEPS: Final = 3
+"""Linkedids before its last one that a channel is kept from going back to."""
 _GONE: Final = ""
 """The tenant of a call that was counted for one that isn't any more: nothing further is counted of it."""
 
@@ -44,7 +46,8 @@ class _Call:
     """All legs of one Linkedid. `tenant` is whom it was counted for, None as long as it wasn't.
 
     `owner` is the tenant that its legs tell of, "" for none so far; `own` says how many outer legs tell of
-    which, `bare` how many of none; `parties` are the tenants for which it is alive now.
+    which, `bare` how many of none; `parties` are the tenants for which it is alive now. `told` is whether an
+    event has told of a leg, or none could have.
     """
 
     linked_id: str
@@ -62,6 +65,7 @@ class _Call:
     first_cause: str | None = None
     last_cause: str = ""
     joined: bool = False
+    told: bool = False
     round: int = 0
 
 
@@ -70,7 +74,7 @@ class _Leg:
     """One channel. `patience` is how many snapshots may lack it until it is taken for ended.
 
     `epoch` is the connection by which it was last heard of, `told` whether an event has ever told of it,
-    `lag` whether a snapshot had it Up before any event said so.
+    `lag` whether a snapshot had it Up before any event said so; `left` are Linkedids that it has had.
     """
 
     unique_id: str
@@ -85,6 +89,7 @@ class _Leg:
     up: bool = False
     lag: bool = False
     ringing: float | None = None
+    left: tuple[str, ...] = ()
 
 
 class Tracker:
@@ -184,7 +189,10 @@ class Tracker:
         Two calls that are joined get one Linkedid, the older one, which nothing says but the next event of
         each channel.
         """
-        leg.epoch, leg.told = self._epoch, True
+        leg.epoch = self._epoch
+        if not leg.told:
+            leg.told = leg.call.told = True
+            self._reckon(leg.call)
         linked_id = event.get("Linkedid", "")
         if linked_id != leg.call.linked_id and 0 < len(linked_id) <= MAX_ID:
             self._go_over(leg, linked_id, now)
@@ -257,7 +265,7 @@ class Tracker:
         if call.round == 0:
             call.round = self._round
         elif call.tenant is None and call.round != self._round:
-            self._count(call, UNKNOWN_TENANT)
+            self._count(call, call.owner or UNKNOWN_TENANT)
         if not leg.told and not self._heard and now - leg.born >= _SETTLED:
             # It came between two lists of this connection, is in a third, and no event has told of anything.
             self.blind = True
@@ -325,6 +333,7 @@ class Tracker:
 
     def _enter(self, leg: _Leg) -> None:
         call = leg.call
+        call.told = call.told or leg.told
         call.legs += 1
         if not leg.internal:
             if not call.outer:
@@ -385,7 +394,10 @@ class Tracker:
 
     def _go_over(self, leg: _Leg, linked_id: str, at: float | None) -> None:
         """A channel has another Linkedid than its call; `at` is None where a snapshot says so."""
+        if linked_id in leg.left:
+            return  # the snapshot or the event is older than what we know
         left = leg.call
+        leg.left = (*leg.left[-_STEPS:], left.linked_id)
         call = self._calls.get(linked_id)
         if call is None:
             if self._was_joined(linked_id):
@@ -444,10 +456,13 @@ class Tracker:
     def _reckon(self, call: _Call) -> None:
         """Count a call for the tenant that is now known, and as alive for each that has a leg in it.
 
+        What a snapshot alone has is counted by its first event, else by the second snapshot that has it: the
+        leg that the call began with may have ended before, and its events tell whose it was.
+
         A call of nobody is alive for `_unknown` only once it was counted so: until then a trunk's leg is
         waiting for its account code.
         """
-        if call.tenant is None and call.owner and call.had_outer:
+        if call.tenant is None and call.owner and call.had_outer and call.told:
             call.tenant = call.owner
             self._ledger.started(call.owner)
         parties = frozenset(call.own)
@@ -467,7 +482,7 @@ class Tracker:
             return
         del self._calls[call.linked_id]
         self._close(call.linked_id, joined=call.joined)
-        self._count(call, UNKNOWN_TENANT)
+        self._count(call, call.owner or UNKNOWN_TENANT)
         if not call.tenant or call.joined:
             return
         if call.answered:

@@ -354,7 +354,7 @@ def test_a_channel_that_the_snapshot_knew_before_its_events_came_is_counted_once
 ) -> None:
     desk.resync(anew=True)
     desk.resync(("a", "a", "up"), ("b", "a", "up"))
-    assert desk.counts() == {"started acme": 1}
+    assert desk.counts() == {}
     desk.answered_call()
     assert desk.counts() == {"started acme": 1, "answered acme": 1}
     desk.resync(("a", "a", "up"), ("b", "a", "up"))
@@ -363,6 +363,28 @@ def test_a_channel_that_the_snapshot_knew_before_its_events_came_is_counted_once
     assert desk.counts() == {"started acme": 1, "answered acme": 1}
     assert desk.spread("call_duration") == {"acme": (1, 10.0)}
     assert not desk.tracker.blind
+    assert desk.tracker.held == 0
+
+
+def test_a_call_of_which_a_snapshot_knew_the_called_leg_alone_is_the_callers(desk: Desk) -> None:
+    desk.resync(anew=True)
+    desk.resync(("b", "a", "ringing", "bd"))
+    desk.new("a", state="ring", code="acme")
+    desk.new("b", code="bd")
+    desk.hangup("a", cause="127", code="acme")
+    desk.hangup("b", code="bd")
+    assert desk.counts() == {"started acme": 1, "failed cancelled acme": 1}
+
+
+def test_a_snapshot_from_before_the_joining_doesnt_part_the_calls_again(desk: Desk) -> None:
+    desk.new("a", state="ring")
+    desk.new("b", of="b", state="ring")
+    desk.new("c", of="b")
+    desk.event("BridgeEnter", "b", of="a", state="ring")
+    desk.resync(("a", "a", "ring"), ("b", "b", "ring"), ("c", "b", "down"))
+    for leg in "abc":
+        desk.hangup(leg, cause="17")
+    assert desk.counts() == {"started acme": 2, "failed busy acme": 1}
     assert desk.tracker.held == 0
 
 

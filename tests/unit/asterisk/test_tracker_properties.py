@@ -280,10 +280,12 @@ def test_without_losses_joined_calls_and_trunks_calls_are_neither_lost_nor_doubl
         play.step(action, pick)
     play.close()
     assert play.tracker.held == 0
-    assert play.total("started") == len(play.server.born)
+    # Of two calls that are joined before either's first event has come, a snapshot knows one.
+    born, joined = len(play.server.born), play.server.joined
+    assert born - joined <= play.total("started") <= born
     assert play.total("unseen") == 0
     open_ended = play.total("started") - play.total("answered") - play.total("failed")
-    assert 0 <= open_ended <= play.server.joined
+    assert 0 <= open_ended <= joined
 
 
 @relaxed
