@@ -32,7 +32,7 @@ _REPORTS: Final = 1000
 _PARKED: Final = 600
 """Seconds until a parked call is given up."""
 _SERVICE_LEVEL: Final = 20
-_QUALIFY: Final = 5
+_QUALIFY: Final = 1
 _EMPTY: Final = ("ccss.conf", "features.conf", "pjproject.conf", "udptl.conf")
 """Files that Asterisk complains about when they are not there."""
 
@@ -154,8 +154,8 @@ def _tenant_endpoints(tenant: SampleTenant, users: Sequence[str], settings: Sett
     where they are registered; each is an endpoint of its own so that queues see its device state.
     The one called `held` reaches any of them, but takes no REFER. The one called `six` is for calls with
     media on IPv6, which the front marks by X-Tenant6, and reaches any of them with such media: an endpoint
-    has one address for it. A desk phone may register at this Asterisk itself, to the AOR DOMAIN-desk, and is
-    qualified; nobody calls it.
+    has one address for it. As `desk` phones may register at this Asterisk itself, which say whose they are in
+    X-Desk: they are qualified, past the front; nobody calls them, and they can call nobody.
     """
     domain = tenant.domain
     text = f"\n[{domain}](!,front)\naccountcode = {domain}\nfrom_domain = {domain}\n"
@@ -163,11 +163,6 @@ def _tenant_endpoints(tenant: SampleTenant, users: Sequence[str], settings: Sett
         text += f"tenantid = {domain}\n"
     text += f"""\
 [{domain}-calls]({domain})
-aors = {domain}-desk
-[{domain}-desk]
-type = aor
-max_contacts = 2
-qualify_frequency = {_QUALIFY}
 [{domain}-calls]
 type = identify
 endpoint = {domain}-calls
@@ -185,6 +180,18 @@ contact = sip:{domain}
 type = identify
 endpoint = {domain}-six
 match_header = X-Tenant6: {domain}
+[{domain}-desk](local)
+transport = udp
+context = nowhere
+aors = {domain}-desk
+[{domain}-desk]
+type = aor
+max_contacts = 2
+qualify_frequency = {_QUALIFY}
+[{domain}-desk]
+type = identify
+endpoint = {domain}-desk
+match_header = X-Desk: {domain}
 """
     names = [(f"{domain}-{user}", user) for user in users]
     return text + "".join(

@@ -160,6 +160,7 @@ def _info(settings: Settings, program: Unpacked, ca: Path) -> PartInfo:
                 "ami": endpoint,
                 "username": COLLECTOR,
                 "password": {"file": f"secrets/{secret}"},
+                "names": ["{tenant}-*"],
                 "interval": "5s",
                 "timeout": "2s",
             },

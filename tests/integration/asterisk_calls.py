@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import uuid
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ _DATA: Final = Path(__file__).parents[1] / "data" / "asterisk"
 _MOST_SECONDS: Final = 170
 _MANY: Final = 1_000_000
 _PATIENCE: Final = 20.0
+_KEPT: Final = ("Via", "From", "To", "Call-ID", "CSeq")
 _CALL_ID: Final = "{number}-held"
 
 
@@ -86,6 +88,69 @@ async def phones(pbx: Pbx, folder: Path) -> AsyncIterator[None]:
         _sipp(folder, "gateways", pbx.far, _MANY, 10, *words, "-t", "t1"),
     ):
         yield
+
+
+class _Desk(asyncio.DatagramProtocol):
+    """A phone that registers at Asterisk itself and answers its OPTIONS."""
+
+    def __init__(self, pbx: Pbx, tenant: str) -> None:
+        self._to, self._tenant, self._call = ("127.0.0.1", pbx.sip), tenant, uuid.uuid4().hex
+        self._number = 0
+        self.transport: asyncio.DatagramTransport
+        self.answers: asyncio.Queue[int] = asyncio.Queue()
+        self.asked = asyncio.Semaphore(0)
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        """Take in a reply, or answer a request with 200."""
+        lines = data.decode().partition("\r\n\r\n")[0].split("\r\n")
+        if lines[0].startswith("SIP/2.0 "):
+            self.answers.put_nowait(int(lines[0].split()[1]))
+            return
+        kept = [line for line in lines if line.partition(":")[0] in _KEPT]
+        reply = ["SIP/2.0 200 OK", *kept, "Content-Length: 0", "", ""]
+        self.transport.sendto("\r\n".join(reply).encode(), addr)
+        self.asked.release()
+
+    async def register(self, expires: int) -> None:
+        """Register, or unregister with 0."""
+        host, port = self.transport.get_extra_info("sockname")
+        aor = f"<sip:{self._tenant}-desk@127.0.0.1:{self._to[1]}>"
+        self._number += 1
+        request = [
+            f"REGISTER sip:127.0.0.1:{self._to[1]} SIP/2.0",
+            f"Via: SIP/2.0/UDP {host}:{port};branch=z9hG4bK{self._call}{self._number}",
+            f"From: {aor};tag=d",
+            f"To: {aor}",
+            f"Call-ID: {self._call}",
+            f"CSeq: {self._number} REGISTER",
+            f"Contact: <sip:desk@{host}:{port}>;expires={expires}",
+            f"X-Desk: {self._tenant}",
+            "Max-Forwards: 70",
+            "Content-Length: 0",
+        ]
+        self.transport.sendto("\r\n".join([*request, "", ""]).encode(), self._to)
+        async with asyncio.timeout(_PATIENCE):
+            assert await self.answers.get() == 200
+
+
+@asynccontextmanager
+async def desk(pbx: Pbx, tenant: str) -> AsyncIterator[None]:
+    """Have a desk phone of the tenant registered at Asterisk for the time of the block; at most two are.
+
+    It is asked by OPTIONS for the second time when the block begins, so that the first answer is in.
+    """
+    loop = asyncio.get_running_loop()
+    transport, phone = await loop.create_datagram_endpoint(lambda: _Desk(pbx, tenant), ("127.0.0.1", 0))
+    phone.transport = transport
+    try:
+        await phone.register(60)
+        async with asyncio.timeout(_PATIENCE):
+            await phone.asked.acquire()
+            await phone.asked.acquire()
+        yield
+        await phone.register(0)
+    finally:
+        transport.close()
 
 
 @asynccontextmanager

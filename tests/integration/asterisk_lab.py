@@ -86,6 +86,7 @@ class Pbx:
             username=user,
             secret=Secret(secret if user == COLLECTOR else self.secret),
             timeout=timeout,
+            options={"names": "{tenant}-*"},
         )
 
     def leave_messages(self, domain: str, number: int, folder: str = "INBOX") -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from lab.asterisk.series import Series
-from tests.integration.asterisk_calls import Placed, held, phones
+from tests.integration.asterisk_calls import Placed, desk, held, phones
 from tests.integration.asterisk_lab import SERIES, Pbx, asterisk
-from tests.integration.asterisk_seen import series, until, watching
+from tests.integration.asterisk_seen import figures, series, until, watching
 
 pytestmark = [pytest.mark.integration, pytest.mark.anyio]
 
@@ -34,6 +34,47 @@ NOW = {
     "asterisk_tenant_voicemail_messages": {"acme new": 3, "bolt old": 2},
 }
 """While the calls are held."""
+ALL_AROUND = {
+    "asterisk_tenant_parked_calls": {"globex": 1},
+    "asterisk_tenant_mailboxes": dict.fromkeys(("acme", "bolt", "cafe", "globex", "initech", "umbrella"), 1),
+    "asterisk_tenant_queue_agents": {
+        "acme acme available": 4,
+        "acme acme in-use": 1,
+        "bolt bolt available": 4,
+        "bolt bolt ringing": 1,
+        "cafe cafe available": 4,
+        "cafe cafe in-use": 1,
+        "globex globex available": 5,
+        "initech initech available": 5,
+        "umbrella umbrella ringing": 5,
+    },
+    # Each tenant has five phones and four endpoints more: for its calls; for those without transfers (idle);
+    # for those on IPv6 and for desk phones, which are unavailable.
+    "asterisk_tenant_endpoints": {
+        "acme idle": 5,
+        "acme in-use": 2,
+        "acme unavailable": 2,
+        "bolt idle": 5,
+        "bolt in-use": 1,
+        "bolt ringing": 1,
+        "bolt unavailable": 2,
+        "cafe idle": 5,
+        "cafe in-use": 2,
+        "cafe unavailable": 2,
+        "globex idle": 6,
+        "globex in-use": 1,
+        "globex unavailable": 2,
+        "initech idle": 6,
+        "initech unavailable": 3,
+        "umbrella idle": 1,
+        "umbrella in-use": 1,
+        "umbrella ringing": 5,
+        "umbrella unavailable": 2,
+        "_unknown idle": 2,
+        "_unknown in-use": 3,
+    },
+}
+"""What a login sees meanwhile that may ask for parked calls. Nobody's are the trunk and the gateways."""
 COUNTED = {
     "asterisk_tenant_calls_started_total": {
         "acme": 9, "bolt": 4, "cafe": 1, "globex": 1, "umbrella": 3, "_unknown": 1
@@ -100,7 +141,25 @@ async def test_every_figure_is_what_was_placed_and_the_series_are_the_same_after
         await collector.collect()
         async with held(pbx, tmp_path, calls_of_every_kind(pbx)) as sipp:
             placed = await until(collector, NOW | COUNTED | HELD)
+            async with watching(pbx, pbx.node("call")) as other:
+                await until(other, NOW | ALL_AROUND)
             sipp.hang_up()
             await sipp.passed()
         over = await until(collector, COUNTED | OVER)
         assert series(over) == series(placed)
+
+
+async def test_a_phone_that_registered_is_reachable_and_how_far_away_it_is(pbx: Pbx) -> None:
+    acme, bolt, *_ = pbx.clients
+    async with (
+        watching(pbx, pbx.node("system")) as collector,
+        desk(pbx, acme),
+        desk(pbx, acme),
+        desk(pbx, bolt),
+    ):
+        reading = await until(
+            collector, {"asterisk_tenant_contacts": {"acme reachable": 2, "bolt reachable": 1}}
+        )
+    trips = figures(reading)["asterisk_tenant_contact_rtt_seconds"]
+    assert set(trips) == {"acme 0.5", "acme 1", "bolt 0.5", "bolt 1"}
+    assert all(0 < trip < 1 for trip in trips.values())

@@ -119,6 +119,16 @@ def test_a_call_with_media_on_ipv6_has_an_endpoint_of_the_same_tenant(files: dic
         assert f"endpoint = {domain}-six\nmatch_header = X-Tenant6: {domain}\n" in identity
 
 
+def test_who_registers_by_the_header_of_desk_phones_can_call_nobody(files: dict[str, str]) -> None:
+    for domain in (ACME, BD):
+        endpoint, aor, identity = files["pjsip.conf"].split(f"\n[{domain}-desk]")[1:4]
+        assert endpoint.startswith("(local)\n")
+        assert "context = nowhere\n" in endpoint
+        assert "qualify_frequency = " in aor
+        assert f"endpoint = {domain}-desk\nmatch_header = X-Desk: {domain}\n" in identity
+    assert "[nowhere]" not in files["extensions.conf"]
+
+
 def test_a_phone_is_rung_with_media_of_the_family_of_the_call_that_comes_in(files: dict[str, str]) -> None:
     mine = files["extensions.conf"].split(f"\n[{ACME}]\n")[1].split("\n[", 1)[0]
     reached = f'PJSIP/${{IF($["${{SIX}}" = ""]?{ACME}-101:101@{ACME}-six)}}'
