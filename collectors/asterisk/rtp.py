@@ -195,7 +195,9 @@ class RtpQuality:
             yield from distribution.spreads(node, tenants, at)
 
     def _leg(self, unique_id: str, now: float) -> _Leg:
-        leg = self._legs.setdefault(unique_id, _Leg())
+        leg = self._legs.get(unique_id)
+        if leg is None:
+            leg = self._legs[unique_id] = _Leg()
         leg.heard = now
         self._legs.move_to_end(unique_id)
         while len(self._legs) > MAX_LEGS or next(iter(self._legs.values())).heard < now - FORGET_AFTER:
@@ -216,7 +218,7 @@ class RtpQuality:
         if not taken:
             return
         domain = self._owner(channel)
-        self.begin(domain)
+        self._round_trip.begin(domain)  # the others begin with this report
         for loss, jitter, codec in taken:
             self._loss.observe(domain, direction, value=loss)
             self._jitter.observe(domain, direction, value=jitter)

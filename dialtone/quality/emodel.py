@@ -64,7 +64,7 @@ def delay_impairment(delay: float) -> float:
     if delay <= 0.1:
         return 0.0
     x = math.log2(delay) + math.log2(10)  # delay / 0.1 would be infinite for the longest that there are
-    return max(0.0, 25 * (_bent(x) - 3 * _bent(x / 3) + 2))
+    return 25 * (_bent(x) - 3 * _bent(x / 3) + 2)
 
 
 def _bent(x: float) -> float:

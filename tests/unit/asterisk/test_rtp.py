@@ -353,6 +353,14 @@ def test_a_stream_without_sender_reports_has_the_clock_of_the_other_way(tenants:
     assert jitter_of(quality, tenants, "received") == pytest.approx(80 / 8000 + 160 / 16_000)
 
 
+def test_where_the_clocks_of_both_ways_differ_each_report_is_in_its_own(tenants: TenantTree) -> None:
+    ours = [sender("RTCPSent", t, 16_000 * t, ReportCount="0") for t in (0, 5)]
+    theirs = [sender("RTCPReceived", t, 32_000 * t, ReportCount="0") for t in (0, 5)]
+    quality = heard(*ours, *theirs, event(Report0IAJitter="160"), event("RTCPSent", Report0IAJitter="320"))
+    assert jitter_of(quality, tenants, "sent") == pytest.approx(0.01)
+    assert jitter_of(quality, tenants, "received") == pytest.approx(0.01)
+
+
 def test_each_leg_has_its_own_clock(tenants: TenantTree) -> None:
     wide = [sender("RTCPSent", t, 16_000 * t, Uniqueid="pbx-1.2") for t in (0, 5)]
     quality = heard(*wide, event(Report0IAJitter="80"))
@@ -396,6 +404,12 @@ def test_a_pause_in_a_stream_is_not_taken_for_a_slower_clock(tenants: TenantTree
     assert jitter_of(quality, tenants) == pytest.approx(0.01)
 
 
+def test_a_clock_is_not_forgotten_while_nothing_fits_together(tenants: TenantTree) -> None:
+    at = [(0, 0), (5, 240_000), (10, 250_000), (15, 255_000), (20, 257_000)]
+    quality = heard(*(sender("RTCPSent", *moment) for moment in at), event(Report0IAJitter="480"))
+    assert jitter_of(quality, tenants) == pytest.approx(0.01)
+
+
 def test_a_clock_that_really_changed_is_believed_the_second_time(tenants: TenantTree) -> None:
     at = [(0, 0), (5, 240_000), (10, 280_000), (15, 320_000)]
     quality = heard(*(sender("RTCPSent", *moment) for moment in at), event(Report0IAJitter="80"))
@@ -406,6 +420,7 @@ def test_a_clock_that_really_changed_is_believed_the_second_time(tenants: Tenant
     "second",
     [
         sender("RTCPSent", 0, 80_000),
+        sender("RTCPSent", 0.04, 640),  # two packets of 8000 Hz went out between
         sender("RTCPSent", -5, 80_000),
         sender("RTCPSent", 3600, 57_600_000),
         sender("RTCPSent", 5, 3_000_000_000),

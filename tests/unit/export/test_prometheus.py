@@ -1,6 +1,7 @@
 """The exposition: identical to prometheus_client's, honest about age, bounded."""
 
 import math
+import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
@@ -312,13 +313,28 @@ def test_the_same_histograms_in_another_order_are_not_mixed_up(exposition: Expos
     assert value(exposition, f"{SCORES.name}_sum", tenant=BOLT) == 2
 
 
-def test_a_page_that_is_written_later_is_of_the_moment_when_it_was_asked_for(exposition: Exposition) -> None:
+async def test_a_page_that_is_written_later_is_of_the_moment_when_it_was_asked_for(
+    exposition: Exposition,
+) -> None:
     exposition.put("a", [], [scores(ACME, 1, 0, 0)])
+    await exposition.probe_ended(a_run(timings={"srd": 0.1}))
     early = exposition.page()
-    expected = exposition.render()
     exposition.put("a", [], [scores(ACME, 1, 0, 5)])
-    assert b"".join(early) == expected
+    await exposition.probe_ended(a_run(timings={"srd": 0.1}))
+    written = b"".join(early).decode()
+    assert (
+        f'{SCORES.name}_count{{direction="sent",node="sip1",reseller="{RESELLER}",tenant="{ACME}"}} 1.0'
+        in written
+    )
+    assert re.search(r"^dialtone_probe_srd_seconds_count\{.*\} 1\.0$", written, re.MULTILINE)
     assert value(exposition, f"{SCORES.name}_count") == 6
+    assert value(exposition, "dialtone_probe_srd_seconds_count") == 2
+
+
+def test_a_sum_that_changed_alone_is_shown(exposition: Exposition) -> None:
+    for total in (3.0, 4.0):
+        exposition.put("a", [], [scores(ACME, 1, 0, 0, total=total)])
+        assert value(exposition, f"{SCORES.name}_sum") == total
 
 
 async def test_a_nodes_histograms_are_withdrawn_with_its_reading(
