@@ -1,0 +1,400 @@
+"""Queues of app_queue per tenant: who waits, who answers, and what became of those who came.
+
+Two sources. QueueStatus (no right is needed) at each poll:
+- Completed and Abandoned are app_queue's own counters since its start or the queue's last reset. Completed
+  are calls whose talk with an agent has ended; Abandoned are callers who hung up, whose time was up, or who
+  were sent away because no agent was left.
+- ServicelevelPerf is the share of Completed that was answered within the queue's `servicelevel` seconds: what
+  is published as the service level's ratio, and absent before the first one. ServicelevelPerf2, which isn't,
+  counts those that gave up that soon as well served: (completed + abandoned, both within) / (both).
+- Holdtime and TalkTime are moving averages in whole seconds; each new call weighs a quarter.
+
+Events of class `agent`, from the login on: QueueCallerJoin, AgentConnect, AgentComplete, QueueCallerAbandon,
+AgentRingNoAnswer. Their HoldTime is in whole seconds since the caller joined, AgentConnect's after what was
+played to the agent; so `answered in time` may be less than app_queue counts.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from collectors.asterisk.figures import count, label, ratio, seconds
+from collectors.asterisk.level import Scene, tenant_gauge
+from collectors.asterisk.parse import Channel, parse_channel
+from collectors.asterisk.tally import Distribution, Tally
+from collectors.asterisk.whose import Whose
+from collectors.asterisk.wire import Block
+from dialtone.model import (
+    UNKNOWN_TENANT,
+    CollectError,
+    CollectFailure,
+    Kind,
+    MetricDef,
+    MetricScope,
+    Sample,
+    Spread,
+)
+from dialtone.ports import TenantLookup
+
+ACTION: Final = "QueueStatus"
+ENDS_WITH: Final = "QueueStatusComplete"
+EVENTS: Final = frozenset(
+    {"QueueCallerJoin", "QueueCallerAbandon", "AgentConnect", "AgentComplete", "AgentRingNoAnswer"}
+)
+
+MAX_QUEUES: Final = 2_000
+"""Queues of a node that have series of their own; the rest of a tenant's are OTHER_QUEUES."""
+OTHER_QUEUES: Final = "_other"
+
+AGENTS: Final = ("available", "in-use", "ringing", "paused", "unavailable", "other")
+"""What an agent's state is folded to: one who is paused is `paused` whatever the phone does; `other` is a
+phone whose state Asterisk doesn't know."""
+_AGENT: Final = {
+    "1": "available",
+    "2": "in-use",
+    "3": "in-use",
+    "4": "unavailable",
+    "5": "unavailable",
+    "6": "ringing",
+    "7": "in-use",
+    "8": "in-use",
+}  # include/asterisk/devicestate.h
+
+_LABELS: Final = ("node", "tenant", "reseller", "queue")
+
+
+def _gauge(name: str, text: str, *labels: str, unit: str = "") -> MetricDef:
+    return tenant_gauge(f"queue_{name}", text, "queue", *labels, unit=unit)
+
+
+def _counter(name: str, text: str) -> MetricDef:
+    name = f"asterisk_tenant_queue_{name}_total"
+    return MetricDef(name, Kind.COUNTER, text, _LABELS, MetricScope.TENANT)
+
+
+def _histogram(name: str, text: str, *labels: str, buckets: tuple[float, ...]) -> MetricDef:
+    name = f"asterisk_tenant_queue_{name}_seconds"
+    return MetricDef(name, Kind.HISTOGRAM, text, (*_LABELS, *labels), MetricScope.TENANT, "seconds", buckets)
+
+
+WAITING: Final = _gauge("waiting", "Callers who wait in the queue")
+LONGEST: Final = _gauge(
+    "longest_wait_seconds", "Time for which the one who waits longest has waited", unit="seconds"
+)
+MEMBERS: Final = _gauge("agents", "Agents of the queue by state", "state")
+COMPLETED: Final = _counter("completed", "Calls that agents have talked with, as Asterisk counts them")
+ABANDONED: Final = _counter("abandoned", "Calls that left the queue unanswered, as Asterisk counts them")
+LEVEL_SECONDS: Final = _gauge("service_level_seconds", "Wait that the queue aims at", unit="seconds")
+LEVEL_RATIO: Final = _gauge(
+    "service_level_ratio", "Share of the completed calls that were answered in that time", unit="ratio"
+)
+HOLD: Final = _gauge(
+    "average_hold_seconds", "Wait of answered calls, Asterisk's moving average", unit="seconds"
+)
+TALK: Final = _gauge("average_talk_seconds", "Talk with agents, Asterisk's moving average", unit="seconds")
+JOINED: Final = _counter("joined", "Callers who were seen to enter the queue")
+ANSWERED: Final = _counter("answered", "Calls that agents were seen to answer")
+IN_TIME: Final = _counter("answered_in_time", "Of those, the ones answered within the service level")
+UNANSWERED: Final = _counter("ring_no_answer", "Times that an agent's phone was seen to ring in vain")
+WAIT: Final = _histogram(
+    "wait",
+    "Time that callers waited until an agent answered, or until they left",
+    "outcome",
+    buckets=(5, 10, 20, 30, 60, 120, 300, 600),
+)
+TALKED: Final = _histogram(
+    "talk", "Time that agents talked with callers", buckets=(15, 30, 60, 120, 300, 600, 1800)
+)
+OUTCOMES: Final = ("answered", "abandoned")
+
+METRICS: Final = (
+    WAITING,
+    LONGEST,
+    MEMBERS,
+    COMPLETED,
+    ABANDONED,
+    LEVEL_SECONDS,
+    LEVEL_RATIO,
+    HOLD,
+    TALK,
+    JOINED,
+    ANSWERED,
+    IN_TIME,
+    UNANSWERED,
+    WAIT,
+    TALKED,
+)
+
+
+@dataclass(slots=True)
+class Queue:
+    """One queue as QueueStatus has it; None is what it didn't tell.
+
+    `named` is the tenant's domain that its name stands for, `callers` are those of its callers.
+    """
+
+    named: str = ""
+    waiting: int = 0
+    longest: int = 0
+    completed: int | None = None
+    abandoned: int | None = None
+    level: int | None = None
+    level_ratio: float | None = None
+    hold: int | None = None
+    talk: int | None = None
+    agents: Counter[str] = field(default_factory=Counter)
+    callers: set[str] = field(default_factory=set)
+
+
+def parse(items: Sequence[Block], scene: Scene) -> dict[str, Queue]:
+    """Return the queues by name, as label() has it. Raises CollectError where an item is none.
+
+    A name that comes twice is one queue, of which the last one's numbers are kept.
+    """
+    queues: dict[str, Queue] = {}
+    for item in items:
+        name, kind = item.get("Queue", ""), item.get("Event")
+        if not name:
+            raise CollectError(CollectFailure.PROTOCOL, f"{ACTION}: an item without queue")
+        key = label(name)
+        if (queue := queues.get(key)) is None:
+            queue = queues[key] = Queue(scene.whose.name(name))
+        if kind == "QueueParams":
+            _take_numbers(queue, item)
+        elif kind == "QueueMember":
+            paused = item.get("Paused") == "1"
+            queue.agents["paused" if paused else _AGENT.get(item.get("Status", ""), "other")] += 1
+        elif kind == "QueueEntry":
+            queue.longest = max(queue.longest, seconds(item.get("Wait")) or 0)
+            queue.callers.add(_caller(item, scene))
+    for queue in queues.values():
+        queue.callers -= {"", UNKNOWN_TENANT}
+    return queues
+
+
+def _take_numbers(queue: Queue, item: Block) -> None:
+    waiting = count(item.get("Calls"))
+    if waiting is None:
+        raise CollectError(CollectFailure.PROTOCOL, f"{ACTION}: a queue whose Calls is no number")
+    queue.waiting = waiting
+    queue.completed, queue.abandoned = count(item.get("Completed")), count(item.get("Abandoned"))
+    queue.level, queue.hold = seconds(item.get("ServiceLevel")), seconds(item.get("Holdtime")) or None
+    queue.level_ratio = queue.talk = None
+    if queue.completed:
+        queue.level_ratio = ratio(item.get("ServicelevelPerf"))
+        queue.hold, queue.talk = seconds(item.get("Holdtime")), seconds(item.get("TalkTime"))
+
+
+def _caller(item: Block, scene: Scene) -> str:
+    """Return the domain of a QueueEntry's channel; what it says of itself is its name alone."""
+    unique_id = item.get("Uniqueid", "")
+    if (domain := scene.owners.get(unique_id)) is not None:
+        return domain
+    channel = parse_channel(
+        {"Channel": item.get("Channel", ""), "Uniqueid": unique_id, "Linkedid": unique_id}
+    )
+    return scene.whose.channel(channel) if channel is not None else ""
+
+
+class Queues:
+    """The queues of one node: as they were read last, and what events told of them.
+
+    A queue is the tenant's that its name stands for; else its callers' one, once one of them is known and
+    as long as none is another's: a queue that two tenants call is shown to neither. What was counted is kept
+    while both the queue and whose it is stay the same.
+    """
+
+    def __init__(self) -> None:
+        self._read: Mapping[str, Queue] = {}
+        self._known: dict[str, _Known] = {}
+        self._rest = _Counts(OTHER_QUEUES)
+        self._folded: dict[str, Queue] = {}
+
+    def hear(self, event: Block, whose: Whose, owner: Callable[[Channel], str]) -> None:
+        """Count an event of EVENTS; `owner` says whose its channel is. Never raises."""
+        name = event.get("Queue", "")
+        if not name or event.get("Event") not in EVENTS:
+            return
+        channel = parse_channel(event)
+        caller = owner(channel) if channel is not None else ""
+        key = label(name)
+        if (known := self._place(key, whose.name(name))) is not None:
+            known.called_by({caller} - {"", UNKNOWN_TENANT})
+            domain, counts = known.domain, known.counts
+        else:
+            domain, counts = whose.name(name) or caller or UNKNOWN_TENANT, self._rest
+        queue = self._read.get(key)
+        counts.hear(event, domain, queue.level if queue is not None else None)
+
+    def take(self, read: Mapping[str, Queue]) -> None:
+        """Take what parse() made of a list: queues that are not in it are gone."""
+        self._read = read
+        for name in [name for name in self._known if name not in read]:
+            del self._known[name]
+        self._folded = {}
+        for name, queue in read.items():
+            if (known := self._place(name, queue.named)) is not None:
+                known.called_by(queue.callers)
+            else:
+                callers = queue.callers if len(queue.callers) == 1 else {UNKNOWN_TENANT}
+                _fold(self._folded.setdefault(queue.named or next(iter(callers)), Queue()), queue)
+        for domain in self._folded:
+            self._rest.begin(domain)
+
+    def withdraw(self) -> None:
+        """Show no queue's state until there is something new; what was counted stays."""
+        self._read = {}
+        self._folded = {}
+
+    def keep(self, domains: Collection[str]) -> None:
+        """Forget tenants that are not among these; their queues are nobody's until they are known again."""
+        kept = {*domains, UNKNOWN_TENANT}
+        for known in self._known.values():
+            known.keep(kept)
+        self._folded = {domain: queue for domain, queue in self._folded.items() if domain in kept}
+        self._rest.keep(kept)
+
+    def samples(self, node: str, tenants: TenantLookup, at: datetime) -> Iterator[Sample]:
+        """Yield the queues' states, and what was counted."""
+        for name, known in self._known.items():
+            if (queue := self._read.get(name)) is not None:
+                whose = (node, known.domain, tenants.reseller(known.domain), name)
+                yield from _now(queue, whose, at)
+                yield from _own(queue, whose, at)
+            yield from known.counts.samples(node, tenants, at)
+        for domain, queue in self._folded.items():
+            yield from _now(queue, (node, domain, tenants.reseller(domain), OTHER_QUEUES), at)
+        yield from self._rest.samples(node, tenants, at)
+
+    def spreads(self, node: str, tenants: TenantLookup, at: datetime) -> Iterator[Spread]:
+        """Yield the histograms."""
+        for known in self._known.values():
+            yield from known.counts.spreads(node, tenants, at)
+        yield from self._rest.spreads(node, tenants, at)
+
+    def _place(self, name: str, named: str) -> "_Known | None":
+        """Return what is known of a queue, None for one too many."""
+        known = self._known.get(name)
+        if known is None:
+            if len(self._known) >= MAX_QUEUES or name == OTHER_QUEUES:
+                return None
+            known = self._known[name] = _Known(name)
+        known.called(named)
+        return known
+
+
+class _Known:
+    """Whose a queue is, and what was counted of it for them."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._named = self._caller = ""
+        self.domain = UNKNOWN_TENANT
+        self.counts = self._anew()
+
+    def called(self, named: str) -> None:
+        self._named = named
+        self._settle()
+
+    def called_by(self, domains: Collection[str]) -> None:
+        for domain in domains:
+            self._caller = domain if self._caller in ("", domain) else UNKNOWN_TENANT
+        self._settle()
+
+    def keep(self, domains: Collection[str]) -> None:
+        self._named = self._named if self._named in domains else ""
+        self._caller = self._caller if self._caller in domains else ""
+        self._settle()
+
+    def _settle(self) -> None:
+        domain = self._named or self._caller or UNKNOWN_TENANT
+        if domain != self.domain:
+            self.domain = domain
+            self.counts = self._anew()
+
+    def _anew(self) -> "_Counts":
+        counts = _Counts(self._name)
+        counts.begin(self.domain)
+        return counts
+
+
+class _Counts:
+    """What events told of one queue, or of all that have no series of their own."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._joined, self._answered, self._in_time, self._unanswered = (
+            Tally(metric, [(name,)]) for metric in (JOINED, ANSWERED, IN_TIME, UNANSWERED)
+        )
+        self._tallies = self._joined, self._answered, self._in_time, self._unanswered
+        self._wait = Distribution(WAIT, [(name, outcome) for outcome in OUTCOMES])
+        self._talk = Distribution(TALKED, [(name,)])
+
+    def begin(self, domain: str) -> None:
+        for part in (*self._tallies, self._wait, self._talk):
+            part.begin(domain)
+
+    def keep(self, domains: Collection[str]) -> None:
+        for part in (*self._tallies, self._wait, self._talk):
+            part.keep(domains)
+
+    def hear(self, event: Block, domain: str, level: int | None) -> None:
+        """Count an event; `level` is the wait that the queue aims at, where it is known."""
+        self.begin(domain)
+        wait = seconds(event.get("HoldTime"))
+        match event.get("Event"):
+            case "QueueCallerJoin":
+                self._joined.add(domain, self._name)
+            case "QueueCallerAbandon":
+                self._observe(self._wait, domain, wait, "abandoned")
+            case "AgentConnect":
+                self._answered.add(domain, self._name)
+                self._observe(self._wait, domain, wait, "answered")
+                if wait is not None and level is not None and wait <= level:
+                    self._in_time.add(domain, self._name)
+            case "AgentComplete":
+                self._observe(self._talk, domain, seconds(event.get("TalkTime")))
+            case "AgentRingNoAnswer":
+                self._unanswered.add(domain, self._name)
+
+    def _observe(self, histogram: Distribution, domain: str, value: int | None, *labels: str) -> None:
+        if value is not None:
+            histogram.observe(domain, self._name, *labels, value=value)
+
+    def samples(self, node: str, tenants: TenantLookup, at: datetime) -> Iterator[Sample]:
+        for tally in self._tallies:
+            yield from tally.samples(node, tenants, at)
+
+    def spreads(self, node: str, tenants: TenantLookup, at: datetime) -> Iterator[Spread]:
+        yield from self._wait.spreads(node, tenants, at)
+        yield from self._talk.spreads(node, tenants, at)
+
+
+def _fold(into: Queue, queue: Queue) -> None:
+    into.waiting += queue.waiting
+    into.longest = max(into.longest, queue.longest)
+    into.agents += queue.agents
+
+
+def _now(queue: Queue, whose: tuple[str, ...], at: datetime) -> Iterator[Sample]:
+    yield WAITING.sample(*whose, value=queue.waiting, at=at)
+    yield LONGEST.sample(*whose, value=queue.longest, at=at)
+    for state in AGENTS:
+        yield MEMBERS.sample(*whose, state, value=queue.agents[state], at=at)
+
+
+def _own(queue: Queue, whose: tuple[str, ...], at: datetime) -> Iterator[Sample]:
+    """Yield what has no meaning for several queues together: averages, and counters that fall one by one."""
+    own = (
+        (COMPLETED, queue.completed),
+        (ABANDONED, queue.abandoned),
+        (LEVEL_SECONDS, queue.level),
+        (LEVEL_RATIO, queue.level_ratio),
+        (HOLD, queue.hold),
+        (TALK, queue.talk),
+    )
+    for metric, value in own:
+        if value is not None:
+            yield metric.sample(*whose, value=value, at=at)
