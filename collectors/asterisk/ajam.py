@@ -213,21 +213,23 @@ class AjamClient:
     async def _events(self, action_id: str, body: bytes) -> None:
         """Hand the events of an answer to WaitEvent to who hears them, in order."""
         answer = Answer("WaitEvent")
+        whole = False
 
-        def take(raw: bytes) -> bool:
+        def take(raw: bytes) -> None:
+            nonlocal whole
             too_large = len(raw) > MAX_BLOCK_BYTES
             block = decode(raw[:_HEAD] if too_large else raw)
             if answer.response is None:
                 answer.take(block, len(raw))
             elif block.get("ActionID") == action_id:
-                return block.get("Event") == "WaitEventComplete"
+                whole = block.get("Event") == "WaitEventComplete"
             elif too_large:
                 self.lost_events += 1
             elif "Event" in block:
                 self._tell(block)
-            return False
 
-        if not await _each(body, MAX_BLOCK_BYTES, take):
+        await _each(body, MAX_BLOCK_BYTES, take)
+        if not whole:
             raise _broken_off("WaitEvent")
 
     def _tell(self, event: Block) -> None:
@@ -249,36 +251,37 @@ def _answer(action: str, *, ends_with: str = "", limit: int = MAX_BLOCK_BYTES) -
 
     async def read(action_id: str, body: bytes) -> tuple[Answer, bytes]:
         answer = Answer(action, ends_with)
-        response = b""
+        response, whole = b"", False
 
-        def take(raw: bytes) -> bool:
-            nonlocal response
+        def take(raw: bytes) -> None:
+            nonlocal response, whole
             if len(raw) > limit:
                 raise CollectError(CollectFailure.TOO_LARGE, f"{action}: a message is over {limit} bytes")
             block = decode(raw)
             if block.get("ActionID") != action_id:
-                return False
+                return
+            if whole:
+                raise _broken_off(action)
             if answer.response is None:
                 response = raw
-            return answer.take(block, len(raw))
+            whole = answer.take(block, len(raw))
 
-        if not await _each(body, limit, take):
+        await _each(body, limit, take)
+        if not whole:
             raise _broken_off(action)
         return answer, response
 
     return read
 
 
-async def _each(body: bytes, limit: int, take: Callable[[bytes], bool]) -> bool:
-    """Hand over block after block until one is the last, and say whether one was; others get their turns."""
+async def _each(body: bytes, limit: int, take: Callable[[bytes], None]) -> None:
+    """Hand over block after block, and give others their turns in between."""
     splitter = Splitter()
     splitter.limit = limit
     for start in range(0, len(body), _SLICE):
         for raw in splitter.feed(body[start : start + _SLICE]):
-            if take(raw):
-                return True
+            take(raw)
         await asyncio.sleep(0)
-    return False
 
 
 def _is_denied(body: bytes) -> bool:

@@ -4,13 +4,16 @@ import asyncio
 import gzip
 import socket
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import aiohttp
 import anyio
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from collectors.asterisk import ajam as module
 from collectors.asterisk import answers, rawman
@@ -38,6 +41,15 @@ REPLIES: Final = {
 OURS: Final = "our own authority"
 PATIENT: Final = 20.0
 """A deadline in seconds that is not waited for."""
+BOMB: Final = http(gzip.compress(bytes(10_000_000)), "e72f0001", kind="text/plain\r\nContent-Encoding: gzip")
+Edits: TypeAlias = list[tuple[float, int, bytes]]
+WORDS: Final = st.sampled_from(
+    [b"\r\n", b"\r\n\r\n", b": ", b"Event: ", b"ActionID: a1\r\n", b"EventList: cancelled", b"y" * 70_000]
+)
+EDITS: Final = st.lists(
+    st.tuples(st.floats(0, 1), st.integers(0, 100), WORDS | st.binary(max_size=20)), min_size=1, max_size=6
+)
+MUTATED: Final = settings(deadline=None, max_examples=100)
 
 
 @pytest.fixture
@@ -212,6 +224,14 @@ async def test_a_session_that_has_ended_is_begun_anew_without_a_word_and_counted
     assert len(await client.list(*LIST)) == 14
     assert client.connections == 2
     assert server.names[-4:] == ["CoreShowChannels", "Challenge", "Login", "CoreShowChannels"]
+
+
+async def test_an_answer_without_a_cookie_is_an_answer_all_the_same(
+    server: FakeAjam, client: AjamClient
+) -> None:
+    server.manners["CoreShowChannels"] = replaced(b"Set-Cookie", b"X-Cookie")
+    assert len(await client.list(*LIST)) == 14
+    assert client.connections == 1
 
 
 async def test_a_session_that_ends_while_events_are_fetched_loses_them_and_says_so(
@@ -434,7 +454,7 @@ async def test_others_have_their_turns_while_a_big_answer_is_read(
         (instead(http(b"", "e72f0001", kind="\xff; charset=\xfe")), CollectFailure.PROTOCOL),
         (instead(http(b"", "e72f0001")), CollectFailure.PROTOCOL),
         (instead(http(b"\xff\x00" * 5000, "e72f0001")), CollectFailure.PROTOCOL),
-        (instead(http(gzip.compress(REPLIES["Ping"]), "e72f0001")), CollectFailure.PROTOCOL),
+        (instead(BOMB), CollectFailure.PROTOCOL),
         (instead(http(b"", status="301 Moved\r\nLocation: http://127.0.0.1:9/")), CollectFailure.SERVER),
         (instead(http(b"", status="401 Unauthorized", kind="text/html")), CollectFailure.AUTH),
         (instead(http(b"", status="403 Forbidden", kind="text/html")), CollectFailure.AUTH),
@@ -503,6 +523,7 @@ async def test_recorded_refusals_say_what_is_to_be_mended(
     [
         (b"ListItems: 14", b"ListItems: 15", CollectFailure.PROTOCOL),
         (b"ListItems: 14", b"ListItems: x", CollectFailure.PROTOCOL),
+        (b"EventList: start", b"EventList: none", CollectFailure.PROTOCOL),
         (b"EventList: Complete", b"EventList: cancelled", CollectFailure.SERVER),
         (b"Event: CoreShowChannelsComplete", b"Event: SomethingComplete", CollectFailure.PROTOCOL),
         (b"ActionID: dialtone-", b"ActionID: somebody-", CollectFailure.PROTOCOL),
@@ -531,6 +552,38 @@ async def test_a_reply_of_too_many_bytes_is_cut_off(
 ) -> None:
     monkeypatch.setattr(rawman, "MAX_REPLY_BYTES", 5000)
     assert await failure_of(client, "over 5000 bytes") is CollectFailure.TOO_LARGE
+
+
+@MUTATED
+@given(EDITS)
+def test_whatever_a_list_has_become_it_is_whole_or_an_error_of_ours(edits: Edits) -> None:
+    body = edited(recorded("22.10.1", "ajam/rawman-CoreShowChannels").partition(b"\r\n\r\n")[2], edits)
+    try:
+        read, response = asyncio.run(module._answer(LIST[0], ends_with=LIST[1])("a1", body))
+    except (CollectError, AmiRefusedError):
+        return
+    assert read.response == decode(response)
+    assert body.count(b"Event: CoreShowChannel\r\n") <= len(read.items) <= 14 + len(edits)
+
+
+@MUTATED
+@given(EDITS)
+def test_whatever_events_have_become_they_are_heard_or_an_error_of_ours(edits: Edits) -> None:
+    heard: list[Block] = []
+    client = AjamClient("http://h/rawman", "", Secret(""), deadline=PATIENT, hear=heard.append)
+    end = b"Event: WaitEventComplete\r\nActionID: a1\r\n\r\n"
+    body = edited(ajam.success("Message: x") + recorded("22.10.1", "events/calls") + end, edits)
+    with suppress(CollectError, AmiRefusedError):
+        asyncio.run(client._events("a1", body))
+    assert all("Event" in block for block in heard)
+
+
+def edited(body: bytes, edits: Edits) -> bytes:
+    """Return a body with pieces cut out and others put in, at places from 0 to 1."""
+    for place, cut, put in edits:
+        at = int(place * len(body))
+        body = body[:at] + put + body[at + cut :]
+    return body
 
 
 async def test_a_poll_given_up_in_the_middle_does_not_answer_the_next_one(
