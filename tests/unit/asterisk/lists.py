@@ -97,6 +97,6 @@ def _key(metric: str, labels: tuple[str, ...]) -> tuple[str, ...]:
     return metric.removeprefix("asterisk_tenant_"), labels[1], *labels[3:]
 
 
-def without(block: Block, header: str) -> Block:
+def without(block: Block, header: str) -> dict[str, str]:
     """Return a block that lacks a header."""
     return {name: value for name, value in block.items() if name != header}

@@ -1,5 +1,6 @@
 """Conferences of the recordings, and of servers that make no sense."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pytest
@@ -16,7 +17,7 @@ AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ROOM = {"Event": "ConfbridgeListRooms", "Conference": "bd-room", "Parties": "2"}
 
 
-def figures(blocks: list[Block], seen: Scene, tenants: TenantTree) -> Figures:
+def figures(blocks: Sequence[Block], seen: Scene, tenants: TenantTree) -> Figures:
     shown = levels()
     shown.take(parse(blocks, seen))
     return told(shown.samples("pbx1", tenants, AT))

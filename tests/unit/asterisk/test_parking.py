@@ -1,5 +1,6 @@
 """Parked calls, as the lab's Asterisks list them."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pytest
@@ -23,7 +24,7 @@ PARKED = {
 }
 
 
-def figures(blocks: list[Block], seen: Scene, tenants: TenantTree) -> Figures:
+def figures(blocks: Sequence[Block], seen: Scene, tenants: TenantTree) -> Figures:
     shown = levels()
     shown.take(parse(blocks, seen))
     return told(shown.samples("pbx1", tenants, AT))

@@ -1,5 +1,6 @@
 """Mailboxes of the recordings."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pytest
@@ -16,7 +17,7 @@ AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 BOX = {"VMContext": "acme", "VoiceMailbox": "100", "NewMessageCount": "3", "OldMessageCount": "40"}
 
 
-def figures(blocks: list[Block], seen: Scene, tenants: TenantTree) -> Figures:
+def figures(blocks: Sequence[Block], seen: Scene, tenants: TenantTree) -> Figures:
     shown = levels()
     shown.take(parse(blocks, seen))
     return told(shown.samples("pbx1", tenants, AT))
@@ -28,14 +29,12 @@ def test_the_table_keeps_to_the_conventions() -> None:
 
 def test_mailboxes_are_the_tenants_that_their_context_stands_for(tenants: TenantTree) -> None:
     found = figures(items("22.10.1", "VoicemailUsersList"), scene(tenants), tenants)
-    assert found == {
-        **{("mailboxes", client(name)): 1 for name in ("acme", "bd", "globex")},
-        **{
-            ("voicemail_messages", client(name), folder): 0
-            for name in ("acme", "bd", "globex")
-            for folder in ("new", "old")
-        },
-    }
+    expected: Figures = {}
+    for name in ("acme", "bd", "globex"):
+        expected["mailboxes", client(name)] = 1
+        expected["voicemail_messages", client(name), "new"] = 0
+        expected["voicemail_messages", client(name), "old"] = 0
+    assert found == expected
 
 
 def test_the_old_version_has_them_too_once_the_module_is_loaded() -> None:
