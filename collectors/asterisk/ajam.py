@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import itertools
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Final, TypeVar
 
 import structlog
@@ -28,7 +28,7 @@ from dialtone.runtime.deadline import within
 _log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
-_Read = Callable[[str, bytes], Awaitable[T]]
+_Read = Callable[[str, bytes], Coroutine[object, object, T]]
 """Makes something of a body; is handed the ActionID that its blocks must have."""
 
 _SLICE: Final = 32 * 1024
