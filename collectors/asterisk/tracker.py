@@ -14,12 +14,12 @@ A call is counted for one tenant, which never changes, so that of each tenant st
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from collectors.asterisk.causes import cause_word
 from collectors.asterisk.ledger import METRICS, Ledger
+from collectors.asterisk.legs import Call, Leg
 from collectors.asterisk.parse import MAX_ID, MAX_NAME, Channel, parse_channel
 from collectors.asterisk.whose import Whose
 from collectors.asterisk.wire import Block
@@ -38,58 +38,7 @@ _SETTLED: Final = 1.0
 _STEPS: Final = 3
 """Linkedids before its last one that a channel is kept from going back to."""
 _GONE: Final = ""
-"""The tenant of a call that was counted for one that isn't any more: nothing further is counted of it."""
-
-
-@dataclass(slots=True, eq=False)
-class _Call:
-    """All legs of one Linkedid. `tenant` is whom it was counted for, None as long as it wasn't.
-
-    `owner` is the tenant that its legs tell of, "" for none so far; `own` says how many outer legs tell of
-    which, `bare` how many of none; `parties` are the tenants for which it is alive now. `told` is whether an
-    event has told of a leg, or none could have.
-    """
-
-    linked_id: str
-    own: dict[str, int]
-    parties: frozenset[str] = frozenset()
-    legs: int = 0
-    outer: int = 0
-    bare: int = 0
-    had_outer: bool = False
-    owner: str = ""
-    tenant: str | None = None
-    answered: bool = False
-    answered_at: float | None = None
-    left_at: float | None = None
-    first_cause: str | None = None
-    last_cause: str = ""
-    joined: bool = False
-    told: bool = False
-    round: int = 0
-
-
-@dataclass(slots=True, eq=False)
-class _Leg:
-    """One channel. `patience` is how many snapshots may lack it until it is taken for ended.
-
-    `epoch` is the connection by which it was last heard of, `told` whether an event has ever told of it,
-    `lag` whether a snapshot had it Up before any event said so; `left` are Linkedids that it has had.
-    """
-
-    unique_id: str
-    call: _Call
-    internal: bool
-    epoch: int
-    patience: int
-    born: float
-    told: bool
-    code: str = ""
-    domain: str = ""
-    up: bool = False
-    lag: bool = False
-    ringing: float | None = None
-    left: tuple[str, ...] = ()
+"""The tenant of a call of which nothing further is counted: its tenant has gone, or it had ended before."""
 
 
 class Tracker:
@@ -102,8 +51,8 @@ class Tracker:
         """Whether the login gets no call events: `read = call` is missing in manager.conf."""
         self._whose = whose
         self._ledger = Ledger()
-        self._legs: dict[str, _Leg] = {}
-        self._calls: dict[str, _Call] = {}
+        self._legs: dict[str, Leg] = {}
+        self._calls: dict[str, Call] = {}
         # Uniqueids of channels that have ended; Linkedids of calls that have, and whether they were joined to
         # others. Two of each, since the last snapshot and the one before.
         self._gone: tuple[set[str], set[str]] = (set(), set())
@@ -163,7 +112,7 @@ class Tracker:
             self._follow(leg, event, now)
             self._be(leg, event.get("ChannelState", ""), now)
 
-    def _be(self, leg: _Leg, state: str, now: float) -> None:
+    def _be(self, leg: Leg, state: str, now: float) -> None:
         if leg.internal or leg.up:
             return
         if state == _UP:
@@ -183,7 +132,7 @@ class Tracker:
         self._follow(leg, event, now)
         self._end(leg, now, event.get("Cause", ""))
 
-    def _follow(self, leg: _Leg, event: Block, now: float) -> None:
+    def _follow(self, leg: Leg, event: Block, now: float) -> None:
         """Take in what any event tells of its channel: that it lives, whose it is, to which call it belongs.
 
         Two calls that are joined get one Linkedid, the older one, which nothing says but the next event of
@@ -228,7 +177,7 @@ class Tracker:
         self._over = ({}, self._over[0])
         self.full = self.full and len(self._legs) >= MAX_CHANNELS
 
-    def _miss(self, leg: _Leg) -> None:
+    def _miss(self, leg: Leg) -> None:
         """A channel isn't in the list: its Hangup may be on its way, or it is younger than the list.
 
         One that a list has had is given one more; one that none has had yet may be too young for this one,
@@ -246,7 +195,7 @@ class Tracker:
         if leg is not None and anew:
             leg.epoch = self._epoch - 1
 
-    def _see(self, leg: _Leg, channel: Channel, now: float) -> None:
+    def _see(self, leg: Leg, channel: Channel, now: float) -> None:
         missed = leg.epoch != self._epoch
         leg.epoch, leg.patience = self._epoch, 1
         call = leg.call
@@ -318,20 +267,23 @@ class Tracker:
 
     # Legs
 
-    def _take_in(self, channel: Channel, now: float, *, patience: int, told: bool) -> _Leg | None:
+    def _take_in(self, channel: Channel, now: float, *, patience: int, told: bool) -> Leg | None:
         if len(self._legs) >= MAX_CHANNELS:
             self.full = True
             return None
         call = self._calls.get(channel.linked_id)
         if call is None:
-            call = self._calls[channel.linked_id] = _Call(channel.linked_id, {})
-        leg = _Leg(channel.unique_id, call, channel.internal, self._epoch, patience, now, told)
+            call = self._calls[channel.linked_id] = Call(channel.linked_id, {})
+            if self._has_ended(channel.linked_id):
+                # It went on by legs that we didn't know, or took for another call's: it isn't begun twice.
+                call.tenant = _GONE
+        leg = Leg(channel.unique_id, call, channel.internal, self._epoch, patience, now, told)
         self._legs[channel.unique_id] = leg
         self._enter(leg)
         self._learn(leg, channel)
         return leg
 
-    def _enter(self, leg: _Leg) -> None:
+    def _enter(self, leg: Leg) -> None:
         call = leg.call
         call.told = call.told or leg.told
         call.legs += 1
@@ -342,7 +294,7 @@ class Tracker:
             call.had_outer = True
             self._attribute(leg, 1)
 
-    def _leave(self, leg: _Leg, at: float | None) -> None:
+    def _leave(self, leg: Leg, at: float | None) -> None:
         """Take a leg out of its call; `at` is None where it wasn't seen to end."""
         call = leg.call
         call.legs -= 1
@@ -353,7 +305,7 @@ class Tracker:
             call.left_at = at
             self._attribute(leg, -1)
 
-    def _attribute(self, leg: _Leg, by: int) -> None:
+    def _attribute(self, leg: Leg, by: int) -> None:
         """Count a leg in or out of what its call's legs tell; an internal one is in nobody's name there."""
         if leg.internal:
             return
@@ -365,7 +317,7 @@ class Tracker:
         else:
             del call.own[domain]
 
-    def _learn(self, leg: _Leg, channel: Channel) -> None:
+    def _learn(self, leg: Leg, channel: Channel) -> None:
         """Take in whose a channel says that it is; what it said before stays where it now says nothing."""
         leg.code = channel.account_code
         call = leg.call
@@ -377,22 +329,22 @@ class Tracker:
             self._own(leg)
         self._reckon(call)
 
-    def _unlearn(self, leg: _Leg) -> None:
+    def _unlearn(self, leg: Leg) -> None:
         """Forget whose a leg is, so that it is asked anew."""
         self._attribute(leg, -1)
         leg.domain = ""
         self._attribute(leg, 1)
 
-    def _owner(self, leg: _Leg) -> str:
+    def _owner(self, leg: Leg) -> str:
         return leg.domain or leg.call.owner or UNKNOWN_TENANT
 
-    def _own(self, leg: _Leg) -> None:
+    def _own(self, leg: Leg) -> None:
         """Have a leg tell whose its call is: the one it began with, else the first that tells of a tenant."""
         call = leg.call
         if leg.domain and (not call.owner or leg.unique_id == call.linked_id):
             call.owner = leg.domain
 
-    def _go_over(self, leg: _Leg, linked_id: str, at: float | None) -> None:
+    def _go_over(self, leg: Leg, linked_id: str, at: float | None) -> None:
         """A channel has another Linkedid than its call; `at` is None where a snapshot says so."""
         if linked_id in leg.left:
             return  # the snapshot or the event is older than what we know
@@ -419,7 +371,7 @@ class Tracker:
         if leg.up:
             self._answered(call, at)
 
-    def _end(self, leg: _Leg, at: float | None, cause: str) -> None:
+    def _end(self, leg: Leg, at: float | None, cause: str) -> None:
         """A channel has ended; `at` is None where that wasn't seen."""
         call = leg.call
         del self._legs[leg.unique_id]
@@ -433,11 +385,11 @@ class Tracker:
 
     # Calls
 
-    def _answer(self, leg: _Leg, at: float | None) -> None:
+    def _answer(self, leg: Leg, at: float | None) -> None:
         leg.up = True
         self._answered(leg.call, at)
 
-    def _answered(self, call: _Call, at: float | None) -> None:
+    def _answered(self, call: Call, at: float | None) -> None:
         """A call has been answered; `at` is None where nobody saw when."""
         if call.answered:
             return
@@ -446,14 +398,14 @@ class Tracker:
         if call.tenant:
             self._ledger.answered(call.tenant)
 
-    def _count(self, call: _Call, domain: str) -> None:
+    def _count(self, call: Call, domain: str) -> None:
         """Count a call for a tenant, once, as soon as a leg of somebody's has been in it."""
         if call.tenant is None and call.had_outer:
             call.tenant = domain
             self._ledger.started(domain)
             self._reckon(call)
 
-    def _reckon(self, call: _Call) -> None:
+    def _reckon(self, call: Call) -> None:
         """Count a call for the tenant that is now known, and as alive for each that has a leg in it.
 
         What a snapshot alone has is counted by its first event, else by the second snapshot that has it: the
@@ -475,7 +427,7 @@ class Tracker:
                 self._ledger.leave(domain)
             call.parties = parties
 
-    def _settle(self, call: _Call) -> None:
+    def _settle(self, call: Call) -> None:
         """After a leg has left: is the call still one, and if not, how did it end?"""
         self._reckon(call)
         if call.legs:
