@@ -337,6 +337,27 @@ def test_a_joined_call_whose_other_ended_before_that_was_told_isnt_counted_twice
     assert desk.tracker.held == 0
 
 
+def test_joining_makes_no_peak(desk: Desk) -> None:
+    desk.new("a", state="ring", code="bd")
+    desk.new("b", of="b", state="ring")
+    desk.tracker.take_peaks()
+    desk.event("BridgeEnter", "b", of="a", state="ring")
+    assert desk.tracker.take_peaks() == (2, {ACME: 1, BD: 1})
+    assert desk.tracker.take_peaks() == (1, {ACME: 1, BD: 1})
+
+
+def test_a_call_goes_on_in_the_name_of_one_that_was_never_seen(desk: Desk) -> None:
+    desk.answered_call()
+    desk.event("BridgeEnter", "b", of="older", state="up")
+    desk.event("BridgeEnter", "a", of="a", state="up")  # not joined yet when that happened
+    desk.now += 5
+    desk.hangup("b", of="older")
+    desk.hangup("a", of="older")
+    assert desk.counts() == {"started acme": 1, "answered acme": 1}
+    assert desk.spread("call_duration") == {"acme": (1, 5.0)}
+    assert desk.tracker.held == 0
+
+
 def test_a_call_that_goes_on_by_legs_taken_for_another_calls_isnt_begun_twice(desk: Desk) -> None:
     desk.answered_call()
     desk.new("c", of="c", state="up")
