@@ -68,6 +68,15 @@ def test_a_party_of_nobody_does_not_make_a_tenants_conference_unknown(tenants: T
     assert found["conference_parties", client("acme")] == 2
 
 
+def test_a_channel_in_another_application_is_in_no_conference(tenants: TenantTree) -> None:
+    legs = [
+        channel("1", "acme", application="ConfBridge", arguments="lobby"),
+        channel("2", "globex", application="Queue", arguments="lobby"),
+    ]
+    found = figures([{"Conference": "lobby", "Parties": "1"}], scene(tenants, legs), tenants)
+    assert found["conference_parties", client("acme")] == 1
+
+
 def test_a_room_whose_name_begins_another_is_not_that_one(tenants: TenantTree) -> None:
     legs = [channel("1", "acme", application="ConfBridge", arguments="1000")]
     found = figures([{"Conference": "100", "Parties": "1"}], scene(tenants, legs), tenants)

@@ -65,7 +65,7 @@ def test_a_call_parked_by_nobody_in_nobodys_lot_is_unknown(tenants: TenantTree) 
 def test_the_longest_is_each_tenants_own(tenants: TenantTree) -> None:
     calls = [
         PARKED | {"ParkeeUniqueid": str(n), "ParkeeAccountCode": code, "ParkingDuration": duration}
-        for n, (code, duration) in enumerate([("acme", "5"), ("acme", "70"), ("bd", "8")])
+        for n, (code, duration) in enumerate([("acme", "5"), ("acme", "70"), ("acme", "6"), ("bd", "8")])
     ]
     found = figures(calls, scene(tenants), tenants)
     assert found["longest_parked_seconds", client("acme")] == 70
