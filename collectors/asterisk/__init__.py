@@ -1,6 +1,16 @@
-"""Asterisk over its manager interface (AMI): channels and calls per tenant and state."""
+"""Asterisk over its manager interface: channels, calls, queues, transfers, media quality per tenant."""
 
+from collectors.asterisk import ledger, metrics, parts, reloads, rtp, transfers
 from collectors.asterisk.collector import AsteriskCollector
-from collectors.asterisk.metrics import METRICS
+
+METRICS = (
+    *metrics.METRICS,
+    *ledger.METRICS,
+    *transfers.METRICS,
+    *rtp.METRICS,
+    *parts.METRICS,
+    *reloads.METRICS,
+)
+"""Every metric of this collector, for the catalogue."""
 
 __all__ = ["METRICS", "AsteriskCollector"]

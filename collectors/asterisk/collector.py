@@ -1,81 +1,162 @@
-"""Reads one Asterisk: asks, parses, publishes."""
+"""Reads one Asterisk: asks for what is, hears what happens in between, publishes both."""
 
-import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from collectors.asterisk.client import AmiClient
-from collectors.asterisk.manager import AmiRefusedError
-from collectors.asterisk.metrics import Publisher
+from collectors.asterisk.events import Events
+from collectors.asterisk.manager import EVENT_CLASSES, AmiRefusedError
+from collectors.asterisk.metrics import EVENTS, LOGINS, LOST_EVENTS, Publisher
 from collectors.asterisk.parse import (
     AsteriskSnapshot,
+    Channel,
     parse_channels,
     parse_offset,
     parse_processed,
     parse_startup,
     parse_version,
 )
-from collectors.asterisk.whose import Whose
+from collectors.asterisk.parts import Parts
+from collectors.asterisk.reloads import Reloads
+from collectors.asterisk.rights import Commands, missing, parse_commands, require
+from collectors.asterisk.rtp import RtpQuality
+from collectors.asterisk.tracker import MAX_CHANNELS, Tracker
+from collectors.asterisk.transfers import Transfers
+from collectors.asterisk.transports import manager_of
+from collectors.asterisk.whose import Whose, read_patterns
 from collectors.asterisk.wire import Block
-from dialtone.model import CollectError, CollectFailure, Node, Reading, Secret
+from dialtone.model import UNKNOWN_TENANT, CollectError, CollectFailure, Node, Reading, Sample, Spread
 from dialtone.ports import Clock, TenantLookup
 
 
 class AsteriskCollector:
-    """Implements ports.Collector. `node.username` and `node.secret` are the manager's login."""
+    """Implements ports.Collector. `node.username` and `node.secret` are the manager's login.
+
+    `node.options["names"]` are patterns of names (see whose.py), `tls_*` say whom to trust (see tls.py).
+    """
 
     def __init__(self, node: Node, tenants: TenantLookup, clock: Clock) -> None:
         self._node = node
         self._tenants = tenants
         self._clock = clock
-        self._client = AmiClient(
-            node.endpoint, node.username or "", node.secret or Secret(""), deadline=node.timeout
-        )
+        self._whose = Whose(tenants, read_patterns(node.options.get("names", "")))
+        self._tracker = Tracker(self._whose)
+        self._transfers = Transfers(self._tracker.owner)
+        self._rtp = RtpQuality(self._tracker.owner)
+        self._parts = Parts(node.name, clock, timeout=node.timeout, interval=node.interval)
+        self._reloads = Reloads()
         self._publisher = Publisher(node.name)
-        self._asked = 0
+        self._events = Events(clock, self._whose, self._tracker, self._transfers, self._rtp, self._parts)
+        self._manager = manager_of(node, clock, self._events.hear)
+        # Which connection was told to the tracker, asked for its rights, and had a snapshot taken.
+        self._noticed = self._learnt = self._resynced = 0
+        self._told_of: TenantLookup | None = None
         self._version = ""
         self._started: datetime | None = None
+        self._commands: Commands = {}
 
     async def collect(self) -> Reading:
-        """Poll once: status and channels; version and start once a connection."""
+        """Poll once: status, channels, lists that are due; version, start and rights once a connection."""
+        began = self._clock.monotonic()
         try:
-            await self._client.connect()
-            status = await self._client.status()
-            if self._asked != self._client.connections:
-                await self._learn(status)
-            blocks = await self._client.channels()
+            await self._manager.connect()
+            self._notice_connection()
+            await self._manager.drain()
+            status = await self._status()
+            blocks = await self._manager.list("CoreShowChannels", "CoreShowChannelsComplete")
         except AmiRefusedError as refused:
             raise CollectError(CollectFailure.SERVER, f"AMI error: {refused}") from None
-        # 5000 channels take some 50 ms: not on the loop that schedules the probes.
-        channels = await asyncio.to_thread(parse_channels, blocks)
+        self._notice_connection()
+        channels, owners = await self._events.apart(lambda: self._resync(blocks))
+        await self._parts.read(self._manager, self._whose, owners, channels, self._commands, began)
         snapshot = AsteriskSnapshot(self._version, self._started, parse_processed(status), channels)
-        tenants = self._tenants.fixed()
-        owners = Whose(tenants).channels(channels)
-        read = tuple(self._publisher.samples(snapshot, owners, tenants, self._clock.now()))
-        return Reading(read, {"version": snapshot.version})
+        samples, spreads = await self._events.apart(lambda: self._published(snapshot))
+        return Reading(samples, self._info(), spreads=spreads)
 
-    async def _learn(self, status: Block) -> None:
-        """Ask what can't change while a connection lasts, because a restart ends it."""
-        connection = self._client.connections
-        self._version = parse_version(await self._client.settings())
-        self._started = await self._start_instant(status)
-        self._asked = connection
+    def _notice_connection(self) -> None:
+        """Have it known that what is heard from now on may not follow what was heard before."""
+        if self._manager.connections != self._noticed:
+            self._noticed = self._manager.connections
+            self._tracker.connected()
 
-    async def _start_instant(self, status: Block) -> datetime | None:
-        """Return when the server started, in UTC.
+    async def _status(self) -> Block:
+        """Return CoreStatus; of a new connection, learn what can't change while it lasts."""
+        connection = self._manager.connections
+        if self._learnt == connection:
+            status = await self._manager.ask("CoreStatus")
+        else:
+            self._commands = parse_commands(await self._manager.lines("ListCommands"))
+            require(self._commands)
+            status = await self._manager.ask("CoreStatus")
+            self._version = parse_version(await self._manager.ask("CoreSettings"))
+            started = parse_startup(status)
+            self._started = await self._instant(started) if started else None
+            self._learnt = connection
+        if reloaded := self._reloads.see(status):
+            self._reloads.last = await self._instant(reloaded)
+        return status
 
-        Its wall clock reading, taken for UTC, is within half a day of the instant: near enough to ask
-        which offset held, summer time of long ago included.
+    async def _instant(self, wall: datetime) -> datetime | None:
+        """Return the instant, UTC, at which the server's wall clock read that; None where it doesn't tell.
+
+        The reading, taken for UTC, is within half a day of the instant: near enough to ask which offset
+        held, summer time of long ago included.
         """
-        wall = parse_startup(status)
-        if wall is None:
-            return None
         near = int(wall.replace(tzinfo=UTC).timestamp())
         try:
-            zone = parse_offset(await self._client.zone_offset(near))
+            reply = await self._manager.ask("Getvar", {"Variable": f"STRFTIME({near:d},,%z)"})
         except AmiRefusedError:
             return None
+        zone = parse_offset(reply.get("Value", ""))
         return None if zone is None else wall.replace(tzinfo=zone).astimezone(UTC)
 
+    def _resync(self, blocks: Sequence[Block]) -> tuple[tuple[Channel, ...], dict[str, str]]:
+        channels = parse_channels(blocks)
+        anew = self._resynced != self._noticed
+        self._tracker.resync(channels, self._clock.monotonic(), anew=anew)
+        self._tracker.take_peaks()
+        self._resynced = self._noticed
+        return channels, self._whose.channels(channels)
+
+    def _published(self, snapshot: AsteriskSnapshot) -> tuple[tuple[Sample, ...], tuple[Spread, ...]]:
+        """Return what is known now, about the tenants of one moment."""
+        node, tenants, at = self._node.name, self._tenants.fixed(), self._clock.now()
+        counted = (self._tracker, self._transfers, self._rtp, self._parts)
+        if tenants is not self._told_of:  # discovery has changed them
+            self._told_of = tenants
+            kept = {*tenants.domains, UNKNOWN_TENANT}
+            for one in counted:
+                one.keep(kept)
+        owners = self._whose.channels(snapshot.channels)
+        samples = [
+            *self._publisher.samples(snapshot, owners, tenants, at),
+            *self._tracker.samples(node, tenants, at),
+            *self._transfers.samples(node, tenants, at),
+            *self._parts.samples(tenants, at),
+            *self._reloads.samples(node, at),
+            LOGINS.sample(node, value=self._manager.connections, at=at),
+            EVENTS.sample(node, value=self._events.count, at=at),
+            LOST_EVENTS.sample(node, value=self._manager.lost_events + self._events.lost, at=at),
+        ]
+        spreads = [
+            *self._tracker.spreads(node, tenants, at),
+            *self._rtp.spreads(node, tenants, at),
+            *self._parts.spreads(tenants, at),
+        ]
+        return tuple(samples), tuple(spreads)
+
+    def _info(self) -> dict[str, str]:
+        """Return the version, what can't be read and what it would take, and what went wrong."""
+        said = {f"missing/{part}": text for part, text in missing(self._commands).items()}
+        said |= {f"lists/{part}": text for part, text in self._parts.troubles.items()}
+        if self._tracker.blind:
+            said["missing/events"] = (
+                "no events of calls: what happens between two polls is not counted; "
+                f"set read = {EVENT_CLASSES} in manager.conf"
+            )
+        if self._tracker.full:
+            said["channels"] = f"over {MAX_CHANNELS} channels: new ones are not followed"
+        return {"version": self._version} | said
+
     async def aclose(self) -> None:
-        """Close the AMI connection."""
-        await self._client.aclose()
+        """Log off and close."""
+        await self._manager.aclose()

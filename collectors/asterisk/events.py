@@ -1,0 +1,76 @@
+"""Events of one Asterisk: given to all that count them, and kept back while a thread reads the counts."""
+
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+import anyio
+
+from collectors.asterisk.parts import Parts
+from collectors.asterisk.queues import EVENTS as QUEUE_EVENTS
+from collectors.asterisk.rtp import RtpQuality
+from collectors.asterisk.tracker import Tracker
+from collectors.asterisk.transfers import Transfers
+from collectors.asterisk.whose import Whose
+from collectors.asterisk.wire import Block
+from dialtone.ports import Clock
+
+MAX_HELD: Final = 100_000
+"""Events kept back at most; a thread is done in some 50 ms, in which a server sends a few thousand."""
+
+T = TypeVar("T")
+
+
+class Events:
+    """Hands each event to whom it concerns, with the moment at which it came."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        whose: Whose,
+        tracker: Tracker,
+        transfers: Transfers,
+        rtp: RtpQuality,
+        parts: Parts,
+    ) -> None:
+        self.count = 0
+        """How many have come."""
+        self.lost = 0
+        """How many were thrown away because too many were kept back."""
+        self._clock = clock
+        self._whose = whose
+        self._tracker, self._transfers, self._rtp, self._parts = tracker, transfers, rtp, parts
+        self._waiting: list[tuple[Block, float]] | None = None
+
+    def hear(self, event: Block) -> None:
+        """Take in an event, now or when the thread is done."""
+        self.count += 1
+        now = self._clock.monotonic()
+        if self._waiting is None:
+            self._give(event, now)
+        elif len(self._waiting) < MAX_HELD:
+            self._waiting.append((event, now))
+        else:
+            self.lost += 1
+
+    def _give(self, event: Block, now: float) -> None:
+        name = event.get("Event", "")
+        if name in QUEUE_EVENTS:
+            self._parts.hear(event, self._whose, self._tracker.owner)
+            return
+        # Whose a leg was is asked before its end is taken in.
+        self._rtp.hear(event, now)
+        self._transfers.hear(event)
+        self._tracker.hear(event, now)
+
+    async def apart(self, work: Callable[[], T]) -> T:
+        """Do work in a thread that reads or changes what events change; meanwhile they wait.
+
+        Whoever is cancelled waits for the thread all the same: it must not go on beside the events.
+        """
+        self._waiting = []
+        try:
+            return await anyio.to_thread.run_sync(work)
+        finally:
+            waiting, self._waiting = self._waiting, None
+            for event, now in waiting:
+                self._give(event, now)
