@@ -3,9 +3,45 @@
 from bisect import bisect_left
 from collections.abc import Collection, Iterator
 from datetime import datetime
+from typing import Final
 
 from dialtone.model import MetricDef, Sample, Spread
 from dialtone.ports import TenantLookup
+
+_WHOSE: Final = ("node", "tenant", "reseller")
+"""What the labels of every metric here begin with."""
+
+
+class _Labels:
+    """Whole labels of each tenant's series, made once: a poll of a big platform shows tens of thousands."""
+
+    def __init__(self, metric: MetricDef, combinations: Collection[tuple[str, ...]]) -> None:
+        for labels in combinations:
+            if len(labels) + len(_WHOSE) != len(metric.labels):
+                raise ValueError(f"{metric.name} has the labels {metric.labels}: {labels} are not the last")
+        self._combinations = tuple(combinations)
+        self._made: dict[str, tuple[tuple[str, ...], ...]] = {}
+        self._node = ""
+        self._tenants: TenantLookup | None = None
+
+    def settle(self, node: str, tenants: TenantLookup) -> None:
+        """Have them be a node's from now on, and of the tenants of this moment."""
+        fixed = tenants.fixed()
+        if fixed is not self._tenants or node != self._node:
+            self._node, self._tenants = node, fixed
+            self._made.clear()
+
+    def of(self, domain: str) -> tuple[tuple[str, ...], ...]:
+        """Return a tenant's, in the order of the combinations."""
+        if (made := self._made.get(domain)) is None:
+            assert self._tenants is not None  # noqa: S101 - settle() comes before
+            whose = (self._node, domain, self._tenants.reseller(domain))
+            made = self._made[domain] = tuple((*whose, *labels) for labels in self._combinations)
+        return made
+
+    def forget(self, domain: str) -> None:
+        """Forget a tenant."""
+        self._made.pop(domain, None)
 
 
 class Tally:
@@ -18,6 +54,7 @@ class Tally:
     def __init__(self, metric: MetricDef, combinations: Collection[tuple[str, ...]] = ((),)) -> None:
         self._metric = metric
         self._combinations = tuple(combinations)
+        self._labels = _Labels(metric, self._combinations)
         self._counts: dict[str, dict[tuple[str, ...], int]] = {}
 
     def begin(self, domain: str) -> None:
@@ -34,13 +71,15 @@ class Tally:
         """Forget tenants that are not among these."""
         for gone in self._counts.keys() - domains:
             del self._counts[gone]
+            self._labels.forget(gone)
 
     def samples(self, node: str, tenants: TenantLookup, at: datetime) -> Iterator[Sample]:
         """Yield the counts of every tenant that has begun."""
+        name = self._metric.name
+        self._labels.settle(node, tenants)
         for domain, counts in self._counts.items():
-            whose = (node, domain, tenants.reseller(domain))
-            for labels, count in counts.items():
-                yield self._metric.sample(*whose, *labels, value=count, at=at)
+            for labels, count in zip(self._labels.of(domain), counts.values(), strict=True):
+                yield Sample(name, labels, count, at)
 
 
 class Distribution:
@@ -49,6 +88,7 @@ class Distribution:
     def __init__(self, metric: MetricDef, combinations: Collection[tuple[str, ...]] = ((),)) -> None:
         self._metric = metric
         self._combinations = tuple(combinations)
+        self._labels = _Labels(metric, self._combinations)
         self._counts: dict[str, dict[tuple[str, ...], list[int]]] = {}
         self._totals: dict[tuple[str, tuple[str, ...]], float] = {}
 
@@ -70,11 +110,13 @@ class Distribution:
         for gone in self._counts.keys() - domains:
             for labels in self._counts.pop(gone):
                 self._totals.pop((gone, labels), None)
+            self._labels.forget(gone)
 
     def spreads(self, node: str, tenants: TenantLookup, at: datetime) -> Iterator[Spread]:
         """Yield the histograms of every tenant that has begun."""
+        name = self._metric.name
+        self._labels.settle(node, tenants)
         for domain, by_labels in self._counts.items():
-            whose = (node, domain, tenants.reseller(domain))
-            for labels, counts in by_labels.items():
-                total = self._totals.get((domain, labels), 0.0)
-                yield self._metric.spread(*whose, *labels, counts=tuple(counts), total=total, at=at)
+            for labels, (own, counts) in zip(self._labels.of(domain), by_labels.items(), strict=True):
+                total = self._totals.get((domain, own), 0.0)
+                yield Spread(name, labels, tuple(counts), total, at)
