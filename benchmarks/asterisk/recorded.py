@@ -25,6 +25,8 @@ _LEFT: Final = {"Cause": "16", "Cause-txt": "Normal Clearing"}
 _BOOT: Final = 1795390209
 _LASTS: Final = 12
 """Polls that a made call lasts."""
+_APART: Final = 15
+"""Seconds between two polls, as a call's duration has it."""
 _QUEUED, _BUSY, _NO_ANSWER = 2, 3, 4
 _EID: Final = "02:fc:00:00:00:01"
 _SHOWN: Final = (
@@ -140,13 +142,13 @@ def _state(number: str, text: str) -> dict[str, str]:
     return {"ChannelState": number, "ChannelStateDesc": text}
 
 
-def _leg(domain: str, user: str, number: int, linked: int) -> dict[str, str]:
+def _leg(domain: str, user: str, number: int, linked: int, boot: int = _BOOT) -> dict[str, str]:
     return {
         "Channel": f"PJSIP/{domain}-{user}-{number:08x}",
         "AccountCode": domain,
         "Context": domain,
-        "Uniqueid": f"pbx1-{_BOOT}.{number}",
-        "Linkedid": f"pbx1-{_BOOT}.{linked}",
+        "Uniqueid": f"pbx1-{boot}.{number}",
+        "Linkedid": f"pbx1-{boot}.{linked}",
     }
 
 
@@ -167,10 +169,13 @@ def channels(version: str, domains: Sequence[str], count: int, poll: int) -> Ite
     items = _items(version)
     for number in range(count):
         place = number // 2
-        age = (poll + place) // _LASTS
+        age, lasted = divmod(poll + place, _LASTS)
         linked = 2 * (place + age * count)
-        whose = _leg(domains[place % len(domains)], str(101 + number % 2), linked + number % 2, linked)
-        yield {**items[number % len(items)], **whose}
+        user, domain = str(101 + number % 2), domains[place % len(domains)]
+        whose = _leg(domain, user, linked + number % 2, linked, boot=_BOOT + 1)
+        minutes, seconds = divmod(_APART * lasted, 60)
+        duration = {"Duration": f"00:{minutes:02}:{seconds:02}"}
+        yield {**items[number % len(items)], **whose, **duration}
 
 
 def page(made: Iterable[Fields]) -> str:

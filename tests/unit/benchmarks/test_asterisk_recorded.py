@@ -83,6 +83,27 @@ def test_a_twelfth_of_the_calls_are_others_at_the_next_poll(version: str) -> Non
     assert len(two - one) == 200
 
 
+def test_a_call_that_stays_has_lasted_longer_at_the_next_poll(version: str) -> None:
+    one, two = (
+        {
+            channel["Uniqueid"]: channel["Duration"]
+            for channel in recorded.channels(version, DOMAINS, 240, poll)
+        }
+        for poll in (7, 8)
+    )
+    stayed = one.keys() & two.keys()
+    assert len(stayed) == 220
+    assert all(one[number] < two[number] for number in stayed)
+    assert len({two[number] for number in two.keys() - one.keys()}) == 1
+
+
+def test_the_calls_of_a_poll_are_none_of_those_that_events_tell_of(version: str) -> None:
+    told = {
+        block["Uniqueid"] for number in range(60) for block in blocks(recorded.call(version, "a.r", number))
+    }
+    assert not told & {channel["Uniqueid"] for channel in recorded.channels(version, DOMAINS, 120, 0)}
+
+
 def test_the_page_has_the_recorded_pages_lines_for_the_recorded_channels(version: str) -> None:
     if version != "22.10.1":
         pytest.skip("res_prometheus came after it")
