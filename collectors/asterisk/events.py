@@ -1,12 +1,12 @@
 """Events of one Asterisk: given to all that count them, and kept back while a thread reads the counts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
 import anyio
 
+from collectors.asterisk import queues, rtp, tracker, transfers
 from collectors.asterisk.parts import Parts
-from collectors.asterisk.queues import EVENTS as QUEUE_EVENTS
 from collectors.asterisk.rtp import RtpQuality
 from collectors.asterisk.tracker import Tracker
 from collectors.asterisk.transfers import Transfers
@@ -14,10 +14,14 @@ from collectors.asterisk.whose import Whose
 from collectors.asterisk.wire import Block
 from dialtone.ports import Clock
 
+EVENTS: Final = rtp.EVENTS | transfers.EVENTS | queues.EVENTS | tracker.EVENTS
+"""All events that are counted: what an eventfilter of manager.conf has to let pass."""
+
 MAX_HELD: Final = 100_000
 """Events kept back at most; a thread is done in some 50 ms, in which a server sends a few thousand."""
 
 T = TypeVar("T")
+Take = Callable[[Block, float], None]
 
 
 class Events:
@@ -27,9 +31,9 @@ class Events:
         self,
         clock: Clock,
         whose: Whose,
-        tracker: Tracker,
-        transfers: Transfers,
-        rtp: RtpQuality,
+        calls: Tracker,
+        transferred: Transfers,
+        media: RtpQuality,
         parts: Parts,
     ) -> None:
         self.count = 0
@@ -37,8 +41,14 @@ class Events:
         self.lost = 0
         """How many were thrown away because too many were kept back."""
         self._clock = clock
-        self._whose = whose
-        self._tracker, self._transfers, self._rtp, self._parts = tracker, transfers, rtp, parts
+        # Whose a leg was is asked before its end is taken in: the tracker is the last.
+        takers: Sequence[tuple[frozenset[str], Take]] = (
+            (rtp.EVENTS, media.hear),
+            (transfers.EVENTS, lambda event, _: transferred.hear(event)),
+            (queues.EVENTS, lambda event, _: parts.hear(event, whose, calls.owner)),
+            (tracker.EVENTS, calls.hear),
+        )
+        self._takers = {name: tuple(take for names, take in takers if name in names) for name in EVENTS}
         self._waiting: list[tuple[Block, float]] | None = None
 
     def hear(self, event: Block) -> None:
@@ -53,14 +63,8 @@ class Events:
             self.lost += 1
 
     def _give(self, event: Block, now: float) -> None:
-        name = event.get("Event", "")
-        if name in QUEUE_EVENTS:
-            self._parts.hear(event, self._whose, self._tracker.owner)
-            return
-        # Whose a leg was is asked before its end is taken in.
-        self._rtp.hear(event, now)
-        self._transfers.hear(event)
-        self._tracker.hear(event, now)
+        for take in self._takers.get(event.get("Event", ""), ()):
+            take(event, now)
 
     async def apart(self, work: Callable[[], T]) -> T:
         """Do work in a thread that reads or changes what events change; meanwhile they wait.

@@ -38,6 +38,8 @@ from dialtone.quality import G711_PLC, OPUS, Codec, delay_of, mos
 DIRECTIONS: Final = ("received", "sent")
 _OURS, _THEIRS = "RTCPSent", "RTCPReceived"
 _DIRECTION: Final = {_OURS: "received", _THEIRS: "sent"}
+EVENTS: Final = frozenset({*_DIRECTION, "Hangup"})
+"""What is heard of."""
 _WITH_REPORTS: Final = ("200", "201")  # SR and RR, RFC 3550 6.4
 _WHOSE: Final = ("node", "tenant", "reseller")
 _OF: Final = "RTP as RTCP reports on it, about one report per stream and 5 s"

@@ -26,7 +26,10 @@ from collectors.asterisk.wire import Block
 from dialtone.model import UNKNOWN_TENANT, Sample, Spread
 from dialtone.ports import TenantLookup
 
-__all__ = ["MAX_CHANNELS", "METRICS", "Tracker"]
+__all__ = ["EVENTS", "MAX_CHANNELS", "METRICS", "Tracker"]
+
+EVENTS: Final = frozenset({"Newchannel", "NewAccountCode", "Newstate", "BridgeEnter", "Hangup"})
+"""What is heard of."""
 
 MAX_CHANNELS: Final = 50_000
 """Channels that are followed; new ones past that are not, until others have ended."""

@@ -36,6 +36,8 @@ _EVENTS: Final = {
     "BlindTransfer": ("blind", "Transferer"),
     "AttendedTransfer": ("attended", "OrigTransferer"),
 }
+EVENTS: Final = frozenset(_EVENTS)
+"""What is heard of."""
 
 
 class Transfers:
