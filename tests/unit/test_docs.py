@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from collectors.asterisk import METRICS as ASTERISK_METRICS
+from collectors.asterisk import events, manager, queues, tracker
+from collectors.asterisk.causes import CAUSES, cause_word
 from collectors.opensips import destinations, layout, parse
 from collectors.opensips.client import READ_ONLY_COMMANDS
 from dialtone.cli.exits import Exit
@@ -49,6 +52,43 @@ def test_the_guide_says_how_much_of_one_opensips_is_read() -> None:
     assert f"of all lists {destinations.MOST_IN_ALL:,} are shown" in guide
     assert f"and {destinations.MOST_RESOURCES} resources of each" in guide
     assert f"of statistics without a metric of their own {layout.MOST_OTHERS:,}" in guide
+
+
+def asterisk() -> str:
+    return (ROOT / "docs" / "asterisk.md").read_text()
+
+
+def test_the_guide_names_every_metric_of_asterisk_with_its_labels_and_no_other() -> None:
+    rows = re.findall(r"^\| `(asterisk_[a-z_]+)`(?: \((.*?)\))? \|", asterisk(), re.MULTILINE)
+    told = {name: set(re.findall("[a-z]+", labels)) for name, labels in rows}
+    common = {"node", "tenant", "reseller"}
+    assert told == {metric.name: set(metric.labels) - common for metric in ASTERISK_METRICS}
+    named = set(re.findall(r"\basterisk_[a-z_]+", asterisk()))
+    assert named <= told.keys() | {"asterisk_tenant_"}
+
+
+def test_the_guides_eventfilter_lets_pass_what_is_counted_and_no_other_event() -> None:
+    (listed,) = re.findall(r"^eventfilter = \^Event: \(([A-Za-z|]+)\)", asterisk(), re.MULTILINE)
+    assert set(listed.split("|")) == events.EVENTS
+
+
+def test_the_guide_names_the_actions_that_asterisk_is_sent() -> None:
+    how = asterisk().partition("## How it reads")[2].partition("## When something is wrong")[0]
+    words = set(re.findall(r"\b[A-Z][A-Za-z]+\b", how))
+    assert manager.ACTIONS - {"Command"} <= words
+    assert manager.TASK_PROCESSORS in asterisk()
+
+
+def test_the_guide_says_what_each_cause_of_asterisk_is_called() -> None:
+    rows = re.findall(r"^\| `([a-z-]+)` \| ([0-9, ]+) \|", asterisk(), re.MULTILINE)
+    assert [word for word, _ in rows] == [word for word in CAUSES if word != "other"]
+    told = {number: word for word, numbers in rows for number in numbers.split(", ")}
+    assert {str(n): word for n in range(128) if (word := cause_word(str(n))) != "other"} == told
+
+
+def test_the_guide_says_how_much_of_one_asterisk_is_read() -> None:
+    assert f"{queues.MAX_QUEUES:,} queues of a node" in asterisk()
+    assert f"Past {tracker.MAX_CHANNELS:,} channels" in asterisk()
 
 
 def test_every_exit_code_is_documented() -> None:
