@@ -1,0 +1,20 @@
+"""100,000 mutated recordings at the AMI client."""
+
+import pytest
+
+from tests.fakes.ami_storm import KEPT, storm
+
+pytestmark = pytest.mark.live
+
+RECORDINGS = 100_000
+GROWN = 20.0
+"""How much the process may have grown from the first fifth to the end, in MB."""
+
+
+async def test_a_hundred_thousand_mutated_recordings_break_nothing_and_hold_nothing() -> None:
+    seen = await storm(RECORDINGS, seed=5038)
+    assert seen.escapes == []
+    assert seen.kept < KEPT
+    assert seen.grown < GROWN
+    assert seen.ends["answered"] > RECORDINGS / 3
+    assert sum(seen.ends.values()) > RECORDINGS
