@@ -11,7 +11,7 @@ import hashlib
 import itertools
 import secrets
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import structlog
 
@@ -19,6 +19,7 @@ from collectors.asterisk.answers import Answer
 from collectors.asterisk.client import MAX_LINES_BYTES
 from collectors.asterisk.manager import EVENT_CLASSES, AmiRefusedError, Hear, check
 from collectors.asterisk.rawman import Rawman
+from collectors.asterisk.recall import Recall
 from collectors.asterisk.wire import BLOCK_END, MAX_BLOCK_BYTES, Block, Splitter, decode, decode_lines, encode
 from dialtone.model import CollectError, CollectFailure, Secret, TlsPlan
 from dialtone.ports import Clock
@@ -109,6 +110,13 @@ class AjamClient:
         """Send an action that answers with a list, and return its items. Raises as ask()."""
         answer, _ = await self._in_session(action, headers, _answer(action, ends_with=ends_with))
         return answer.items
+
+    async def items(self, action: str, ends_with: str, recall: Recall[T]) -> Sequence[T]:
+        """Send an action that answers with a list, and return what is made of its items. Raises as ask()."""
+        read = _answer(action, ends_with=ends_with, recall=recall)
+        recall.turn()
+        answer, _ = await self._in_session(action, None, read)
+        return answer.made
 
     async def lines(self, action: str, headers: Mapping[str, str] | None = None) -> Sequence[tuple[str, str]]:
         """Send an action and return all lines of its one response, in order. Raises as ask()."""
@@ -243,20 +251,30 @@ class AjamClient:
             self._hear_failed = True
 
 
-def _answer(action: str, *, ends_with: str = "", limit: int = MAX_BLOCK_BYTES) -> _Read[tuple[Answer, bytes]]:
+def _answer(
+    action: str,
+    *,
+    ends_with: str = "",
+    limit: int = MAX_BLOCK_BYTES,
+    recall: Recall[Any] | None = None,
+) -> _Read[tuple[Answer, bytes]]:
     """Return what reads an answer: the response and a list's items, and the bytes of the response.
 
     `limit` is how many bytes one block may have. What is not of our ActionID is nobody's.
     """
 
     async def read(action_id: str, body: bytes) -> tuple[Answer, bytes]:
-        answer = Answer(action, ends_with)
+        answer = Answer(action, ends_with, recall)
+        head = recall.head(action_id) if recall is not None else b""
         response, whole = b"", False
 
         def take(raw: bytes) -> None:
             nonlocal response, whole
             if len(raw) > limit:
                 raise CollectError(CollectFailure.TOO_LARGE, f"{action}: a message is over {limit} bytes")
+            if head and answer.response is not None and not whole and raw.startswith(head):
+                answer.take_item(raw[len(head) - 2 :], len(raw))
+                return
             block = decode(raw)
             if block.get("ActionID") != action_id:
                 return

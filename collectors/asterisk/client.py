@@ -10,7 +10,7 @@ import os
 import socket
 import ssl
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 import structlog
@@ -18,12 +18,15 @@ import structlog
 from collectors.asterisk.answers import Answer
 from collectors.asterisk.connection import Connection
 from collectors.asterisk.manager import EVENT_CLASSES, AmiRefusedError, Hear, check
+from collectors.asterisk.recall import Recall
 from collectors.asterisk.wire import MAX_BLOCK_BYTES, Block, decode_lines
 from dialtone.model import CollectError, CollectFailure, Secret, TlsPlan
 from dialtone.ports import Clock
 from dialtone.runtime.clock import SystemClock
 from dialtone.runtime.deadline import within
 from dialtone.runtime.tls import TrustError, client_context, why_not
+
+T = TypeVar("T")
 
 _log = structlog.get_logger(__name__)
 
@@ -124,6 +127,12 @@ class AmiClient:
         answer, _ = await self._ask(action, headers, ends_with=ends_with)
         return answer.items
 
+    async def items(self, action: str, ends_with: str, recall: Recall[T]) -> Sequence[T]:
+        """Send an action that answers with a list, and return what is made of its items. Raises as ask()."""
+        recall.turn()
+        answer, _ = await self._ask(action, None, ends_with=ends_with, recall=recall)
+        return answer.made
+
     async def lines(self, action: str, headers: Mapping[str, str] | None = None) -> Sequence[tuple[str, str]]:
         """Send an action and return all lines of its one response, in order. Raises as ask()."""
         _, raw = await self._ask(action, headers, limit=MAX_LINES_BYTES)
@@ -159,6 +168,7 @@ class AmiClient:
         *,
         ends_with: str = "",
         limit: int = MAX_BLOCK_BYTES,
+        recall: Recall[Any] | None = None,
     ) -> tuple[Answer, bytes]:
         check(action, headers or {})
         await self.connect()
@@ -168,7 +178,12 @@ class AmiClient:
                 raise self._was_closed()
             try:
                 return await connection.exchange(
-                    action, headers or {}, self._deadline, ends_with=ends_with, limit=limit
+                    action,
+                    headers or {},
+                    self._deadline,
+                    ends_with=ends_with,
+                    limit=limit,
+                    recall=recall,
                 )
             except AmiRefusedError:
                 raise

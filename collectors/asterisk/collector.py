@@ -1,6 +1,5 @@
 """Reads one Asterisk: asks for what is, hears what happens in between, publishes both."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from collectors.asterisk.events import Events
@@ -9,13 +8,14 @@ from collectors.asterisk.metrics import EVENTS, LOGINS, LOST_EVENTS, Publisher
 from collectors.asterisk.parse import (
     AsteriskSnapshot,
     Channel,
-    parse_channels,
+    parse_item,
     parse_offset,
     parse_processed,
     parse_startup,
     parse_version,
 )
 from collectors.asterisk.parts import Parts
+from collectors.asterisk.recall import Recall
 from collectors.asterisk.reloads import Reloads
 from collectors.asterisk.rights import Commands, missing, parse_commands, require
 from collectors.asterisk.rtp import RtpQuality
@@ -44,6 +44,7 @@ class AsteriskCollector:
         self._rtp = RtpQuality(self._tracker.owner)
         self._parts = Parts(node.name, clock, timeout=node.timeout, interval=node.interval)
         self._reloads = Reloads()
+        self._recall = Recall("CoreShowChannel", "Duration", parse_item)
         self._publisher = Publisher(node.name)
         self._events = Events(clock, self._whose, self._tracker, self._transfers, self._rtp, self._parts)
         self._manager = manager_of(node, clock, self._events.hear)
@@ -62,11 +63,11 @@ class AsteriskCollector:
             self._notice_connection()
             await self._manager.drain()
             status = await self._status()
-            blocks = await self._manager.list("CoreShowChannels", "CoreShowChannelsComplete")
+            items = await self._manager.items("CoreShowChannels", "CoreShowChannelsComplete", self._recall)
         except AmiRefusedError as refused:
             raise CollectError(CollectFailure.SERVER, f"AMI error: {refused}") from None
         self._notice_connection()
-        channels, owners = await self._events.apart(lambda: self._resync(blocks))
+        channels, owners = await self._events.apart(lambda: self._resync(tuple(items)))
         await self._parts.read(self._manager, self._whose, owners, channels, self._commands, began)
         snapshot = AsteriskSnapshot(self._version, self._started, parse_processed(status), channels)
         samples, spreads = await self._events.apart(lambda: self._published(snapshot))
@@ -109,8 +110,7 @@ class AsteriskCollector:
         zone = parse_offset(reply.get("Value", ""))
         return None if zone is None else wall.replace(tzinfo=zone).astimezone(UTC)
 
-    def _resync(self, blocks: Sequence[Block]) -> tuple[tuple[Channel, ...], dict[str, str]]:
-        channels = parse_channels(blocks)
+    def _resync(self, channels: tuple[Channel, ...]) -> tuple[tuple[Channel, ...], dict[str, str]]:
         anew = self._resynced != self._noticed
         self._tracker.resync(channels, self._clock.monotonic(), anew=anew)
         self._tracker.take_peaks()

@@ -7,10 +7,11 @@ import ssl
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from collectors.asterisk.answers import Answer
 from collectors.asterisk.manager import AmiRefusedError, Hear, check
+from collectors.asterisk.recall import Recall
 from collectors.asterisk.wire import MAX_BLOCK_BYTES, Block, Splitter, decode, encode
 from dialtone.model import CollectError, CollectFailure
 from dialtone.ports import Clock
@@ -25,6 +26,7 @@ _MAX_BANNER: Final = 200
 _HEAD: Final = 4096
 """Bytes of a message that is too large in which it is looked up what it is."""
 _CLOSE_DEADLINE: Final = 1.0
+_HAIR: Final = 0.1
 
 _numbers = itertools.count(1)
 
@@ -37,6 +39,7 @@ class _UnderWay:
     action_id: str
     answer: Answer
     done: asyncio.Future[Exception | None]
+    head: bytes = b""
     raw: bytes = b""
 
 
@@ -75,6 +78,7 @@ class Connection(asyncio.Protocol):
         *,
         ends_with: str = "",
         limit: int = MAX_BLOCK_BYTES,
+        recall: Recall[Any] | None = None,
     ) -> tuple[Answer, bytes]:
         """Send one action; return its answer, and the bytes of the response.
 
@@ -91,7 +95,9 @@ class Connection(asyncio.Protocol):
         if self._transport is None or self.ended.done():
             raise self._closed(action, None)
         done: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
-        under_way = self._under_way = _UnderWay(action, action_id, Answer(action, ends_with), done)
+        head = recall.head(action_id) if recall is not None else b""
+        under_way = _UnderWay(action, action_id, Answer(action, ends_with, recall), done, head)
+        self._under_way = under_way
         self._splitter.limit = limit
         try:
             self._transport.write(message)
@@ -178,7 +184,10 @@ class Connection(asyncio.Protocol):
         """Take one block; True where it completes the answer that is waited for."""
         if len(raw) > self._splitter.limit:
             return self._pass_over(raw)
-        under_way, block = self._under_way, decode(raw)
+        under_way = self._under_way
+        if under_way is not None and under_way.head and raw.startswith(under_way.head):
+            return not under_way.done.done() and self._item(under_way, raw)
+        block = decode(raw)
         action_id = block.get("ActionID")
         if action_id is None:
             if "Event" in block:
@@ -206,6 +215,15 @@ class Connection(asyncio.Protocol):
             )
         return False
 
+    def _item(self, under_way: _UnderWay, raw: bytes) -> bool:
+        if under_way.answer.response is None:
+            return self._answer(under_way, decode(raw), raw)
+        try:
+            under_way.answer.take_item(raw[len(under_way.head) - 2 :], len(raw))
+        except CollectError as error:
+            return self._finish(under_way, error)
+        return False
+
     def _answer(self, under_way: _UnderWay, block: Block, raw: bytes) -> bool:
         if under_way.answer.response is None:
             under_way.raw = raw
@@ -228,7 +246,8 @@ class Connection(asyncio.Protocol):
             self._set_alarm(self._ping_deadline, self._give_up)
         else:
             wait = PING_AFTER if self._under_way is not None else PING_AFTER - silent
-            self._set_alarm(wait, self._is_it_silent)
+            # A sum of floats may be a hair before its time, and a hair may be too small to be waited for.
+            self._set_alarm(max(wait, _HAIR), self._is_it_silent)
 
     def _give_up(self) -> None:
         self._given_up = CollectError(

@@ -2,12 +2,16 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
+from collectors.asterisk.recall import Recall
 from collectors.asterisk.wire import Block
+
+T = TypeVar("T")
 
 ACTIONS: Final = frozenset(
     {
+        "BridgeList",
         "Challenge",
         "Command",
         "ConfbridgeListRooms",
@@ -29,10 +33,13 @@ ACTIONS: Final = frozenset(
 )
 """All that can be sent to an Asterisk. None changes anything there.
 
-Getvar is sent for one constant expression, the time zone; Command for one constant line, TASK_PROCESSORS.
+Getvar is sent for one constant expression, the time zone; Command for one constant line, TASK_PROCESSORS;
+BridgeList with HOLDING alone.
 """
 
 TASK_PROCESSORS: Final = "core show taskprocessors"
+HOLDING: Final[Mapping[str, str]] = {"BridgeType": "holding_bridge"}
+"""What keeps BridgeList to the bridges in which channels wait: parking lots, and a few others."""
 
 _ZONE_AT: Final = re.compile(r"STRFTIME\([0-9]{1,12},,%z\)")
 
@@ -57,6 +64,8 @@ def check(action: str, headers: Mapping[str, str]) -> None:
         raise ValueError("Getvar is sent for a server's time zone alone")
     if action == "Command" and headers != {"Command": TASK_PROCESSORS}:
         raise ValueError(f"Command is sent with {TASK_PROCESSORS!r} alone")
+    if action == "BridgeList" and headers != HOLDING:
+        raise ValueError("BridgeList is sent for the bridges in which channels wait alone")
 
 
 class Manager(Protocol):
@@ -86,6 +95,9 @@ class Manager(Protocol):
         self, action: str, ends_with: str, headers: Mapping[str, str] | None = None
     ) -> Sequence[Block]:
         """Send an action that answers with a list, and return the items: all of them, or an error."""
+
+    async def items(self, action: str, ends_with: str, recall: Recall[T]) -> Sequence[T]:
+        """Send an action that answers with a list, and return what is made of the items: as list()."""
 
     async def lines(self, action: str, headers: Mapping[str, str] | None = None) -> Sequence[tuple[str, str]]:
         """Send an action and return all lines of its one response as name and value, in order."""

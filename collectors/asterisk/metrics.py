@@ -70,6 +70,7 @@ class Publisher:
         self._node = node
         self._technologies = {_EXPECTED: None}
         self._seen: set[str] = {UNKNOWN_TENANT}
+        self._labels: dict[tuple[str, str, str], Sequence[tuple[str, ...]]] = {}
 
     def samples(
         self,
@@ -103,30 +104,40 @@ class Publisher:
         self, counted: Sequence[Channel], owners: Mapping[str, str], tenants: TenantLookup, at: datetime
     ) -> Iterator[Sample]:
         """Yield every tenant's figures. A call belongs to each tenant that has a channel in it."""
-        legs: Counter[tuple[str, str, str]] = Counter()
-        parties: dict[str, set[str]] = {}
+        legs: dict[tuple[str, str, str], int] = {}
+        parties: set[tuple[str, str]] = set()  # Linkedid and tenant
         answered: set[str] = set()
         for channel in counted:
             domain = owners[channel.unique_id]
-            legs[domain, channel.state, channel.technology] += 1
-            parties.setdefault(channel.linked_id, set()).add(domain)
+            leg = domain, channel.state, channel.technology
+            legs[leg] = legs.get(leg, 0) + 1
+            parties.add((channel.linked_id, domain))
             if channel.state == "up":
                 answered.add(channel.linked_id)
-        calls: Counter[str] = Counter()
-        early: Counter[str] = Counter()
-        for linked_id, domains in parties.items():
-            calls.update(domains)
+        calls: dict[str, int] = {}
+        early: dict[str, int] = {}
+        for linked_id, domain in parties:
+            calls[domain] = calls.get(domain, 0) + 1
             if linked_id not in answered:
-                early.update(domains)
+                early[domain] = early.get(domain, 0) + 1
         shown = (*tenants.domains, UNKNOWN_TENANT)
         self._seen = (self._seen | calls.keys()).intersection(shown)
+        if len(self._labels) > len(shown):  # some have gone, or belong to another reseller
+            self._labels.clear()
         for domain in shown:
             whose = (self._node, domain, tenants.reseller(domain))
-            yield TENANT_CALLS.sample(*whose, value=calls[domain], at=at)
-            yield TENANT_EARLY.sample(*whose, value=early[domain], at=at)
+            yield TENANT_CALLS.sample(*whose, value=calls.get(domain, 0), at=at)
+            yield TENANT_EARLY.sample(*whose, value=early.get(domain, 0), at=at)
             if domain not in self._seen:
                 continue
-            for technology in self._technologies:
-                for state in STATES:
-                    value = legs[domain, state, technology]
-                    yield TENANT_CHANNELS.sample(*whose, state, technology, value=value, at=at)
+            for labels in self._channel_labels(whose):
+                yield Sample(TENANT_CHANNELS.name, labels, legs.get((labels[1], labels[3], labels[4]), 0), at)
+
+    def _channel_labels(self, whose: tuple[str, str, str]) -> Sequence[tuple[str, ...]]:
+        """Return the labels of a tenant's channels, made once: there are some per tenant at each poll."""
+        made = self._labels.get(whose, ())
+        if len(made) != len(STATES) * len(self._technologies):
+            made = self._labels[whose] = [
+                (*whose, state, technology) for technology in self._technologies for state in STATES
+            ]
+        return made

@@ -44,6 +44,8 @@ MAX_ID: Final = 160
 _NEEDED: Final = ("Channel", "ChannelState", "Uniqueid", "Linkedid")
 _OFFSET: Final = re.compile(r"([+-])([01]\d)([0-5]\d)")
 _VERSION: Final = re.compile(r"\d[\w.]*")
+_YEARS: Final = range(1970, 9999)
+"""Of a wall clock that is believed: whatever the zone is, its instant is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,8 @@ class Channel:
 
     `linked_id` is the same for all legs of a call, `unique_id` its own. `technology` is one of TECHNOLOGIES.
     `internal` is one that Asterisk made for itself, which is no leg of anybody's call. Empty texts are what
-    isn't known; `application` and what it was called with are told by lists alone.
+    isn't known; `application`, what it was called with, and the `bridge` (its id) that the channel is in are
+    told by lists alone.
     """
 
     unique_id: str
@@ -66,6 +69,7 @@ class Channel:
     context: str = ""
     application: str = ""
     arguments: str = ""
+    bridge: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,7 @@ def parse_channel(block: Block, prefix: str = "") -> Channel | None:
         block.get(f"{prefix}Context", "")[:MAX_NAME],
         block.get("Application", ""),
         block.get("ApplicationData", ""),
+        block.get("BridgeId", "")[:MAX_ID],
     )
 
 
@@ -109,22 +114,24 @@ def _tenant_id(block: Block, prefix: str) -> str:
 
 
 def parse_channels(blocks: Iterable[Block]) -> tuple[Channel, ...]:
-    """Return the channels of CoreShowChannels, Asterisk's internal ones among them.
+    """Return the channels of CoreShowChannels, internal ones among them. Raises as parse_item()."""
+    return tuple(map(parse_item, blocks))
 
-    Raises CollectError where an item is none: half a list would be a wrong count.
+
+def parse_item(block: Block) -> Channel:
+    """Return the channel of an item of CoreShowChannels.
+
+    Raises CollectError where it is none: half a list would be a wrong count.
     """
-    channels = []
-    for block in blocks:
-        channel = parse_channel(block)
-        if channel is None or "ChannelState" not in block:
-            missing = [
-                name for name in ("Channel", "ChannelState", "Uniqueid", "Linkedid") if not block.get(name)
-            ]
-            raise CollectError(
-                CollectFailure.PROTOCOL, f"CoreShowChannels: a channel without {', '.join(missing)}"
-            )
-        channels.append(channel)
-    return tuple(channels)
+    channel = parse_channel(block)
+    if channel is None or "ChannelState" not in block:
+        missing = [
+            name for name in ("Channel", "ChannelState", "Uniqueid", "Linkedid") if not block.get(name)
+        ]
+        raise CollectError(
+            CollectFailure.PROTOCOL, f"CoreShowChannels: a channel without {', '.join(missing)}"
+        )
+    return channel
 
 
 def parse_version(settings: Block) -> str:
@@ -142,11 +149,21 @@ def parse_processed(status: Block) -> int | None:
 
 def parse_startup(status: Block) -> datetime | None:
     """Return when Asterisk started by its wall clock: naive, because the zone isn't told."""
-    text = f"{status.get('CoreStartupDate', '')} {status.get('CoreStartupTime', '')}"
+    return _wall_clock(status, "CoreStartup")
+
+
+def parse_reload(status: Block) -> datetime | None:
+    """Return when Asterisk was reloaded last by its wall clock, naive as well."""
+    return _wall_clock(status, "CoreReload")
+
+
+def _wall_clock(status: Block, prefix: str) -> datetime | None:
+    text = f"{status.get(f'{prefix}Date', '')} {status.get(f'{prefix}Time', '')}"
     try:
-        return datetime.strptime(text, "%Y-%m-%d %H:%M:%S")  # noqa: DTZ007 - see above
+        wall = datetime.strptime(text, "%Y-%m-%d %H:%M:%S")  # noqa: DTZ007 - the zone isn't told
     except ValueError:
         return None
+    return wall if wall.year in _YEARS else None
 
 
 def parse_offset(text: str) -> timezone | None:

@@ -4,6 +4,7 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import TypeVar
 
 import anyio
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from collectors.asterisk.manager import ACTIONS, TASK_PROCESSORS, AmiRefusedError, check
 from collectors.asterisk.parse import parse_channels
 from collectors.asterisk.parts import HOLD, METRICS, SLOW, Parts
+from collectors.asterisk.recall import Recall
 from collectors.asterisk.rights import Commands, parse_commands
 from collectors.asterisk.whose import Whose, read_patterns
 from collectors.asterisk.wire import Block
@@ -20,6 +22,8 @@ from tests.fakes.clock import FakeClock
 from tests.unit.asterisk.conftest import VERSIONS, blocks, items
 from tests.unit.asterisk.lists import Figures, client, spread, told
 from tests.unit.asterisk.test_processors import lines
+
+T = TypeVar("T")
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TIMEOUT = 5.0
@@ -62,6 +66,9 @@ class Script:
         assert ends_with == ENDS[action]
         await self._begin(action, headers)
         return self.answers[action] if action in self.answers else items(self.version, action)
+
+    async def items(self, action: str, ends_with: str, recall: Recall[T]) -> Sequence[T]:
+        raise AssertionError(f"{action} is not asked here")
 
     async def lines(self, action: str, headers: Mapping[str, str] | None = None) -> Sequence[tuple[str, str]]:
         assert headers == {"Command": TASK_PROCESSORS}
