@@ -16,6 +16,8 @@ _DATA: Final = Path(__file__).parents[1] / "data" / "asterisk"
 _MOST_SECONDS: Final = 170
 _MANY: Final = 1_000_000
 _PATIENCE: Final = 20.0
+_PACE: Final = 0.002
+"""Seconds between two messages to SIPp, whose socket holds some 180 that it hasn't read."""
 _KEPT: Final = ("Via", "From", "To", "Call-ID", "CSeq")
 _CALL_ID: Final = "{number}-held"
 
@@ -53,29 +55,49 @@ class Sipp:
     calls: int
     errors: Path
 
-    def hang_up(self, places: Iterable[int] | None = None) -> None:
+    async def hang_up(self, places: Iterable[int] | None = None) -> None:
         """Tell held calls to end, by their place from 0; all of them where none is named."""
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             for place in range(self.calls) if places is None else places:
                 sock.sendto(_told(_CALL_ID.format(number=place + 1)), ("127.0.0.1", self.port))
+                await asyncio.sleep(_PACE)
 
-    async def passed(self) -> None:
+    async def passed(self, patience: float = _PATIENCE) -> None:
         """Return when SIPp has ended; fails unless every call did as the scenario says."""
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(patience):
             code = await self.process.wait()
         assert code == 0, self.errors.read_text(errors="replace") if self.errors.exists() else code
 
 
 @asynccontextmanager
-async def held(pbx: Pbx, folder: Path, calls: Sequence[Placed], *, rate: int = 100) -> AsyncIterator[Sipp]:
-    """Place these calls, `rate` a second; those that aren't refused are held until `hang_up`."""
-    injected = folder / "calls.csv"
+async def held(
+    pbx: Pbx, folder: Path, calls: Sequence[Placed], *, rate: int = 100, port: int | None = None
+) -> AsyncIterator[Sipp]:
+    """Place these calls, `rate` a second; those that aren't refused are held until `hang_up`.
+
+    `port` is one of those that Asterisk believes; the callers' where none is given.
+    """
+    async with _placing(pbx, folder, "caller", calls, rate, port or pbx.callers) as sipp:
+        yield sipp
+
+
+@asynccontextmanager
+async def short(pbx: Pbx, folder: Path, calls: Sequence[Placed], *, rate: int) -> AsyncIterator[Sipp]:
+    """Place these calls, `rate` a second: each is hung up once it is answered, given up as it rings."""
+    async with _placing(pbx, folder, "short", calls, rate, pbx.callers) as sipp:
+        yield sipp
+
+
+@asynccontextmanager
+async def _placing(
+    pbx: Pbx, folder: Path, scenario: str, calls: Sequence[Placed], rate: int, port: int
+) -> AsyncIterator[Sipp]:
+    name = f"{scenario}-{port}"
+    injected = folder / f"{name}.csv"
     rows = [f"{call.number};{call.tenant};{call.header}" for call in calls]
     injected.write_text("\n".join(["SEQUENTIAL", *rows, ""]))
-    words = ("-sf", _DATA / "caller.xml", "-inf", injected, "-cid_str", _CALL_ID.format(number="%u"))
-    async with _sipp(
-        folder, "callers", pbx.callers, len(calls), rate, *words, f"127.0.0.1:{pbx.sip}"
-    ) as sipp:
+    words = ("-sf", _DATA / f"{scenario}.xml", "-inf", injected, "-cid_str", _CALL_ID.format(number="%u"))
+    async with _sipp(folder, name, port, len(calls), rate, *words, f"127.0.0.1:{pbx.sip}") as sipp:
         yield sipp
 
 
@@ -164,6 +186,8 @@ async def _sipp(
                 "sipp",
                 *words,
                 "-m",
+                str(calls),
+                "-l",
                 str(calls),
                 "-r",
                 str(rate),

@@ -2,17 +2,18 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 
 from lab.asterisk.series import Series
 from tests.integration.asterisk_calls import Placed, desk, held, phones
 from tests.integration.asterisk_lab import SERIES, Pbx, asterisk
-from tests.integration.asterisk_seen import figures, series, until, watching
+from tests.integration.asterisk_seen import Figures, figures, series, until, watching
 
 pytestmark = [pytest.mark.integration, pytest.mark.anyio]
 
-NOW = {
+NOW: Final[Figures] = {
     "asterisk_calls": {"": 15},
     "asterisk_channels": {"up PJSIP": 15, "ring PJSIP": 3, "ringing PJSIP": 6},
     "asterisk_tenant_calls": {"acme": 5, "bolt": 4, "cafe": 1, "globex": 1, "umbrella": 3, "_unknown": 1},
@@ -34,7 +35,7 @@ NOW = {
     "asterisk_tenant_voicemail_messages": {"acme new": 3, "bolt old": 2},
 }
 """While the calls are held."""
-ALL_AROUND = {
+ALL_AROUND: Final[Figures] = {
     "asterisk_tenant_parked_calls": {"globex": 1},
     "asterisk_tenant_mailboxes": dict.fromkeys(("acme", "bolt", "cafe", "globex", "initech", "umbrella"), 1),
     "asterisk_tenant_queue_agents": {
@@ -75,7 +76,7 @@ ALL_AROUND = {
     },
 }
 """What a login sees meanwhile that may ask for parked calls. Nobody's are the trunk and the gateways."""
-COUNTED = {
+COUNTED: Final[Figures] = {
     "asterisk_tenant_calls_started_total": {
         "acme": 9, "bolt": 4, "cafe": 1, "globex": 1, "umbrella": 3, "_unknown": 1
     },
@@ -85,8 +86,8 @@ COUNTED = {
     "asterisk_tenant_queue_joined_total": {"umbrella umbrella": 1},
 }  # fmt: skip
 """From when they have been placed on."""
-HELD = {"asterisk_tenant_calls_failed_total": {"acme busy": 2, "acme unknown-number": 1}}
-OVER = {
+HELD: Final[Figures] = {"asterisk_tenant_calls_failed_total": {"acme busy": 2, "acme unknown-number": 1}}
+OVER: Final[Figures] = {
     "asterisk_calls": {},
     "asterisk_channels": {},
     "asterisk_tenant_calls": {},
@@ -143,7 +144,7 @@ async def test_every_figure_is_what_was_placed_and_the_series_are_the_same_after
             placed = await until(collector, NOW | COUNTED | HELD)
             async with watching(pbx, pbx.node("call")) as other:
                 await until(other, NOW | ALL_AROUND)
-            sipp.hang_up()
+            await sipp.hang_up()
             await sipp.passed()
         over = await until(collector, COUNTED | OVER)
         assert series(over) == series(placed)

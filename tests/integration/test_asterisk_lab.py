@@ -54,7 +54,7 @@ async def test_the_collector_is_sent_what_is_counted_and_no_other_event(pbx: Pbx
         held(pbx, tmp_path, calls) as sipp,
     ):
         await until(ami, lambda seen: seen == {"PJSIP Up": 2, "PJSIP Ring": 1})
-        sipp.hang_up()
+        await sipp.hang_up()
         await sipp.passed()
         for each in (ami, other):
             await until(each, lambda seen: not seen)
@@ -139,7 +139,7 @@ async def test_a_parked_call_is_in_its_tenants_lot_and_can_be_taken(pbx: Pbx, tm
         async with logged_in(pbx, "call") as allowed:
             parked = await allowed.list("ParkedCalls", "ParkedCallsComplete")
         assert [(call["Parkinglot"], call["ParkeeAccountCode"]) for call in parked] == [(acme, acme)]
-        sipp.hang_up()
+        await sipp.hang_up()
         await sipp.passed()
         await until(ami, lambda seen: not seen)
         assert Counter(ami.heard)["ParkedCall"] == 2
@@ -150,7 +150,7 @@ async def test_a_call_by_a_local_channel_has_two_of_asterisks_own(pbx: Pbx, tmp_
     call = Placed.by_phone(pbx.number("10"), pbx.clients[0])
     async with logged_in(pbx, COLLECTOR) as ami, held(pbx, tmp_path, [call]) as sipp:
         await until(ami, lambda seen: seen == {"PJSIP Up": 1, "Local Up": 2})
-        sipp.hang_up()
+        await sipp.hang_up()
         await sipp.passed()
         await until(ami, lambda seen: not seen)
 
