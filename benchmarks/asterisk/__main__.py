@@ -73,11 +73,13 @@ def _pairs(options: argparse.Namespace) -> bool:
     print()  # noqa: T201
     for watcher in (spans.DIALTONE, spans.PROMETHEUS):
         more = 100 * (found.cores(watcher) - found.cores(spans.NOBODY))
+        p50, p99 = (1000 * found.difference(watcher, share) for share in (50, 99))
         print(  # noqa: T201
-            f"{watcher}: p99 less nobody's, median of the pairs: {1000 * found.difference(watcher):+.3f} ms; "
+            f"{watcher}: less nobody's, median of the pairs: p50 {p50:+.3f} ms, p99 {p99:+.3f} ms; "
             f"the server takes {more:+.1f} % of a core more"
         )
-    print(f"The p99s with nobody asking lie {1000 * found.spread:.3f} ms apart.")  # noqa: T201
+    p50, p99 = (1000 * found.spread(share) for share in (50, 99))
+    print(f"With nobody asking, p50s lie {p50:.3f} ms and p99s {p99:.3f} ms apart.")  # noqa: T201
     return found.right
 
 

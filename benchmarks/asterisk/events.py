@@ -15,6 +15,7 @@ from benchmarks.asterisk import recorded
 from benchmarks.asterisk.platforms import collector_of, recorded_platform
 from benchmarks.asterisk.server import SECRET, USER, Running, server
 from collectors.asterisk.client import AmiClient
+from collectors.asterisk.metrics import EVENTS, LOST_EVENTS
 from collectors.asterisk.wire import Block
 from dialtone.model import Secret
 from dialtone.runtime import garbage
@@ -89,7 +90,7 @@ async def _client(running: Running, version: str, rounds: int, runs: int) -> Rat
 async def _collector(running: Running, version: str, rounds: int, runs: int) -> Rate:
     """Have them come within a poll, which is counted with them."""
     collector = collector_of(running.endpoint, recorded_platform(), timeout=_DEADLINE)
-    rates = []
+    rates, heard = [], 0
     try:
         await collector.collect()
         for number in range(runs + 1):
@@ -97,9 +98,10 @@ async def _collector(running: Running, version: str, rounds: int, runs: int) -> 
             before = time.process_time()
             reading = await collector.collect()
             spent = time.process_time() - before
-            lost = [sample.value for sample in reading.samples if sample.metric.endswith("events_lost_total")]
-            if any(lost):
-                raise ValueError("the collector lost events")
+            told = {sample.metric: int(sample.value) for sample in reading.samples}
+            if told[LOST_EVENTS.name] or told[EVENTS.name] != heard + count:
+                raise ValueError(f"{told[EVENTS.name] - heard} of {count} events were heard")
+            heard += count
             if number:
                 rates.append(count / spent)
     finally:

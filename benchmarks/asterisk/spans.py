@@ -31,28 +31,27 @@ class Pairs:
 
     spans: tuple[Span, ...]
 
-    def difference(self, watcher: str) -> float:
-        """The median over the pairs of a watcher's p99 less nobody's before it, in seconds."""
-        watched = self._p99(watcher)
-        return statistics.median(b - a for a, b in zip(self._p99(NOBODY), watched, strict=True))
+    def difference(self, watcher: str, share: int = 99) -> float:
+        """The median over the pairs of a watcher's p99 (or p50) less nobody's before it, in seconds."""
+        pairs = zip(self._percentiles(NOBODY, share), self._percentiles(watcher, share), strict=True)
+        return statistics.median(watched - alone for alone, watched in pairs)
 
     def cores(self, watcher: str) -> float:
         """The median of the server's share of a core, seen by that watcher."""
         return statistics.median(span.cores for span in self.spans if span.watcher == watcher)
 
-    @property
-    def spread(self) -> float:
-        """How far the p99s with nobody watching lie apart, in seconds."""
-        alone = self._p99(NOBODY)
+    def spread(self, share: int = 99) -> float:
+        """How far the p99s (or p50s) with nobody watching lie apart, in seconds."""
+        alone = self._percentiles(NOBODY, share)
         return max(alone) - min(alone)
 
     @property
     def right(self) -> bool:
-        """Whether we make less of a difference than chance does."""
-        return self.difference(DIALTONE) < self.spread
+        """Whether we make less of a difference to the p99 than chance does."""
+        return self.difference(DIALTONE) < self.spread()
 
-    def _p99(self, watcher: str) -> list[float]:
-        return [span.p99 for span in self.spans if span.watcher == watcher]
+    def _percentiles(self, watcher: str, share: int) -> list[float]:
+        return [span.p99 if share == 99 else span.p50 for span in self.spans if span.watcher == watcher]
 
 
 def percentile(values: Sequence[float], share: int) -> float:

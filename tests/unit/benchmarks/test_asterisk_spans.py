@@ -1,6 +1,7 @@
 """What the benchmark of a watched Asterisk concludes from its spans."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -22,13 +23,13 @@ def pairs(*triples: tuple[float, float, float]) -> Pairs:
 def test_what_differs_less_than_chance_is_right() -> None:
     found = pairs((4.0, 4.5, 9.0), (5.0, 5.2, 9.0), (7.0, 6.0, 9.0))
     assert found.difference(DIALTONE) == pytest.approx(0.0002)
-    assert found.spread == pytest.approx(0.003)
+    assert found.spread() == pytest.approx(0.003)
     assert found.right
 
 
 def test_what_differs_more_than_chance_is_not_right_however_much_the_peer_differs() -> None:
     found = pairs((4.0, 6.0, 90.0), (4.1, 6.1, 90.0), (4.2, 6.2, 90.0))
-    assert found.difference(PROMETHEUS) > found.difference(DIALTONE) > found.spread
+    assert found.difference(PROMETHEUS) > found.difference(DIALTONE) > found.spread()
     assert not found.right
 
 
@@ -37,6 +38,14 @@ def test_each_span_is_held_against_that_of_its_own_pair() -> None:
     found = pairs((1.0, 2.0, 3.0), (2.0, 3.0, 4.0), (3.0, 4.0, 5.0))
     assert found.difference(DIALTONE) == pytest.approx(0.001)
     assert found.difference(PROMETHEUS) == pytest.approx(0.002)
+
+
+def test_the_medians_are_compared_in_the_same_way() -> None:
+    spans = [Span(who, 9, p50, 0.0, 0, 0.0) for p50 in (1.0, 3.0) for who in (NOBODY, DIALTONE, PROMETHEUS)]
+    late = [span if span.watcher == NOBODY else replace(span, p50=span.p50 + 1.5) for span in spans]
+    found = Pairs(tuple(late))
+    assert (found.difference(DIALTONE, 50), found.spread(50)) == (1.5, 2.0)
+    assert (found.difference(DIALTONE), found.spread()) == (0.0, 0.0)
 
 
 def test_one_pair_alone_says_nothing_of_chance_and_is_not_right() -> None:
