@@ -7,13 +7,19 @@ poll's time has gone: what is left out has its turn in the next poll.
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from collectors.asterisk import conferences, endpoints, parking, processors, queues, voicemail
 from collectors.asterisk.level import Scene
-from collectors.asterisk.manager import TASK_PROCESSORS, AmiRefusedError, Manager
+from collectors.asterisk.manager import (
+    EVENT_CLASSES,
+    HOLDING,
+    TASK_PROCESSORS,
+    AmiRefusedError,
+    Manager,
+)
 from collectors.asterisk.parse import Channel
 from collectors.asterisk.rights import Commands
 from collectors.asterisk.whose import Whose
@@ -47,8 +53,8 @@ _OWN_TROUBLE: Final = frozenset({CollectFailure.PROTOCOL, CollectFailure.SERVER,
 _AT_ONCE: Final = frozenset({CollectFailure.TOO_LARGE, CollectFailure.DENIED})
 """What will be so the next time as well."""
 _MAX_DETAIL: Final = 200
+_HEAR: Final = f"set read = {EVENT_CLASSES} in manager.conf"
 
-Item = TypeVar("Item")
 Figures = TypeVar("Figures")
 Taken = TypeVar("Taken", contravariant=True)
 
@@ -63,49 +69,62 @@ class _Shown(Protocol[Taken]):
         """Show nothing, until there is something new."""
 
 
-class _List(Generic[Item, Figures]):
+class _UselessError(Exception):
+    """An answer out of which nothing can be made; the connection is fine, and it cost nothing."""
+
+
+class _List(Generic[Figures]):
     """One list: how it is asked for, what makes figures of it, and how it has fared. Times are monotonic.
 
-    `idle` begins the words by which the server refuses an empty list.
+    `ends_with` is "" where the answer is lines. `idle` begins the words by which the server refuses an empty
+    list.
     """
 
     def __init__(
         self,
         name: str,
         action: str,
-        fetch: Callable[[Manager], Awaitable[Sequence[Item]]],
-        parse: Callable[[Sequence[Item], Scene], Figures],
+        ends_with: str,
+        parse: Callable[[Sequence[Any], Scene], Figures],
         shown: _Shown[Figures],
         *,
+        headers: Mapping[str, str] | None = None,
         idle: str = "",
         slow: bool = False,
     ) -> None:
         self.name, self.action, self.slow = name, action, slow
-        self._fetch, self._parse, self._shown, self._idle = fetch, parse, shown, idle
+        self._end, self._headers, self._idle = ends_with, headers, idle
+        self._parse, self._shown = parse, shown
         self.asked_at = self.read_at = self.hold_until = -math.inf
         self.strikes = 0
 
-    async def fetch(self, manager: Manager) -> Sequence[Item]:
-        """Ask for the list."""
+    async def read(self, manager: Manager, scene: Scene) -> Figures:
+        """Ask for the list and return what it says. Raises CollectError, and _UselessError."""
         try:
-            return await self._fetch(manager)
+            items = await self._fetch(manager)
         except AmiRefusedError as refused:
-            if self._idle and str(refused).startswith(self._idle):
-                return ()
-            raise
+            if not (self._idle and str(refused).startswith(self._idle)):
+                raise _UselessError(f"{self.action}: {refused}") from None
+            items = ()
+        try:
+            # 50,000 devices take a while: not on the loop that schedules the probes. It changes nothing, so
+            # events are heard meanwhile, and a poll that is called off needn't wait for it.
+            return await asyncio.to_thread(self._parse, items, scene)
+        except CollectError as error:
+            raise _UselessError(error.detail) from None
 
-    async def take(self, items: Sequence[Item], scene: Scene) -> None:
-        """Show what a list says. Raises CollectError where that makes no sense."""
-        # 50,000 devices take a while: not on the loop that schedules the probes.
-        self._shown.take(await asyncio.to_thread(self._parse, items, scene))
+    async def _fetch(self, manager: Manager) -> Sequence[Any]:
+        if self._end:
+            return await manager.list(self.action, self._end, self._headers)
+        return await manager.lines(self.action, self._headers)
+
+    def show(self, figures: Figures) -> None:
+        """Show these in place of all that were."""
+        self._shown.take(figures)
 
     def withdraw(self) -> None:
         """Show nothing, until there is something new."""
         self._shown.withdraw()
-
-
-def _listing(action: str, ends_with: str) -> Callable[[Manager], Awaitable[Sequence[Block]]]:
-    return lambda manager: manager.list(action, ends_with)
 
 
 class Parts:
@@ -120,53 +139,42 @@ class Parts:
         self._clock = clock
         self._timeout, self._interval = timeout, interval
         self._queues = queues.Queues()
-        rooms, parked, boxes = conferences.levels(), parking.levels(), voicemail.levels()
-        devices, contacts = endpoints.devices(), endpoints.contacts()
-        self._levels = (rooms, parked, boxes, devices, contacts)
+        rooms, lots, times = conferences.levels(), parking.lots(), parking.times()
+        boxes, devices, contacts = voicemail.levels(), endpoints.devices(), endpoints.contacts()
+        self._levels = (rooms, lots, times, boxes, devices, contacts)
         self._processors = processors.ProcessorsShown()
-        self._lists: Sequence[_List[Any, Any]] = (
-            _List(
-                "queues",
-                queues.ACTION,
-                _listing(queues.ACTION, queues.ENDS_WITH),
-                queues.parse,
-                self._queues,
-            ),
+        self._lists: Sequence[_List[Any]] = (
+            _List("queues", queues.ACTION, queues.ENDS_WITH, queues.parse, self._queues),
             _List(
                 "conferences",
                 conferences.ACTION,
-                _listing(conferences.ACTION, conferences.ENDS_WITH),
+                conferences.ENDS_WITH,
                 conferences.parse,
                 rooms,
                 idle=conferences.IDLE,
             ),
             _List(
                 "parked-calls",
-                parking.ACTION,
-                _listing(parking.ACTION, parking.ENDS_WITH),
-                parking.parse,
-                parked,
+                parking.LOTS,
+                parking.LOTS_END,
+                parking.parse_lots,
+                lots,
+                headers=HOLDING,
             ),
+            _List("parked-times", parking.TIMES, parking.TIMES_END, parking.parse_times, times),
             _List(
                 "endpoints",
                 endpoints.DEVICES,
-                _listing(endpoints.DEVICES, endpoints.DEVICES_END),
+                endpoints.DEVICES_END,
                 endpoints.parse_devices,
                 devices,
                 slow=True,
             ),
-            _List(
-                "voicemail",
-                voicemail.ACTION,
-                _listing(voicemail.ACTION, voicemail.ENDS_WITH),
-                voicemail.parse,
-                boxes,
-                slow=True,
-            ),
+            _List("voicemail", voicemail.ACTION, voicemail.ENDS_WITH, voicemail.parse, boxes, slow=True),
             _List(
                 "contacts",
                 endpoints.CONTACTS,
-                _listing(endpoints.CONTACTS, endpoints.CONTACTS_END),
+                endpoints.CONTACTS_END,
                 endpoints.parse_contacts,
                 contacts,
                 idle=endpoints.NO_CONTACTS,
@@ -175,20 +183,33 @@ class Parts:
             _List(
                 "task-processors",
                 processors.ACTION,
-                lambda manager: manager.lines(processors.ACTION, {"Command": TASK_PROCESSORS}),
+                "",
                 lambda lines, _: processors.parse(lines),
                 self._processors,
+                headers={"Command": TASK_PROCESSORS},
                 slow=True,
             ),
         )
         # Where polls are seldom, one slow list a poll makes a round of them longer than a minute.
         self._round = max(SLOW, interval * sum(listed.slow for listed in self._lists))
         self._troubles: dict[str, str] = {}
+        self._connection = 0
 
     @property
     def troubles(self) -> Mapping[str, str]:
         """Why a list could not be read, by its name."""
         return dict(self._troubles)
+
+    @property
+    def unheard(self) -> str:
+        """Which events the login isn't sent, though lists show that there were some; "" where none is missed.
+
+        Of queues alone: tracker.blind tells of calls. For RTCP (class `reporting`) nothing does: a server on
+        which all media go past Asterisk has none either.
+        """
+        if not self._queues.deaf:
+            return ""
+        return f"no events of queues: waits and answers are not counted; {_HEAR}"
 
     def hear(self, event: Block, whose: Whose, owner: Callable[[Channel], str]) -> None:
         """Count an event, if it is one of these parts'. Never raises."""
@@ -243,26 +264,26 @@ class Parts:
         """Yield the histograms."""
         return self._queues.spreads(self._node, tenants, at)
 
-    def _turn(self, listed: _List[Any, Any], now: float) -> float:
+    def _turn(self, listed: _List[Any], now: float) -> float:
         """Return what sorts the lists: the one that has waited for the most of its periods comes first."""
         return (listed.asked_at - now) / (SLOW if listed.slow else self._interval)
 
-    def _is_stale(self, listed: _List[Any, Any], now: float) -> bool:
+    def _is_stale(self, listed: _List[Any], now: float) -> bool:
         return now - listed.read_at > PERIODS * (self._round if listed.slow else self._interval)
 
-    def _leave_out(self, listed: _List[Any, Any], now: float) -> None:
+    def _leave_out(self, listed: _List[Any], now: float) -> None:
         if self._is_stale(listed, now):
             self._troubles.setdefault(
                 listed.name, "the polls have no time left for it: give the node a longer timeout"
             )
 
-    async def _ask(self, listed: _List[Any, Any], manager: Manager, scene: Scene) -> None:
+    async def _ask(self, listed: _List[Any], manager: Manager, scene: Scene) -> None:
         listed.asked_at = self._clock.monotonic()
         try:
-            items = await listed.fetch(manager)
-        except AmiRefusedError as refused:
+            figures = await listed.read(manager, scene)
+        except _UselessError as useless:
             listed.strikes = 0
-            self._troubles[listed.name] = f"{listed.action}: {refused}"[:_MAX_DETAIL]
+            self._troubles[listed.name] = str(useless)[:_MAX_DETAIL]
             return
         except CollectError as error:
             self._strike(listed, error.detail, at_once=error.failure in _AT_ONCE)
@@ -270,18 +291,18 @@ class Parts:
                 return
             raise
         except asyncio.CancelledError:
-            self._strike(listed, f"no answer to {listed.action} within the poll's {self._timeout:g} s")
+            self._strike(listed, f"{listed.action}: not read within the poll's {self._timeout:g} s")
             raise
+        # From here to the end nothing waits: what was read is taken as a whole, or not at all.
+        if manager.connections != self._connection:
+            self._connection = manager.connections
+            self._queues.connected()
+        listed.show(figures)
         listed.strikes = 0
-        try:
-            await listed.take(items, scene)
-        except CollectError as error:
-            self._troubles[listed.name] = error.detail[:_MAX_DETAIL]
-            return
-        self._troubles.pop(listed.name, None)
         listed.read_at = self._clock.monotonic()
+        self._troubles.pop(listed.name, None)
 
-    def _strike(self, listed: _List[Any, Any], why: str, *, at_once: bool = False) -> None:
+    def _strike(self, listed: _List[Any], why: str, *, at_once: bool = False) -> None:
         """A list has cost the poll or the connection; where it does so again, others have their turn."""
         listed.strikes += 1
         why = why[:_MAX_DETAIL]

@@ -14,6 +14,7 @@ AgentRingNoAnswer. Their HoldTime is in whole seconds since the caller joined, A
 played to the agent; so `answered in time` may be less than app_queue counts.
 """
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +24,6 @@ from typing import Final
 from collectors.asterisk.figures import count, label, ratio, seconds
 from collectors.asterisk.level import Scene, tenant_gauge
 from collectors.asterisk.parse import Channel, parse_channel
-from collectors.asterisk.tally import Distribution, Tally
 from collectors.asterisk.whose import Whose
 from collectors.asterisk.wire import Block
 from dialtone.model import (
@@ -108,6 +108,7 @@ TALKED: Final = _histogram(
     "talk", "Time that agents talked with callers", buckets=(15, 30, 60, 120, 300, 600, 1800)
 )
 OUTCOMES: Final = ("answered", "abandoned")
+_HISTOGRAMS: Final = (*((WAIT, (outcome,)) for outcome in OUTCOMES), (TALKED, ()))
 
 METRICS: Final = (
     WAITING,
@@ -146,6 +147,11 @@ class Queue:
     talk: int | None = None
     agents: Counter[str] = field(default_factory=Counter)
     callers: set[str] = field(default_factory=set)
+
+    @property
+    def ended(self) -> int:
+        """Calls that are over, as app_queue counts them."""
+        return (self.completed or 0) + (self.abandoned or 0)
 
 
 def parse(items: Sequence[Block], scene: Scene) -> dict[str, Queue]:
@@ -207,29 +213,40 @@ class Queues:
     """
 
     def __init__(self) -> None:
+        self.deaf = False
+        """Whether the login gets no events of queues: calls have ended that it was told nothing of."""
         self._read: Mapping[str, Queue] = {}
         self._known: dict[str, _Known] = {}
-        self._rest = _Counts(OTHER_QUEUES)
+        self._rest: dict[str, _Counts] = {}
         self._folded: dict[str, Queue] = {}
+        self._before: Mapping[str, Queue] | None = None
+        self._heard = self._missed = False
+
+    def connected(self) -> None:
+        """Say that events come by a new connection, so that what was read before tells nothing of them."""
+        self._before = None
+        self._heard = self._missed = self.deaf = False
 
     def hear(self, event: Block, whose: Whose, owner: Callable[[Channel], str]) -> None:
         """Count an event of EVENTS; `owner` says whose its channel is. Never raises."""
         name = event.get("Queue", "")
         if not name or event.get("Event") not in EVENTS:
             return
+        self._heard, self.deaf = True, False
         channel = parse_channel(event)
         caller = owner(channel) if channel is not None else ""
         key = label(name)
         if (known := self._place(key, whose.name(name))) is not None:
             known.called_by({caller} - {"", UNKNOWN_TENANT})
-            domain, counts = known.domain, known.counts
+            counts = known.counts
         else:
-            domain, counts = whose.name(name) or caller or UNKNOWN_TENANT, self._rest
+            counts = self._rest_of(whose.name(name) or caller or UNKNOWN_TENANT)
         queue = self._read.get(key)
-        counts.hear(event, domain, queue.level if queue is not None else None)
+        counts.hear(event, queue.level if queue is not None else None)
 
     def take(self, read: Mapping[str, Queue]) -> None:
         """Take what parse() made of a list: queues that are not in it are gone."""
+        self._listen(read)
         self._read = read
         for name in [name for name in self._known if name not in read]:
             del self._known[name]
@@ -241,7 +258,7 @@ class Queues:
                 callers = queue.callers if len(queue.callers) == 1 else {UNKNOWN_TENANT}
                 _fold(self._folded.setdefault(queue.named or next(iter(callers)), Queue()), queue)
         for domain in self._folded:
-            self._rest.begin(domain)
+            self._rest_of(domain)
 
     def withdraw(self) -> None:
         """Show no queue's state until there is something new; what was counted stays."""
@@ -254,25 +271,41 @@ class Queues:
         for known in self._known.values():
             known.keep(kept)
         self._folded = {domain: queue for domain, queue in self._folded.items() if domain in kept}
-        self._rest.keep(kept)
+        self._rest = {domain: counts for domain, counts in self._rest.items() if domain in kept}
 
     def samples(self, node: str, tenants: TenantLookup, at: datetime) -> Iterator[Sample]:
         """Yield the queues' states, and what was counted."""
         for name, known in self._known.items():
+            whose = (node, known.domain, tenants.reseller(known.domain), name)
             if (queue := self._read.get(name)) is not None:
-                whose = (node, known.domain, tenants.reseller(known.domain), name)
                 yield from _now(queue, whose, at)
                 yield from _own(queue, whose, at)
-            yield from known.counts.samples(node, tenants, at)
+            yield from known.counts.samples(whose, at)
         for domain, queue in self._folded.items():
             yield from _now(queue, (node, domain, tenants.reseller(domain), OTHER_QUEUES), at)
-        yield from self._rest.samples(node, tenants, at)
+        for domain, counts in self._rest.items():
+            yield from counts.samples((node, domain, tenants.reseller(domain), OTHER_QUEUES), at)
 
     def spreads(self, node: str, tenants: TenantLookup, at: datetime) -> Iterator[Spread]:
         """Yield the histograms."""
-        for known in self._known.values():
-            yield from known.counts.spreads(node, tenants, at)
-        yield from self._rest.spreads(node, tenants, at)
+        for name, known in self._known.items():
+            yield from known.counts.spreads((node, known.domain, tenants.reseller(known.domain), name), at)
+        for domain, counts in self._rest.items():
+            yield from counts.spreads((node, domain, tenants.reseller(domain), OTHER_QUEUES), at)
+
+    def _listen(self, read: Mapping[str, Queue]) -> None:
+        """Find out whether events come at all: a call that has ended makes one, and raises a counter.
+
+        One that a list was faster than has come by the next list.
+        """
+        if self._missed and not self._heard:
+            self.deaf = True
+        before = self._before
+        if before is not None and not self._heard:
+            self._missed = any(
+                name in before and queue.ended > before[name].ended for name, queue in read.items()
+            )
+        self._before = read
 
     def _place(self, name: str, named: str) -> "_Known | None":
         """Return what is known of a queue, None for one too many."""
@@ -280,19 +313,26 @@ class Queues:
         if known is None:
             if len(self._known) >= MAX_QUEUES or name == OTHER_QUEUES:
                 return None
-            known = self._known[name] = _Known(name)
+            known = self._known[name] = _Known()
         known.called(named)
         return known
+
+    def _rest_of(self, domain: str) -> "_Counts":
+        """Return what was counted of a tenant's queues that have no series of their own."""
+        if (counts := self._rest.get(domain)) is None:
+            counts = self._rest[domain] = _Counts()
+        return counts
 
 
 class _Known:
     """Whose a queue is, and what was counted of it for them."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    __slots__ = ("_caller", "_named", "counts", "domain")
+
+    def __init__(self) -> None:
         self._named = self._caller = ""
         self.domain = UNKNOWN_TENANT
-        self.counts = self._anew()
+        self.counts = _Counts()
 
     def called(self, named: str) -> None:
         self._named = named
@@ -312,64 +352,58 @@ class _Known:
         domain = self._named or self._caller or UNKNOWN_TENANT
         if domain != self.domain:
             self.domain = domain
-            self.counts = self._anew()
-
-    def _anew(self) -> "_Counts":
-        counts = _Counts(self._name)
-        counts.begin(self.domain)
-        return counts
+            self.counts = _Counts()
 
 
 class _Counts:
-    """What events told of one queue, or of all that have no series of their own."""
+    """What events told of one queue, or of all of a tenant's that have no series of their own.
 
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._joined, self._answered, self._in_time, self._unanswered = (
-            Tally(metric, [(name,)]) for metric in (JOINED, ANSWERED, IN_TIME, UNANSWERED)
-        )
-        self._tallies = self._joined, self._answered, self._in_time, self._unanswered
-        self._wait = Distribution(WAIT, [(name, outcome) for outcome in OUTCOMES])
-        self._talk = Distribution(TALKED, [(name,)])
+    There are thousands, and most have heard of little: a histogram is made with its first value.
+    """
 
-    def begin(self, domain: str) -> None:
-        for part in (*self._tallies, self._wait, self._talk):
-            part.begin(domain)
+    __slots__ = ("_answered", "_histograms", "_in_time", "_joined", "_unanswered")
 
-    def keep(self, domains: Collection[str]) -> None:
-        for part in (*self._tallies, self._wait, self._talk):
-            part.keep(domains)
+    def __init__(self) -> None:
+        self._joined = self._answered = self._in_time = self._unanswered = 0
+        self._histograms: dict[tuple[str, ...], tuple[list[int], int]] = {}
 
-    def hear(self, event: Block, domain: str, level: int | None) -> None:
+    def hear(self, event: Block, level: int | None) -> None:
         """Count an event; `level` is the wait that the queue aims at, where it is known."""
-        self.begin(domain)
         wait = seconds(event.get("HoldTime"))
         match event.get("Event"):
             case "QueueCallerJoin":
-                self._joined.add(domain, self._name)
+                self._joined += 1
             case "QueueCallerAbandon":
-                self._observe(self._wait, domain, wait, "abandoned")
+                self._observe(WAIT, wait, "abandoned")
             case "AgentConnect":
-                self._answered.add(domain, self._name)
-                self._observe(self._wait, domain, wait, "answered")
+                self._answered += 1
+                self._observe(WAIT, wait, "answered")
                 if wait is not None and level is not None and wait <= level:
-                    self._in_time.add(domain, self._name)
+                    self._in_time += 1
             case "AgentComplete":
-                self._observe(self._talk, domain, seconds(event.get("TalkTime")))
+                self._observe(TALKED, seconds(event.get("TalkTime")))
             case "AgentRingNoAnswer":
-                self._unanswered.add(domain, self._name)
+                self._unanswered += 1
 
-    def _observe(self, histogram: Distribution, domain: str, value: int | None, *labels: str) -> None:
+    def _observe(self, metric: MetricDef, value: int | None, *labels: str) -> None:
         if value is not None:
-            histogram.observe(domain, self._name, *labels, value=value)
+            key = (metric.name, *labels)
+            counts, total = self._histograms.get(key) or ([0] * (len(metric.buckets) + 1), 0)
+            counts[bisect_left(metric.buckets, value)] += 1
+            self._histograms[key] = counts, total + value
 
-    def samples(self, node: str, tenants: TenantLookup, at: datetime) -> Iterator[Sample]:
-        for tally in self._tallies:
-            yield from tally.samples(node, tenants, at)
+    def samples(self, whose: tuple[str, ...], at: datetime) -> Iterator[Sample]:
+        yield JOINED.sample(*whose, value=self._joined, at=at)
+        yield ANSWERED.sample(*whose, value=self._answered, at=at)
+        yield IN_TIME.sample(*whose, value=self._in_time, at=at)
+        yield UNANSWERED.sample(*whose, value=self._unanswered, at=at)
 
-    def spreads(self, node: str, tenants: TenantLookup, at: datetime) -> Iterator[Spread]:
-        yield from self._wait.spreads(node, tenants, at)
-        yield from self._talk.spreads(node, tenants, at)
+    def spreads(self, whose: tuple[str, ...], at: datetime) -> Iterator[Spread]:
+        for metric, labels in _HISTOGRAMS:
+            counts, total = self._histograms.get(
+                (metric.name, *labels), ((0,) * (len(metric.buckets) + 1), 0)
+            )
+            yield metric.spread(*whose, *labels, counts=tuple(counts), total=total, at=at)
 
 
 def _fold(into: Queue, queue: Queue) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
+from collectors.asterisk.parse import parse_reload
 from collectors.asterisk.wire import Block
 from dialtone.model import Kind, MetricDef, Sample
 
@@ -25,18 +26,6 @@ LAST_RELOAD: Final = MetricDef(
     unit="seconds",
 )
 METRICS: Final = (RELOADS, LAST_RELOAD)
-
-_YEARS: Final = range(1970, 9999)
-
-
-def parse_reload(status: Block) -> datetime | None:
-    """Return when Asterisk was reloaded last by its wall clock: naive, because the zone isn't told."""
-    text = f"{status.get('CoreReloadDate', '')} {status.get('CoreReloadTime', '')}"
-    try:
-        wall = datetime.strptime(text, "%Y-%m-%d %H:%M:%S")  # noqa: DTZ007 - see above
-    except ValueError:
-        return None
-    return wall if wall.year in _YEARS else None
 
 
 class Reloads:

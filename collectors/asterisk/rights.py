@@ -30,11 +30,11 @@ _ALL: Final = "all"
 class Wish:
     """What a list takes: an action, one of the manager's rights ("" for none), a module ("" for the core).
 
-    `warning` is what else that right allows.
+    `lacks` is what isn't known without it; `warning` is what else that right allows.
     """
 
     part: str
-    reads: str
+    lacks: str
     action: str
     right: str
     module: str
@@ -42,34 +42,34 @@ class Wish:
 
 
 WISHES: Final = (
-    Wish("queues", "queues", "QueueStatus", "", "app_queue"),
-    Wish("conferences", "conferences", "ConfbridgeListRooms", "reporting", "app_confbridge"),
+    Wish("queues", "no queues", "QueueStatus", "", "app_queue"),
+    Wish("conferences", "no conferences", "ConfbridgeListRooms", "reporting", "app_confbridge"),
+    Wish("parked-calls", "no parked calls", "BridgeList", "", ""),
     Wish(
-        "parked-calls",
-        "parked calls",
+        "parked-times",
+        "not how long calls are parked",
         "ParkedCalls",
         "call",
         "res_parking",
-        "it also allows to hang up, redirect and change calls",
+        "to hang up, redirect and change calls",
     ),
-    Wish("voicemail", "mailboxes", "VoicemailUsersList", "reporting", "app_voicemail"),
-    Wish("endpoints", "phones' states", "DeviceStateList", "reporting", "res_manager_devicestate"),
+    Wish("voicemail", "no mailboxes", "VoicemailUsersList", "reporting", "app_voicemail"),
+    Wish("endpoints", "no phones' states", "DeviceStateList", "reporting", "res_manager_devicestate"),
     Wish(
         "contacts",
-        "PJSIP contacts and their round trip times",
+        "no PJSIP contacts and their round trip times",
         "PJSIPShowContacts",
         "system",
         "res_pjsip",
-        "it also allows to reload, restart and stop Asterisk",
+        "to reload, restart and stop Asterisk",
     ),
     Wish(
         "task-processors",
-        "task processors",
+        "no task processors",
         "Command",
         "command",
         "",
-        "it allows every command of Asterisk's console, so whatever Asterisk itself may do on that machine; "
-        "leave it out unless you need these figures",
+        "every command of Asterisk's console, so whatever Asterisk itself may do there",
     ),
 )
 
@@ -103,15 +103,14 @@ def missing(commands: Commands) -> dict[str, str]:
 def _words(wish: Wish, commands: Commands) -> str:
     held = tuple(_held(commands))
     if not wish.right or wish.right in held:
-        return (
-            f"no {wish.reads}: Asterisk has no {wish.action}, load {wish.module}"
-            if wish.module
-            else (f"no {wish.reads}: Asterisk has no {wish.action}")
-        )
-    words = f"no {wish.reads}: set write = {','.join((*held, wish.right))} in manager.conf"
+        words = f"{wish.lacks}: Asterisk has no {wish.action}"
+        return f"{words}, load {wish.module}" if wish.module else words
+    line = f"write = {','.join((*held, wish.right))} in manager.conf"
     if wish.module:
-        words += f" (module {wish.module} must be loaded)"
-    return f"{words}; {wish.warning}" if wish.warning else words
+        line += f" (and {wish.module})"
+    if not wish.warning:
+        return f"{wish.lacks}: set {line}"
+    return f"{wish.lacks}: would take {line}, which also allows {wish.warning}"
 
 
 def _held(commands: Commands) -> Iterator[str]:

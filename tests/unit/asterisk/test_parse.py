@@ -4,6 +4,8 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from collectors.asterisk.parse import (
     MAX_ID,
@@ -14,6 +16,7 @@ from collectors.asterisk.parse import (
     parse_channels,
     parse_offset,
     parse_processed,
+    parse_reload,
     parse_startup,
     parse_version,
 )
@@ -158,6 +161,38 @@ def test_the_start_is_a_wall_clock_reading_without_zone() -> None:
     assert parse_startup(blocks("22.10.1", "CoreStatus")[0]) == datetime(2026, 11, 22, 23, 19, 28)  # noqa: DTZ001
     assert parse_startup({"CoreStartupDate": "yesterday"}) is None
     assert parse_startup({}) is None
+
+
+@pytest.mark.parametrize(
+    "date", ["0001-01-01", "1969-12-31", "9999-12-31", "2026-02-30", "9" * 9000, "%Y", ""]
+)
+def test_a_start_whose_instant_would_be_none_is_not_known(date: str) -> None:
+    assert parse_startup({"CoreStartupDate": date, "CoreStartupTime": "23:59:59"}) is None
+
+
+@given(st.text(), st.text())
+def test_no_text_breaks_the_clocks_reading(date: str, time: str) -> None:
+    for prefix, read in (("CoreStartup", parse_startup), ("CoreReload", parse_reload)):
+        wall = read({f"{prefix}Date": date, f"{prefix}Time": time})
+        assert wall is None or wall.tzinfo is None
+
+
+@pytest.mark.parametrize("date", ["1970-01-01", "9998-12-31"])
+@pytest.mark.parametrize("hours", [-24, 24])
+def test_whatever_is_believed_has_an_instant_in_every_zone(date: str, hours: int) -> None:
+    wall = parse_startup({"CoreStartupDate": date, "CoreStartupTime": "00:00:00"})
+    assert wall is not None
+    zone = timezone(timedelta(hours=hours) - timedelta(minutes=1 if hours > 0 else -1))
+    assert abs(wall.replace(tzinfo=zone).astimezone(UTC).timestamp()) < 1e12
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_bridge_that_a_channel_is_in_is_told(version: str) -> None:
+    seen = parse_channels(items(version, "CoreShowChannels-parked"))
+    assert [len(channel.bridge) for channel in seen].count(36) == 4
+    assert [channel.bridge for channel in seen].count("") == 1
+    assert parse_channels([channel(BridgeId="x" * 9000)])[0].bridge == "x" * MAX_ID
+    assert parse_channels([channel()])[0].bridge == ""
 
 
 @pytest.mark.parametrize(("text", "minutes"), [("+0000", 0), ("-0500", -300), ("+0545", 345), ("+1400", 840)])

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -18,6 +19,7 @@ from collectors.asterisk.whose import Whose, read_patterns
 from collectors.asterisk.wire import Block
 from dialtone.config.tree import TenantTree
 from dialtone.model import UNKNOWN_TENANT, Catalog, CollectError, CollectFailure
+from dialtone.runtime.deadline import within
 from tests.fakes.clock import FakeClock
 from tests.unit.asterisk.conftest import VERSIONS, blocks, items
 from tests.unit.asterisk.lists import Figures, client, spread, told
@@ -28,11 +30,12 @@ T = TypeVar("T")
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TIMEOUT = 5.0
 INTERVAL = 15.0
-FAST = ["QueueStatus", "ConfbridgeListRooms", "ParkedCalls"]
+FAST = ["QueueStatus", "ConfbridgeListRooms", "BridgeList", "ParkedCalls"]
 SLOWS = ["DeviceStateList", "VoicemailUsersList", "PJSIPShowContacts", "Command"]
 ENDS = {
     "QueueStatus": "QueueStatusComplete",
     "ConfbridgeListRooms": "ConfbridgeListRoomsComplete",
+    "BridgeList": "BridgeListComplete",
     "ParkedCalls": "ParkedCallsComplete",
     "DeviceStateList": "DeviceStateListComplete",
     "VoicemailUsersList": "VoicemailUserEntryComplete",
@@ -102,6 +105,7 @@ class Watch:
 
     def __init__(self, tenants: TenantTree, version: str = "22.10.1", interval: float = INTERVAL) -> None:
         self.tenants = tenants
+        self.commands = ALL
         self.clock = FakeClock()
         self.manager = Script(version)
         self.interval = interval
@@ -109,12 +113,13 @@ class Watch:
         self.whose = Whose(tenants, read_patterns("{tenant}-*"))
         self.channels = parse_channels(items(version, "CoreShowChannels"))
 
-    async def poll(self, commands: Commands = ALL, *, spent: float = 0.0) -> list[str]:
+    async def poll(self, commands: Commands | None = None, *, spent: float = 0.0) -> list[str]:
         """Poll once, after so many seconds of the poll have gone; return what was asked."""
         self.manager.asked = []
         began = self.clock.monotonic() - spent
         owners = self.whose.channels(self.channels)
-        await self.parts.read(self.manager, self.whose, owners, self.channels, commands, began)
+        may = self.commands if commands is None else commands
+        await self.parts.read(self.manager, self.whose, owners, self.channels, may, began)
         return self.manager.asked
 
     async def polls(self, number: int, commands: Commands = ALL) -> list[list[str]]:
@@ -159,8 +164,9 @@ async def test_after_a_minute_everything_is_shown(version: str, tenants: TenantT
     found = watch.figures
     assert found["queue_agents", client("acme"), "acme-support", "available"] == 1
     assert found["conference_parties", client("bd")] == 2
-    assert found["parked_calls", client("acme")] == 1
+    assert found["parked_calls", client("acme")] == 2
     assert found["parked_calls", UNKNOWN_TENANT] == 1  # a tenant of the lab that is none here
+    assert found["longest_parked_seconds", client("acme")] == 4
     assert found["endpoints", client("globex"), "in-use"] == 3
     assert found["mailboxes", client("bd")] == 1
     assert found["contacts", client("acme"), "reachable"] == 1
@@ -180,7 +186,13 @@ async def test_short_lists_are_asked_for_at_each_poll_and_one_slow_one_once_a_mi
 async def test_an_action_that_the_login_may_not_send_is_not_asked_for(watch: Watch) -> None:
     mine = parse_commands(lines("22.10.1", "ListCommands-reporting"))
     asked = {action for poll in await watch.polls(8, mine) for action in poll}
-    assert asked == {"QueueStatus", "ConfbridgeListRooms", "DeviceStateList", "VoicemailUsersList"}
+    assert asked == {
+        "QueueStatus",
+        "ConfbridgeListRooms",
+        "BridgeList",
+        "DeviceStateList",
+        "VoicemailUsersList",
+    }
     assert not watch.parts.troubles  # what it may not ask is told by rights.missing()
 
 
@@ -193,8 +205,8 @@ async def test_figures_of_what_may_no_more_be_asked_for_go(watch: Watch) -> None
     await watch.poll()
     lacking = {action: rights for action, rights in ALL.items() if action != "ParkedCalls"}
     await watch.polls(4, lacking)
-    assert not watch.shows("parked_calls")
-    assert watch.shows("queue_waiting")
+    assert not watch.shows("longest_parked_seconds")
+    assert watch.shows("parked_calls")
 
 
 # One list that can't be read
@@ -308,19 +320,98 @@ async def test_a_list_that_is_too_large_is_left_alone_at_once(watch: Watch) -> N
     assert watch.parts.troubles["queues"].startswith("QueueStatus: over 50000 items")
 
 
-async def test_a_list_that_outlasts_the_poll_does_not_do_so_for_good(watch: Watch) -> None:
+async def timed_out(watch: Watch, begun: anyio.Event) -> None:
+    """Poll until the runner's deadline, which passes once that has begun."""
+
+    async def poll() -> None:
+        with pytest.raises(TimeoutError):
+            await within(watch.clock, TIMEOUT, watch.poll)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(poll)
+        await begun.wait()
+        await watch.clock.advance(TIMEOUT)
+
+
+async def called_off(watch: Watch, begun: anyio.Event) -> None:
+    """Poll, and cancel that as asyncio does once that has begun."""
+    task = asyncio.ensure_future(watch.poll())
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+ENDINGS = pytest.mark.parametrize("ending", [timed_out, called_off])
+Ending = Callable[[Watch, anyio.Event], Awaitable[None]]
+
+
+@ENDINGS
+async def test_a_list_that_outlasts_the_poll_does_not_do_so_for_good(ending: Ending, watch: Watch) -> None:
     for _ in range(2):
-        asked = anyio.Event()
-        watch.manager.manners["QueueStatus"] = silent(asked)
-        task = asyncio.ensure_future(watch.poll())
-        await asked.wait()
-        task.cancel()  # the deadline of the poll
-        with pytest.raises(asyncio.CancelledError):
-            await task
+        begun = anyio.Event()
+        watch.manager.manners["QueueStatus"] = silent(begun)
+        await ending(watch, begun)
+        assert not watch.shows("queue_waiting")
         await watch.clock.advance(INTERVAL)
     assert "QueueStatus" not in await watch.poll()
     assert watch.shows("parked_calls")
-    assert watch.parts.troubles["queues"].startswith("no answer to QueueStatus within the poll's 5 s")
+    assert watch.parts.troubles["queues"].startswith("QueueStatus: not read within the poll's 5 s")
+
+
+@ENDINGS
+async def test_a_poll_that_is_called_off_while_a_list_is_parsed_takes_nothing_of_it(
+    ending: Ending, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only: Commands = {"QueueStatus": frozenset()}
+    await watch.poll(only)
+    before = watch.figures
+    loop, begun = asyncio.get_running_loop(), anyio.Event()
+    goes_on, ended = threading.Event(), threading.Event()
+
+    def slow(self: Whose, name: str) -> str:
+        loop.call_soon_threadsafe(begun.set)
+        goes_on.wait(10)
+        ended.set()
+        return ""
+
+    monkeypatch.setattr(Whose, "name", slow)
+    await watch.clock.advance(INTERVAL)
+    watch.commands = only
+    await ending(watch, begun)
+    watch.commands = ALL
+    goes_on.set()
+    await asyncio.to_thread(ended.wait, 10)
+    monkeypatch.undo()
+    assert watch.figures == before
+    assert watch.parts.troubles == {"queues": "QueueStatus: not read within the poll's 5 s"}
+    await watch.clock.advance(INTERVAL)
+    await watch.poll()
+    assert not watch.parts.troubles
+
+
+async def test_events_are_counted_while_a_list_of_queues_is_parsed(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await watch.poll()
+    (event,) = blocks("22.10.1", "events/QueueCallerJoin")
+    loop, begun = asyncio.get_running_loop(), anyio.Event()
+    goes_on, name_of, here = threading.Event(), Whose.name, threading.get_ident()
+
+    def slow(self: Whose, name: str) -> str:
+        if threading.get_ident() != here:
+            loop.call_soon_threadsafe(begun.set)
+            goes_on.wait(10)
+        return name_of(self, name)
+
+    monkeypatch.setattr(Whose, "name", slow)
+    await watch.clock.advance(INTERVAL)
+    task = asyncio.ensure_future(watch.poll({"QueueStatus": frozenset()}))
+    await begun.wait()
+    watch.parts.hear(event, watch.whose, lambda leg: watch.whose.channel(leg) or UNKNOWN_TENANT)
+    goes_on.set()
+    await task
+    assert watch.figures["queue_joined_total", client("bd"), "bd-support"] == 1
 
 
 async def test_credentials_that_are_refused_meanwhile_end_the_poll(watch: Watch) -> None:
@@ -345,7 +436,7 @@ async def test_what_was_left_out_is_first_in_the_next_poll(watch: Watch) -> None
         watch.manager.manners[action] = watch.late(2.6)
     asked = await watch.polls(14)
     assert all(len(poll) == 1 for poll in asked)
-    first = [poll[0] for poll in asked[:7]]
+    first = [poll[0] for poll in asked[:8]]
     assert sorted(first) == sorted([*FAST, *SLOWS])
 
 
@@ -398,6 +489,52 @@ async def test_events_of_queues_are_counted(watch: Watch) -> None:
     assert watch.figures["queue_answered_total", client("bd"), "bd-support"] == 1
     waits = spread(watch.parts.spreads(watch.tenants, AT))
     assert waits["queue_talk_seconds", client("bd"), "bd-support"] == (1, 64)
+
+
+def grown(version: str, by: int) -> list[Block]:
+    """Return the recorded queues after so many calls more that agents have talked with."""
+    return [
+        {**block, "Completed": str(int(block["Completed"]) + by)} if "Completed" in block else block
+        for block in items(version, "QueueStatus")
+    ]
+
+
+async def test_a_login_without_events_of_queues_is_told_so_when_calls_have_ended_unheard(
+    watch: Watch,
+) -> None:
+    await watch.poll()
+    watch.manager.answers["QueueStatus"] = grown("22.10.1", 1)
+    await watch.poll()
+    assert watch.parts.unheard == ""
+    await watch.poll()
+    assert watch.parts.unheard == (
+        "no events of queues: waits and answers are not counted; "
+        "set read = call,agent,reporting in manager.conf"
+    )
+    watch.manager.connections += 1
+    await watch.poll()
+    assert watch.parts.unheard == ""
+
+
+async def test_what_happened_between_two_logins_is_nothing_that_was_not_sent(watch: Watch) -> None:
+    for n in range(4):
+        watch.manager.connections += 1
+        watch.manager.answers["QueueStatus"] = grown("22.10.1", n)
+        await watch.poll()
+        assert watch.parts.unheard == ""
+
+
+async def test_a_connection_that_is_made_anew_within_a_poll_is_noticed(watch: Watch) -> None:
+    async def made() -> None:
+        watch.manager.connections += 1
+
+    await watch.poll()
+    watch.manager.manners["QueueStatus"] = made
+    watch.manager.answers["QueueStatus"] = grown("22.10.1", 1)
+    await watch.poll()
+    watch.manager.manners.clear()
+    await watch.polls(2)
+    assert watch.parts.unheard == ""
 
 
 async def test_tenants_that_have_gone_are_forgotten_everywhere(watch: Watch) -> None:

@@ -70,6 +70,9 @@ class Line:
     def owner(self, leg: Channel) -> str:
         return self.whose.channel(leg) or UNKNOWN_TENANT
 
+    def deaf(self) -> bool:
+        return self.queues.deaf
+
     @property
     def figures(self) -> Figures:
         return told(self.queues.samples("pbx1", self.tenants, AT))
@@ -382,6 +385,89 @@ def test_what_is_no_event_of_a_queue_makes_no_series(event: Block, line: Line) -
 def test_an_event_without_its_channel_is_counted_for_nobody(kind: str, line: Line) -> None:
     line.hear({"Event": kind, "Queue": "sales"})
     assert {key[1:3] for key in line.figures} == {(UNKNOWN_TENANT, "sales")}
+
+
+# A login that is sent no events of queues
+
+
+def ended(completed: int = 0, abandoned: int = 0, queue: str = "sales") -> Block:
+    return PARAMS | {"Queue": queue, "Completed": str(completed), "Abandoned": str(abandoned)}
+
+
+@pytest.mark.parametrize("after", [ended(6, 2), ended(5, 3), ended(6, 0)])
+def test_calls_that_ended_without_a_word_show_that_no_events_come(after: Block, line: Line) -> None:
+    line.read([ended(5, 2)])
+    if after == ended(6, 0):  # the queue was reset
+        line.read([ended(5, 0)])
+    line.read([after])
+    assert not line.deaf()  # the event may be on its way
+    line.read([after])
+    assert line.deaf()
+    line.read([after])
+    assert line.deaf()
+
+
+@pytest.mark.parametrize("kind", sorted(EVENTS))
+def test_whoever_heard_an_event_of_queues_is_not_deaf(kind: str, line: Line) -> None:
+    line.read([ended(5)])
+    line.hear(JOIN | {"Event": kind})
+    for n in range(6, 9):
+        line.read([ended(n)])
+        assert not line.deaf()
+
+
+def test_an_event_that_a_list_was_faster_than_is_none_that_was_missed(line: Line) -> None:
+    line.read([ended(5)])
+    line.read([ended(6)])
+    line.hear(JOIN | {"Event": "AgentComplete", "TalkTime": "9"})
+    line.read([ended(6)])
+    assert not line.deaf()
+
+
+def test_one_who_hears_after_all_is_not_deaf(line: Line) -> None:
+    for n in (5, 6, 6):
+        line.read([ended(n)])
+    assert line.deaf()
+    line.hear(JOIN)
+    assert not line.deaf()
+    line.read([ended(9)])
+    line.read([ended(9)])
+    assert not line.deaf()
+
+
+def test_queues_that_are_quiet_reset_new_or_gone_show_nothing(line: Line) -> None:
+    others = ended(9, 9, "support")
+    for listed in (
+        [ended(5, 5)],
+        [ended(5, 5)],
+        [ended(0, 0)],
+        [ended(0, 0), others],
+        [ended(0, 0)],
+        [others],
+    ):
+        line.read(listed)
+        assert not line.deaf()
+    line.read([PARAMS | {"Completed": "", "Abandoned": "nan"}])
+    line.read([ended(7)])
+    assert not line.deaf()
+
+
+def test_what_ended_while_there_was_no_connection_shows_nothing(line: Line) -> None:
+    line.read([ended(5)])
+    line.queues.connected()
+    line.read([ended(8)])
+    line.read([ended(8)])
+    assert not line.deaf()
+    line.read([ended(9)])
+    line.queues.connected()
+    line.read([ended(9)])
+    line.read([ended(9)])
+    assert not line.deaf()
+    line.read([ended(10)])
+    line.read([ended(10)])
+    assert line.deaf()
+    line.queues.connected()
+    assert not line.deaf()
 
 
 # Queues that come and go, and too many of them

@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from collectors.asterisk.reloads import METRICS, Reloads, parse_reload
+from collectors.asterisk.parse import parse_reload
+from collectors.asterisk.reloads import METRICS, Reloads
 from collectors.asterisk.wire import Block
 from dialtone.model import Catalog
 from tests.unit.asterisk.conftest import VERSIONS, blocks
