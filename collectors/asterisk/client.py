@@ -197,7 +197,8 @@ class AmiClient:
         try:
             return await within(self._clock, self._deadline, self._greeted)
         except TimeoutError:
-            hint = "" if self._tls else " (a TLS port says nothing first: is it tls://?)"
+            unknown = self._tls is None and not self.connections
+            hint = " (a TLS port says nothing first: is it tls://?)" if unknown else ""
             raise CollectError(
                 CollectFailure.TIMEOUT, f"{self._where} did not greet in {self._deadline:g} s{hint}"
             ) from None

@@ -10,15 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from collectors.asterisk.client import MAX_LINES_BYTES, AmiClient
+from collectors.asterisk.client import AmiClient
 from collectors.asterisk.connection import Connection
 from collectors.asterisk.manager import AmiRefusedError
+from collectors.asterisk.recall import Recall
 from dialtone.model import CollectError, CollectFailure, Secret
 from tests.fakes.ami_mutations import Mutator
 from tests.fakes.clock import FakeClock
-
-KEPT: Final = MAX_LINES_BYTES + 1_000_000
-"""Bytes that a connection may hold at most: the longest message that is read, and the largest piece."""
 
 _ACTION_ID: Final = re.compile(rb"ActionID: [^\r\n]*")
 _DEADLINE: Final = 5.0
@@ -32,7 +30,8 @@ class Seen:
     escapes: list[str] = field(default_factory=list)
     heard: int = 0
     lost: int = 0
-    kept: int = 0
+    over: int = 0
+    """Bytes of an unfinished message that were kept beyond the limit, at most: 3 may begin its end."""
     grown: float = 0.0
     """Megabytes by which the process has grown from the first fifth to the end."""
 
@@ -70,6 +69,7 @@ class Storm:
         self._clock = FakeClock()
         self._pipe: _Pipe | None = None
         self._calm = False
+        self._recall = Recall("CoreShowChannel", "Duration", lambda block: dict(block))
 
     async def run(self, mutations: int) -> Seen:
         """Feed so many mutated recordings."""
@@ -95,7 +95,7 @@ class Storm:
                 fed += 1
                 first = first or (_resident() if fed > mutations / 5 else 0.0)
             self._calm = True
-            await client.aclose()
+            await self._ask(client.aclose)
             self.seen.lost = client.lost_events
         self.seen.grown = _resident() - first
         return self.seen
@@ -107,21 +107,21 @@ class Storm:
                 lambda: client.list("CoreShowChannels", "CoreShowChannelsComplete"),
                 lambda: client.list("QueueStatus", "QueueStatusComplete"),
                 lambda: client.lines("ListCommands"),
+                lambda: client.items("CoreShowChannels", "CoreShowChannelsComplete", self._recall),
             )
         )
 
     async def _ask(self, question: Callable[[], Awaitable[object]]) -> bool:
         """Ask, and end it in one way or another where no answer came; True where the connection stays."""
         asked = asyncio.ensure_future(question())
-        for _ in range(40):
-            await asyncio.sleep(0)
-            if asked.done():
-                break
-        else:
+        if not await _ends(asked):
             if self._draw.random() < 0.1:
                 await self._clock.advance(_DEADLINE)
             elif self._pipe is not None:
                 self._pipe.close()
+            if not await _ends(asked):
+                self.seen.escapes.append("an action that has no end")
+                asked.cancel()
         try:
             await asked
             self.seen.ends["answered"] += 1
@@ -131,9 +131,8 @@ class Storm:
             self.seen.ends[error.failure] += 1
             if error.failure is CollectFailure.AUTH:
                 await self._clock.advance(_DEADLINE)  # until then nothing is tried
-        except Exception as error:  # noqa: BLE001 - what this is about
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - what this is about
             self.seen.escapes.append(repr(error))
-        self._look()
         return self._pipe is not None and not self._pipe.is_closing()
 
     def _connect(self, connection: Connection) -> None:
@@ -165,13 +164,8 @@ class Storm:
                 pipe.connection.data_received(piece)
             except Exception as error:  # noqa: BLE001 - what this is about
                 self.seen.escapes.append(repr(error))
-            self._look()
-
-    def _look(self) -> None:
-        if self._pipe is not None:
-            connection = self._pipe.connection
-            waiting = sum(len(block) for block in connection._blocks)
-            self.seen.kept = max(self.seen.kept, len(connection._splitter._rest) + waiting)
+            splitter = pipe.connection._splitter
+            self.seen.over = max(self.seen.over, len(splitter._rest) - splitter.limit)
 
     def _hear(self, _: object) -> None:
         self.seen.heard += 1
@@ -184,6 +178,15 @@ class Storm:
             yield
         finally:
             loop.set_exception_handler(before)
+
+
+async def _ends(asked: asyncio.Future[object]) -> bool:
+    """Let everything run that has something to do; True where the question has come to an end."""
+    for _ in range(40):
+        await asyncio.sleep(0)
+        if asked.done():
+            return True
+    return False
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.fakes.ami_storm import KEPT, storm
+from tests.fakes.ami_storm import storm
 
 pytestmark = pytest.mark.live
 
@@ -14,7 +14,7 @@ GROWN = 20.0
 async def test_a_hundred_thousand_mutated_recordings_break_nothing_and_hold_nothing() -> None:
     seen = await storm(RECORDINGS, seed=5038)
     assert seen.escapes == []
-    assert seen.kept < KEPT
+    assert seen.over <= 3
     assert seen.grown < GROWN
     assert seen.ends["answered"] > RECORDINGS / 3
     assert sum(seen.ends.values()) > RECORDINGS

@@ -43,3 +43,13 @@ class AmiContract:
         assert caught.value.failure is CollectFailure.DENIED
         assert "write = reporting" in caught.value.detail
         await client.aclose()
+
+    async def test_what_a_user_may_send_is_told_line_by_line(
+        self, endpoint: str, secret: str, powerless: tuple[str, str]
+    ) -> None:
+        for (user, password), may in ((("dialtone", secret), True), (powerless, False)):
+            client = AmiClient(endpoint, user, Secret(password), deadline=2.0)
+            told = dict(await client.lines("ListCommands"))
+            assert "Ping" in told
+            assert ("CoreShowChannels" in told) is may
+            await client.aclose()
