@@ -298,10 +298,10 @@ class Queues:
 
         One that a list was faster than has come by the next list.
         """
-        if self._missed and not self._heard:
-            self.deaf = True
-        before = self._before
-        if before is not None and not self._heard:
+        if self._heard:
+            return
+        self.deaf = self.deaf or self._missed
+        if (before := self._before) is not None:
             self._missed = any(
                 name in before and queue.ended > before[name].ended for name, queue in read.items()
             )
