@@ -16,6 +16,7 @@ _DATA: Final = Path(__file__).parents[1] / "data" / "asterisk"
 _MOST_SECONDS: Final = 170
 _MANY: Final = 1_000_000
 _PATIENCE: Final = 20.0
+_MOST_SAID: Final = 2000
 _PACE: Final = 0.002
 """Seconds between two messages to SIPp, whose socket holds some 180 that it hasn't read."""
 _KEPT: Final = ("Via", "From", "To", "Call-ID", "CSeq")
@@ -62,11 +63,16 @@ class Sipp:
                 sock.sendto(_told(_CALL_ID.format(number=place + 1)), ("127.0.0.1", self.port))
                 await asyncio.sleep(_PACE)
 
+    async def ended(self, patience: float = _PATIENCE) -> int:
+        """Return SIPp's exit code when it has ended: 0 where every call did as the scenario says."""
+        async with asyncio.timeout(patience):
+            return await self.process.wait()
+
     async def passed(self, patience: float = _PATIENCE) -> None:
         """Return when SIPp has ended; fails unless every call did as the scenario says."""
-        async with asyncio.timeout(patience):
-            code = await self.process.wait()
-        assert code == 0, self.errors.read_text(errors="replace") if self.errors.exists() else code
+        code = await self.ended(patience)
+        said = self.errors.read_text(errors="replace") if self.errors.exists() else ""
+        assert code == 0, f"{code}: {said[:_MOST_SAID]}"
 
 
 @asynccontextmanager
