@@ -1,14 +1,15 @@
 """Reads one Asterisk: asks for what is, hears what happens in between, publishes both."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from collectors.asterisk.events import Events
 from collectors.asterisk.manager import EVENT_CLASSES, AmiRefusedError
-from collectors.asterisk.metrics import EVENTS, LOGINS, LOST_EVENTS, Publisher
+from collectors.asterisk.metrics import EVENTS, LOGINS, LOST_EVENTS, UNREADABLE, Publisher
 from collectors.asterisk.parse import (
     AsteriskSnapshot,
     Channel,
-    parse_item,
+    parse_channel,
     parse_offset,
     parse_processed,
     parse_startup,
@@ -44,7 +45,7 @@ class AsteriskCollector:
         self._rtp = RtpQuality(self._tracker.owner)
         self._parts = Parts(node.name, clock, timeout=node.timeout, interval=node.interval)
         self._reloads = Reloads()
-        self._recall = Recall("CoreShowChannel", "Duration", parse_item)
+        self._recall = Recall("CoreShowChannel", "Duration", parse_channel)
         self._publisher = Publisher(node.name)
         self._events = Events(clock, self._whose, self._tracker, self._transfers, self._rtp, self._parts)
         self._manager = manager_of(node, clock, self._events.hear)
@@ -67,11 +68,13 @@ class AsteriskCollector:
         except AmiRefusedError as refused:
             raise CollectError(CollectFailure.SERVER, f"AMI error: {refused}") from None
         self._notice_connection()
-        channels, owners = await self._events.apart(lambda: self._resync(tuple(items)))
+        channels = tuple(item for item in items if item is not None)
+        owners = await self._events.apart(lambda: self._resync(channels))
         await self._parts.read(self._manager, self._whose, owners, channels, self._commands, began)
         snapshot = AsteriskSnapshot(self._version, self._started, parse_processed(status), channels)
-        samples, spreads = await self._events.apart(lambda: self._published(snapshot))
-        return Reading(samples, self._info(), spreads=spreads)
+        unreadable = len(items) - len(channels)
+        samples, spreads = await self._events.apart(lambda: self._published(snapshot, unreadable))
+        return Reading(samples, self._info(unreadable), spreads=spreads)
 
     def _notice_connection(self) -> None:
         """Have it known that what is heard from now on may not follow what was heard before."""
@@ -82,7 +85,8 @@ class AsteriskCollector:
     async def _status(self) -> Block:
         """Return CoreStatus; of a new connection, learn what can't change while it lasts."""
         connection = self._manager.connections
-        if self._learnt == connection:
+        anew = self._learnt != connection
+        if not anew:
             status = await self._manager.ask("CoreStatus")
         else:
             self._commands = parse_commands(await self._manager.lines("ListCommands"))
@@ -92,7 +96,7 @@ class AsteriskCollector:
             started = parse_startup(status)
             self._started = await self._instant(started) if started else None
             self._learnt = connection
-        if reloaded := self._reloads.see(status):
+        if reloaded := self._reloads.see(status, anew=anew):
             self._reloads.last = await self._instant(reloaded)
         return status
 
@@ -110,14 +114,15 @@ class AsteriskCollector:
         zone = parse_offset(reply.get("Value", ""))
         return None if zone is None else wall.replace(tzinfo=zone).astimezone(UTC)
 
-    def _resync(self, channels: tuple[Channel, ...]) -> tuple[tuple[Channel, ...], dict[str, str]]:
+    def _resync(self, channels: Sequence[Channel]) -> dict[str, str]:
         anew = self._resynced != self._noticed
         self._tracker.resync(channels, self._clock.monotonic(), anew=anew)
-        self._tracker.take_peaks()
         self._resynced = self._noticed
-        return channels, self._whose.channels(channels)
+        return self._whose.channels(channels)
 
-    def _published(self, snapshot: AsteriskSnapshot) -> tuple[tuple[Sample, ...], tuple[Spread, ...]]:
+    def _published(
+        self, snapshot: AsteriskSnapshot, unreadable: int
+    ) -> tuple[tuple[Sample, ...], tuple[Spread, ...]]:
         """Return what is known now, about the tenants of one moment."""
         node, tenants, at = self._node.name, self._tenants.fixed(), self._clock.now()
         counted = (self._tracker, self._transfers, self._rtp, self._parts)
@@ -127,6 +132,7 @@ class AsteriskCollector:
             for one in counted:
                 one.keep(kept)
         owners = self._whose.channels(snapshot.channels)
+        self._tracker.take_peaks()  # here, so that those of a poll that failed are in the next one's
         samples = [
             *self._publisher.samples(snapshot, owners, tenants, at),
             *self._tracker.samples(node, tenants, at),
@@ -134,6 +140,7 @@ class AsteriskCollector:
             *self._parts.samples(tenants, at),
             *self._reloads.samples(node, at),
             LOGINS.sample(node, value=self._manager.connections, at=at),
+            UNREADABLE.sample(node, value=unreadable, at=at),
             EVENTS.sample(node, value=self._events.count, at=at),
             LOST_EVENTS.sample(node, value=self._manager.lost_events + self._events.lost, at=at),
         ]
@@ -144,7 +151,7 @@ class AsteriskCollector:
         ]
         return tuple(samples), tuple(spreads)
 
-    def _info(self) -> dict[str, str]:
+    def _info(self, unreadable: int) -> dict[str, str]:
         """Return the version, what can't be read and what it would take, and what went wrong."""
         said = {f"missing/{part}": text for part, text in missing(self._commands).items()}
         said |= {f"lists/{part}": text for part, text in self._parts.troubles.items()}
@@ -154,7 +161,14 @@ class AsteriskCollector:
                 f"set read = {EVENT_CLASSES} in manager.conf"
             )
         if self._tracker.full:
-            said["channels"] = f"over {MAX_CHANNELS} channels: new ones are not followed"
+            said["calls"] = f"over {MAX_CHANNELS} channels: new ones are not followed by events"
+        if unheard := self._parts.unheard:
+            said["missing/queue-events"] = unheard
+        if unreadable:
+            said["channels"] = (
+                f"{unreadable} channels can't be read: a caller's number has line breaks in it, or this is "
+                "an Asterisk that Dialtone doesn't know"
+            )
         return {"version": self._version} | said
 
     async def aclose(self) -> None:

@@ -1,9 +1,11 @@
 """Events of one Asterisk: given to all that count them, and kept back while a thread reads the counts."""
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
 import anyio
+import anyio.lowlevel
 
 from collectors.asterisk import queues, rtp, tracker, transfers
 from collectors.asterisk.parts import Parts
@@ -17,8 +19,10 @@ from dialtone.ports import Clock
 EVENTS: Final = rtp.EVENTS | transfers.EVENTS | queues.EVENTS | tracker.EVENTS
 """All events that are counted: what an eventfilter of manager.conf has to let pass."""
 
-MAX_HELD: Final = 100_000
+MAX_HELD: Final = 20_000
 """Events kept back at most; a thread is done in some 50 ms, in which a server sends a few thousand."""
+_SLICE: Final = 500
+"""Events given at once of those kept back: some 10 ms."""
 
 T = TypeVar("T")
 Take = Callable[[Block, float], None]
@@ -49,7 +53,7 @@ class Events:
             (tracker.EVENTS, calls.hear),
         )
         self._takers = {name: tuple(take for names, take in takers if name in names) for name in EVENTS}
-        self._waiting: list[tuple[Block, float]] | None = None
+        self._waiting: deque[tuple[Block, float]] | None = None
 
     def hear(self, event: Block) -> None:
         """Take in an event, now or when the thread is done."""
@@ -69,12 +73,22 @@ class Events:
     async def apart(self, work: Callable[[], T]) -> T:
         """Do work in a thread that reads or changes what events change; meanwhile they wait.
 
-        Whoever is cancelled waits for the thread all the same: it must not go on beside the events.
+        A caller whose cancel scope is cancelled waits for the thread all the same, so that it doesn't go on
+        beside the events.
         """
-        self._waiting = []
+        self._waiting = deque()
         try:
-            return await anyio.to_thread.run_sync(work)
+            found = await anyio.to_thread.run_sync(work)
+            while len(self._waiting) > _SLICE:
+                self._give_waiting(_SLICE)
+                await anyio.lowlevel.checkpoint()
+            return found
         finally:
-            waiting, self._waiting = self._waiting, None
-            for event, now in waiting:
-                self._give(event, now)
+            self._give_waiting(MAX_HELD)
+            self._waiting = None
+
+    def _give_waiting(self, most: int) -> None:
+        waiting = self._waiting
+        while waiting and most:
+            self._give(*waiting.popleft())
+            most -= 1

@@ -39,7 +39,8 @@ PROCESSED: Final = _counter(
 UPTIME: Final = _gauge("uptime_seconds", "Seconds since Asterisk started", unit="seconds")
 LOGINS: Final = _counter("manager_logins", "Logins of Dialtone at the manager; events between two are missed")
 EVENTS: Final = _counter("manager_events", "Events that the manager sent to Dialtone")
-LOST_EVENTS: Final = _counter("manager_events_lost", "Events that were too big to be read")
+LOST_EVENTS: Final = _counter("manager_events_lost", "Events thrown away: too big, or too many at once")
+UNREADABLE: Final = _gauge("unreadable_channels", "Channels whose lines a caller's number has broken")
 TENANT_CALLS: Final = _of_tenant("calls", "Calls of the tenant now alive")
 TENANT_EARLY: Final = _of_tenant("early_calls", "Calls of the tenant that no channel has answered yet")
 TENANT_CHANNELS: Final = _of_tenant("channels", "Channels of the tenant", "state", "technology")
@@ -52,6 +53,7 @@ METRICS: Final = (
     LOGINS,
     EVENTS,
     LOST_EVENTS,
+    UNREADABLE,
     TENANT_CALLS,
     TENANT_EARLY,
     TENANT_CHANNELS,

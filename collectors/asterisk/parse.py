@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from functools import cache
 from typing import Final
 
 from collectors.asterisk.wire import Block
-from dialtone.model import CollectError, CollectFailure
 
 STATES: Final = ("ring", "ringing", "up", "other")
 """What a channel's state is folded to: `ring` is a caller's leg that nobody answered yet, `ringing` a called
@@ -20,28 +20,26 @@ TECHNOLOGIES: Final = ("PJSIP", "SIP", "IAX2", "DAHDI", "UNIStim", "SCCP", "Skin
 
 _TECHNOLOGY: Final = {name.upper(): name for name in TECHNOLOGIES[:-1]} | {"USTM": "UNIStim"}
 
-# Halves of one Asterisk talking to itself. A call over a Local channel shows as three channels; announcers
-# and recorders of bridges and conferences are no party of anything.
-_INTERNAL: Final = frozenset(
-    {
-        "Local",
-        "CBAnn",
-        "CBRec",
-        "Announcer",
-        "Recorder",
-        "Bridge",
-        "Surrogate",
-        "Snoop",
-        "Multicast",
-        "Message",
-    }
-)
+# Halves of one Asterisk talking to itself: a call over a Local channel shows as three channels. Announcers,
+# recorders, pages, console commands, and what stands for a call that could not be made are nobody's leg.
+# fmt: off
+_INTERNAL: Final = frozenset({
+    "Local", "CBAnn", "CBRec", "Announcer", "Recorder", "Bridge", "Surrogate", "Snoop", "MulticastRTP",
+    "Message", "OutgoingSpoolFailed", "CLIExec", "Calendar",
+})
+# fmt: on
 MAX_NAME: Final = 80
 """Characters of a channel name, account code or context (AST_CHANNEL_NAME, AST_MAX_ACCOUNT_CODE,
 AST_MAX_CONTEXT of include/asterisk/channel.h)."""
 MAX_ID: Final = 160
 """Characters of a Uniqueid that is believed; AST_MAX_UNIQUEID is 149."""
-_NEEDED: Final = ("Channel", "ChannelState", "Uniqueid", "Linkedid")
+# fmt: off
+ALWAYS: Final = (
+    "Channel", "ChannelState", "ChannelStateDesc", "CallerIDNum", "CallerIDName", "ConnectedLineNum",
+    "ConnectedLineName", "Language", "AccountCode", "Context", "Exten", "Priority", "Uniqueid", "Linkedid",
+)
+# fmt: on
+"""What Asterisk says of each channel, 16 to 22 (ast_manager_build_channel_state_string_prefix)."""
 _OFFSET: Final = re.compile(r"([+-])([01]\d)([0-5]\d)")
 _VERSION: Final = re.compile(r"\d[\w.]*")
 _YEARS: Final = range(1970, 9999)
@@ -82,13 +80,31 @@ class AsteriskSnapshot:
     channels: tuple[Channel, ...]
 
 
+def is_whole(block: Block, prefix: str = "") -> bool:
+    """Whether a block tells of a channel with all that Asterisk says of each.
+
+    What a caller puts into its number, or into the number that it calls, comes into AMI as it is, line breaks
+    too (80 characters of each; only names are escaped, main/manager_channels.c). They can begin a message of
+    their own, but not fill it, and those that follow are less than a message. A header that they repeat
+    is not in the block at all (see wire.decode).
+    """
+    return block.keys() >= _always(prefix)
+
+
+@cache
+def _always(prefix: str) -> frozenset[str]:
+    return frozenset(prefix + name for name in ALWAYS)
+
+
 def parse_channel(block: Block, prefix: str = "") -> Channel | None:
-    """Return the channel that a list item or an event tells of; None where it doesn't tell the needful.
+    """Return the channel that a list item or an event tells of; None where it isn't told of as it should be.
 
     `prefix` is before the headers' names where an event tells of several (Transferer, Dest ...).
     """
-    name = block.get(f"{prefix}Channel", "")[:MAX_NAME]
-    unique_id, linked_id = block.get(f"{prefix}Uniqueid", ""), block.get(f"{prefix}Linkedid", "")
+    if not is_whole(block, prefix):
+        return None
+    name = block[f"{prefix}Channel"][:MAX_NAME]
+    unique_id, linked_id = block[f"{prefix}Uniqueid"], block[f"{prefix}Linkedid"]
     driver = name.partition("/")[0]
     if not driver or not 0 < len(unique_id) <= MAX_ID or not 0 < len(linked_id) <= MAX_ID:
         return None
@@ -97,11 +113,11 @@ def parse_channel(block: Block, prefix: str = "") -> Channel | None:
         linked_id,
         name,
         _TECHNOLOGY.get(driver.upper(), "other"),
-        _STATE.get(block.get(f"{prefix}ChannelState", ""), "other"),
+        _STATE.get(block[f"{prefix}ChannelState"], "other"),
         driver in _INTERNAL,
-        block.get(f"{prefix}AccountCode", "")[:MAX_NAME],
+        block[f"{prefix}AccountCode"][:MAX_NAME],
         _tenant_id(block, prefix)[:MAX_NAME],
-        block.get(f"{prefix}Context", "")[:MAX_NAME],
+        block[f"{prefix}Context"][:MAX_NAME],
         block.get("Application", ""),
         block.get("ApplicationData", ""),
         block.get("BridgeId", "")[:MAX_ID],
@@ -114,24 +130,8 @@ def _tenant_id(block: Block, prefix: str) -> str:
 
 
 def parse_channels(blocks: Iterable[Block]) -> tuple[Channel, ...]:
-    """Return the channels of CoreShowChannels, internal ones among them. Raises as parse_item()."""
-    return tuple(map(parse_item, blocks))
-
-
-def parse_item(block: Block) -> Channel:
-    """Return the channel of an item of CoreShowChannels.
-
-    Raises CollectError where it is none: half a list would be a wrong count.
-    """
-    channel = parse_channel(block)
-    if channel is None or "ChannelState" not in block:
-        missing = [
-            name for name in ("Channel", "ChannelState", "Uniqueid", "Linkedid") if not block.get(name)
-        ]
-        raise CollectError(
-            CollectFailure.PROTOCOL, f"CoreShowChannels: a channel without {', '.join(missing)}"
-        )
-    return channel
+    """Return the channels of a list's items; those that can't be read are left out."""
+    return tuple(channel for block in blocks if (channel := parse_channel(block)))
 
 
 def parse_version(settings: Block) -> str:

@@ -37,15 +37,18 @@ class Reloads:
         self._wall: datetime | None = None
         self._start = ""
 
-    def see(self, status: Block) -> datetime | None:
-        """Take in a poll's CoreStatus. Return the new wall clock reading of the last reload if it changed.
+    def see(self, status: Block, *, anew: bool) -> datetime | None:
+        """Take in a poll's CoreStatus. Return the wall clock reading of the last reload if it is a new one.
 
-        Its instant, by the zone that held then, is to be put into `last`, which is unknown until then.
+        Its instant, by the zone that held then, is to be put into `last`, which is unknown until then; where
+        it still is on a connection `anew`, the reading is returned again.
         """
         wall = parse_reload(status)
         start = f"{status.get('CoreStartupDate', '')} {status.get('CoreStartupTime', '')}"
-        if wall is None or (wall, start) == (self._wall, self._start):
+        if wall is None:
             return None
+        if (wall, start) == (self._wall, self._start):
+            return wall if anew and self.last is None else None
         if self._wall is not None and (start == self._start or start != str(wall)):
             self._count += 1
         self._wall, self._start, self.last = wall, start, None

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from collectors.asterisk.parse import ALWAYS
 from collectors.asterisk.wire import Block, decode
 from dialtone.config.tree import TenantTree
 from dialtone.model import Level, Tenant
@@ -21,6 +22,12 @@ def recorded(version: str, name: str) -> bytes:
 def blocks(version: str, name: str) -> list[Block]:
     """Return a recorded answer's messages."""
     return [decode(raw) for raw in recorded(version, name).split(b"\r\n\r\n") if raw]
+
+
+def whole(prefix: str = "", **headers: str) -> dict[str, str]:
+    """Return a channel as events and lists tell of it: all that Asterisk says of each, and these headers."""
+    told = dict.fromkeys((prefix + name for name in ALWAYS), "")
+    return told | {prefix + name: value for name, value in headers.items()}
 
 
 def items(version: str, name: str) -> list[Block]:

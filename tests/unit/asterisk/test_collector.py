@@ -24,7 +24,7 @@ from dialtone.ports import TenantLookup
 from tests.fakes import ami
 from tests.fakes.ami import FakeAmi, getvar
 from tests.fakes.clock import FakeClock
-from tests.unit.asterisk.conftest import RESELLER, recorded
+from tests.unit.asterisk.conftest import RESELLER, recorded, whole
 
 STARTED = datetime(2026, 11, 23, 4, 19, 28, tzinfo=UTC)  # 23:19:28 the day before, five hours west
 ACME, BD = f"acme.{RESELLER}", f"bd.{RESELLER}"
@@ -104,6 +104,7 @@ def call(number: int, event: str, **more: str) -> bytes:
     lines = {
         "Event": event,
         "Privilege": "call,all",
+        **whole(),
         "Channel": f"PJSIP/acme-101-{number:08x}",
         "ChannelState": "4",
         "AccountCode": "acme",
@@ -360,6 +361,55 @@ async def test_an_action_that_the_server_lacks_is_its_error(
     with pytest.raises(CollectError, match="unknown command") as caught:
         await collector.collect()
     assert caught.value.failure is CollectFailure.SERVER
+
+
+async def test_a_channel_that_a_callers_number_has_broken_is_told_and_the_others_are_read(
+    collector: AsteriskCollector, server: FakeAmi
+) -> None:
+    broken = server.replies["CoreShowChannels"].replace(b"CallerIDNum: 12!34", b"CallerIDNum: 1\r\n\r\n")
+    server.replies = {**server.replies, "CoreShowChannels": broken}
+    reading = await collector.collect()
+    assert value(reading, "asterisk_calls") == 8
+    assert value(reading, "asterisk_tenant_calls", ACME) == 2
+    assert value(reading, "asterisk_unreadable_channels") == 1
+    assert reading.info["channels"].startswith("1 channels can't be read")
+
+
+async def test_a_caller_who_writes_another_account_code_is_not_counted_for_that_tenant(
+    collector: AsteriskCollector, server: FakeAmi
+) -> None:
+    forged = server.replies["CoreShowChannels"].replace(
+        b"CallerIDNum: 12!34", b"CallerIDNum: 1\r\nAccountCode: globex"
+    )
+    server.replies = {**server.replies, "CoreShowChannels": forged}
+    reading = await collector.collect()
+    assert value(reading, "asterisk_tenant_calls", f"globex.{RESELLER}") == 3
+    assert value(reading, "asterisk_tenant_calls", ACME) == 2
+    assert value(reading, "asterisk_unreadable_channels") == 1
+
+
+async def test_the_peak_of_a_poll_that_failed_is_in_the_next_ones(
+    collector: AsteriskCollector, server: FakeAmi
+) -> None:
+    await collector.collect()
+    await pushed(server, *(call(n, "Newchannel") for n in range(50)))
+    await pushed(server, *(call(n, "Hangup", Cause="17") for n in range(50)))
+    server.manners["QueueStatus"] = ami.cut_in_the_middle
+    with pytest.raises(CollectError):
+        await collector.collect()
+    server.manners.clear()
+    assert value(await collector.collect(), "asterisk_tenant_peak_calls", ACME) == 53
+
+
+async def test_a_zone_that_could_not_be_read_once_is_read_after_the_next_login(
+    collector: AsteriskCollector, server: FakeAmi, clock: FakeClock
+) -> None:
+    server.manners["Getvar"] = ami.cut_in_the_middle
+    with pytest.raises(CollectError):
+        await collector.collect()
+    server.manners.clear()
+    reading = await collector.collect()
+    assert value(reading, "asterisk_last_reload_timestamp_seconds") == STARTED.timestamp() + 134
 
 
 async def test_wrong_credentials_are_named_without_the_password(made: Made) -> None:

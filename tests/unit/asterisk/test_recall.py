@@ -7,7 +7,7 @@ import pytest
 from collectors.asterisk.ajam import AjamClient
 from collectors.asterisk.answers import MAX_LIST_ITEMS, Answer
 from collectors.asterisk.client import AmiClient
-from collectors.asterisk.parse import Channel, parse_channels, parse_item
+from collectors.asterisk.parse import Channel, parse_channel, parse_channels
 from collectors.asterisk.recall import Recall
 from collectors.asterisk.wire import Block, decode
 from dialtone.model import CollectError, CollectFailure, Secret
@@ -28,7 +28,7 @@ class Made:
 
     def _make(self, block: Block) -> Channel:
         self.count += 1
-        return parse_item(block)
+        return parse_channel(block)
 
     def read(self, *texts: bytes) -> list[Channel]:
         self.recall.turn()
@@ -55,7 +55,7 @@ def test_an_item_that_differs_by_its_duration_alone_is_read_once() -> None:
 def test_an_item_that_says_anything_else_is_read_anew(other: bytes) -> None:
     made = Made()
     made.read(item(1))
-    assert made.read(other) == [parse_item(decode(other))]
+    assert made.read(other) == [parse_channel(decode(other))]
     assert made.count == 2
 
 
@@ -70,7 +70,7 @@ def test_what_was_in_no_item_of_the_last_list_is_forgotten() -> None:
 def test_an_item_without_the_varying_header_is_read_like_any_other() -> None:
     made = Made()
     text = item(1).partition(b"\r\nDuration")[0]
-    assert made.read(text) == made.read(text) == [parse_item(decode(text))]
+    assert made.read(text) == made.read(text) == [parse_channel(decode(text))]
     assert made.count == 1
 
 

@@ -46,7 +46,7 @@ def test_what_is_no_date_is_none(text: str) -> None:
 
 def test_the_first_poll_counts_nothing_and_asks_for_the_instant() -> None:
     reloads = Reloads()
-    assert reloads.see(status("08:00:00", "09:30:00")) == datetime(2026, 11, 22, 9, 30)  # noqa: DTZ001
+    assert reloads.see(status("08:00:00", "09:30:00"), anew=False) == datetime(2026, 11, 22, 9, 30)  # noqa: DTZ001
     assert told(reloads.samples("pbx1", AT)) == {("reloads_total",): 0}
     reloads.last = datetime(2026, 11, 22, 14, 30, tzinfo=UTC)
     assert told(reloads.samples("pbx1", AT)) == {
@@ -57,39 +57,39 @@ def test_the_first_poll_counts_nothing_and_asks_for_the_instant() -> None:
 
 def test_a_reload_is_counted_once() -> None:
     reloads = Reloads()
-    reloads.see(status("08:00:00", "08:00:00"))
-    assert reloads.see(status("08:00:00", "08:00:00")) is None
-    assert reloads.see(status("08:00:00", "09:00:00")) is not None
-    assert reloads.see(status("08:00:00", "09:00:00")) is None
+    reloads.see(status("08:00:00", "08:00:00"), anew=False)
+    assert reloads.see(status("08:00:00", "08:00:00"), anew=False) is None
+    assert reloads.see(status("08:00:00", "09:00:00"), anew=False) is not None
+    assert reloads.see(status("08:00:00", "09:00:00"), anew=False) is None
     assert count(reloads) == 1
 
 
 def test_an_instant_that_is_not_found_out_is_not_that_of_the_reload_before() -> None:
     reloads = Reloads()
-    reloads.see(status("08:00:00", "08:00:00"))
+    reloads.see(status("08:00:00", "08:00:00"), anew=False)
     reloads.last = AT
-    reloads.see(status("08:00:00", "09:00:00"))
+    reloads.see(status("08:00:00", "09:00:00"), anew=False)
     assert reloads.last is None
 
 
 def test_a_restart_is_no_reload() -> None:
     reloads = Reloads()
-    reloads.see(status("08:00:00", "09:00:00"))
-    assert reloads.see(status("10:00:00", "10:00:00")) is not None
+    reloads.see(status("08:00:00", "09:00:00"), anew=False)
+    assert reloads.see(status("10:00:00", "10:00:00"), anew=False) is not None
     assert count(reloads) == 0
 
 
 def test_a_reload_right_after_a_restart_is_one() -> None:
     reloads = Reloads()
-    reloads.see(status("08:00:00", "09:00:00"))
-    reloads.see(status("10:00:00", "10:00:07"))
+    reloads.see(status("08:00:00", "09:00:00"), anew=False)
+    reloads.see(status("10:00:00", "10:00:07"), anew=False)
     assert count(reloads) == 1
 
 
 def test_an_answer_that_makes_no_sense_changes_nothing() -> None:
     reloads = Reloads()
-    reloads.see(status("08:00:00", "09:00:00"))
-    assert reloads.see({}) is None
-    assert reloads.see(status("08:00:00", "garbage")) is None
-    reloads.see(status("08:00:00", "09:00:00"))
+    reloads.see(status("08:00:00", "09:00:00"), anew=False)
+    assert reloads.see({}, anew=False) is None
+    assert reloads.see(status("08:00:00", "garbage"), anew=False) is None
+    reloads.see(status("08:00:00", "09:00:00"), anew=False)
     assert count(reloads) == 0
