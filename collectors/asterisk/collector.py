@@ -1,6 +1,7 @@
 """Reads one Asterisk: asks for what is, hears what happens in between, publishes both."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from collectors.asterisk.events import Events
@@ -27,6 +28,16 @@ from collectors.asterisk.whose import Whose, read_patterns
 from collectors.asterisk.wire import Block
 from dialtone.model import UNKNOWN_TENANT, CollectError, CollectFailure, Node, Reading, Sample, Spread
 from dialtone.ports import Clock, TenantLookup
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What CoreShowChannels listed, and the owners of its channels among the tenants of that moment."""
+
+    channels: tuple[Channel, ...]
+    unreadable: int
+    owners: Mapping[str, str]
+    tenants: TenantLookup
 
 
 class AsteriskCollector:
@@ -68,13 +79,11 @@ class AsteriskCollector:
         except AmiRefusedError as refused:
             raise CollectError(CollectFailure.SERVER, f"AMI error: {refused}") from None
         self._notice_connection()
-        channels = tuple(item for item in items if item is not None)
-        owners = await self._events.apart(lambda: self._resync(channels))
-        await self._parts.read(self._manager, self._whose, owners, channels, self._commands, began)
-        snapshot = AsteriskSnapshot(self._version, self._started, parse_processed(status), channels)
-        unreadable = len(items) - len(channels)
-        samples, spreads = await self._events.apart(lambda: self._published(snapshot, unreadable))
-        return Reading(samples, self._info(unreadable), spreads=spreads)
+        seen = await self._events.apart(lambda: self._resync(items))
+        await self._parts.read(self._manager, self._whose, seen.owners, seen.channels, self._commands, began)
+        processed = parse_processed(status)
+        samples, spreads = await self._events.apart(lambda: self._published(seen, processed))
+        return Reading(samples, self._info(seen.unreadable), spreads=spreads)
 
     def _notice_connection(self) -> None:
         """Have it known that what is heard from now on may not follow what was heard before."""
@@ -114,15 +123,15 @@ class AsteriskCollector:
         zone = parse_offset(reply.get("Value", ""))
         return None if zone is None else wall.replace(tzinfo=zone).astimezone(UTC)
 
-    def _resync(self, channels: Sequence[Channel]) -> dict[str, str]:
-        anew = self._resynced != self._noticed
-        self._tracker.resync(channels, self._clock.monotonic(), anew=anew)
+    def _resync(self, items: Sequence[Channel | None]) -> _Seen:
+        """Have the tracker put right by what was listed; return that."""
+        channels = tuple(item for item in items if item is not None)
+        self._tracker.resync(channels, self._clock.monotonic(), anew=self._resynced != self._noticed)
         self._resynced = self._noticed
-        return self._whose.channels(channels)
+        tenants = self._tenants.fixed()
+        return _Seen(channels, len(items) - len(channels), self._whose.channels(channels), tenants)
 
-    def _published(
-        self, snapshot: AsteriskSnapshot, unreadable: int
-    ) -> tuple[tuple[Sample, ...], tuple[Spread, ...]]:
+    def _published(self, seen: _Seen, processed: int | None) -> tuple[tuple[Sample, ...], tuple[Spread, ...]]:
         """Return what is known now, about the tenants of one moment."""
         node, tenants, at = self._node.name, self._tenants.fixed(), self._clock.now()
         counted = (self._tracker, self._transfers, self._rtp, self._parts)
@@ -131,7 +140,9 @@ class AsteriskCollector:
             kept = {*tenants.domains, UNKNOWN_TENANT}
             for one in counted:
                 one.keep(kept)
-        owners = self._whose.channels(snapshot.channels)
+        same = tenants is seen.tenants
+        owners = seen.owners if same else self._whose.channels(seen.channels)
+        snapshot = AsteriskSnapshot(self._version, self._started, processed, seen.channels)
         self._tracker.take_peaks()  # here, so that those of a poll that failed are in the next one's
         samples = [
             *self._publisher.samples(snapshot, owners, tenants, at),
@@ -140,7 +151,7 @@ class AsteriskCollector:
             *self._parts.samples(tenants, at),
             *self._reloads.samples(node, at),
             LOGINS.sample(node, value=self._manager.connections, at=at),
-            UNREADABLE.sample(node, value=unreadable, at=at),
+            UNREADABLE.sample(node, value=seen.unreadable, at=at),
             EVENTS.sample(node, value=self._events.count, at=at),
             LOST_EVENTS.sample(node, value=self._manager.lost_events + self._events.lost, at=at),
         ]

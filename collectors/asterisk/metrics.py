@@ -126,14 +126,12 @@ class Publisher:
         self._seen = (self._seen | calls.keys()).intersection(shown)
         if len(self._labels) > len(shown):  # some have gone, or belong to another reseller
             self._labels.clear()
-        for domain in shown:
-            whose = (self._node, domain, tenants.reseller(domain))
-            yield TENANT_CALLS.sample(*whose, value=calls.get(domain, 0), at=at)
-            yield TENANT_EARLY.sample(*whose, value=early.get(domain, 0), at=at)
-            if domain not in self._seen:
-                continue
-            for labels in self._channel_labels(whose):
-                yield Sample(TENANT_CHANNELS.name, labels, legs.get((labels[1], labels[3], labels[4]), 0), at)
+        whose = [(self._node, domain, tenants.reseller(domain)) for domain in shown]
+        yield from TENANT_CALLS.samples(whose, [calls.get(domain, 0) for domain in shown], at)
+        yield from TENANT_EARLY.samples(whose, [early.get(domain, 0) for domain in shown], at)
+        labels = [labels for one in whose if one[1] in self._seen for labels in self._channel_labels(one)]
+        values = [legs.get((tenant, state, technology), 0) for _, tenant, _, state, technology in labels]
+        yield from TENANT_CHANNELS.samples(labels, values, at)
 
     def _channel_labels(self, whose: tuple[str, str, str]) -> Sequence[tuple[str, ...]]:
         """Return the labels of a tenant's channels, made once: there are some per tenant at each poll."""

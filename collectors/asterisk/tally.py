@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Collection, Iterator
 from datetime import datetime
+from itertools import chain
 from typing import Final
 
 from dialtone.model import MetricDef, Sample, Spread
@@ -74,12 +75,11 @@ class Tally:
             self._labels.forget(gone)
 
     def samples(self, node: str, tenants: TenantLookup, at: datetime) -> Iterator[Sample]:
-        """Yield the counts of every tenant that has begun."""
-        name = self._metric.name
+        """Return the counts of every tenant that has begun."""
         self._labels.settle(node, tenants)
-        for domain, counts in self._counts.items():
-            for labels, count in zip(self._labels.of(domain), counts.values(), strict=True):
-                yield Sample(name, labels, count, at)
+        labels = chain.from_iterable(map(self._labels.of, self._counts))
+        values = chain.from_iterable(counts.values() for counts in self._counts.values())
+        return self._metric.samples(labels, values, at)
 
 
 class Distribution:
