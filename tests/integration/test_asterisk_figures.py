@@ -18,6 +18,15 @@ NOW: Final[Figures] = {
     "asterisk_channels": {"up PJSIP": 15, "ring PJSIP": 3, "ringing PJSIP": 6},
     "asterisk_tenant_calls": {"acme": 5, "bolt": 4, "cafe": 1, "globex": 1, "umbrella": 3, "_unknown": 1},
     "asterisk_tenant_early_calls": {"bolt": 3},
+    "asterisk_peak_calls": {"": 15},
+    "asterisk_tenant_peak_calls": {
+        "acme": 5,
+        "bolt": 4,
+        "cafe": 1,
+        "globex": 1,
+        "umbrella": 3,
+        "_unknown": 1,
+    },
     "asterisk_tenant_channels": {
         "acme up PJSIP": 6,
         "bolt ring PJSIP": 3,

@@ -137,6 +137,7 @@ async def nothing_is_held(polled: Polled) -> None:
     for _ in range(3):  # what was missed is given up after some lists
         await polled.next()
     assert polled.collector._tracker.held == 0
+    assert polled.collector._rtp.legs == 0
 
 
 async def test_after_ten_thousand_short_calls_every_counter_is_exact_and_nothing_has_grown(
