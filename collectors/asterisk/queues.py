@@ -97,7 +97,7 @@ TALK: Final = _gauge("average_talk_seconds", "Talk with agents, Asterisk's movin
 JOINED: Final = _counter("joined", "Callers who were seen to enter the queue")
 ANSWERED: Final = _counter("answered", "Calls that agents were seen to answer")
 IN_TIME: Final = _counter("answered_in_time", "Of those, the ones answered within the service level")
-UNANSWERED: Final = _counter("ring_no_answer", "Times that an agent's phone was seen to ring in vain")
+UNANSWERED: Final = _counter("ring_no_answer", "Times that an agent did not take a call: rang in vain, busy or congested")
 WAIT: Final = _histogram(
     "wait",
     "Time that callers waited until an agent answered, or until they left",
