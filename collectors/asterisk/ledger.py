@@ -32,7 +32,8 @@ FAILED: Final = _counter(
     "cause",
 )
 UNSEEN: Final = _counter(
-    "unseen", "Calls of the tenant whose answer or end was missed: neither failed nor in the durations"
+    "unseen",
+    "Calls of the tenant whose end was missed, and no answer was seen before: neither answered nor failed",
 )
 PEAK: Final = MetricDef(
     "asterisk_peak_calls", Kind.GAUGE, "Most calls alive at once since the poll before", ("node",)
@@ -46,7 +47,8 @@ TENANT_PEAK: Final = MetricDef(
 )
 DURATION: Final = _histogram(
     "call_duration",
-    "From a call's answer to the end of its last leg; calls that were joined to others have none",
+    "From a call's answer to the end of its last leg; calls that were joined to others have none, nor have "
+    "those of which either was missed",
     *(5, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200),
 )
 RING: Final = _histogram(
@@ -57,21 +59,18 @@ METRICS: Final = (STARTED, ANSWERED, FAILED, UNSEEN, PEAK, TENANT_PEAK, DURATION
 
 
 class Ledger:
-    """The counts of one node. A tenant begins with all of them at 0 as soon as it has a call there."""
+    """The counts of one node. A tenant begins with all of them at 0 as soon as it has a call there.
 
-    def __init__(self) -> None:
+    Where calls aren't `timed` there are no histograms.
+    """
+
+    def __init__(self, timed: bool) -> None:
         self._started, self._answered = Tally(STARTED), Tally(ANSWERED)
         self._failed = Tally(FAILED, [(cause,) for cause in CAUSES])
         self._unseen = Tally(UNSEEN)
+        self._tallies = (self._started, self._answered, self._failed, self._unseen)
         self._durations, self._rings = Distribution(DURATION), Distribution(RING)
-        self._all = (
-            self._started,
-            self._answered,
-            self._failed,
-            self._unseen,
-            self._durations,
-            self._rings,
-        )
+        self._histograms = (self._durations, self._rings) if timed else ()
         self._begun: dict[str, None] = {}
         self._alive = self._peak = 0
         self._now: dict[str, int] = {}
@@ -92,17 +91,19 @@ class Ledger:
         self._failed.add(domain, cause)
 
     def unseen(self, domain: str) -> None:
-        """Count a call whose answer or end was missed."""
+        """Count a call whose end was missed, and that nobody had seen answered."""
         self._unseen.add(domain)
 
     def lasted(self, domain: str, seconds: float) -> None:
         """Take in the duration of an answered call that has ended."""
-        self._durations.observe(domain, value=seconds)
+        if self._histograms:
+            self._durations.observe(domain, value=seconds)
 
     def rang(self, domain: str, seconds: float) -> None:
         """Take in how long a phone rang that answered."""
         self._begin(domain)
-        self._rings.observe(domain, value=seconds)
+        if self._histograms:
+            self._rings.observe(domain, value=seconds)
 
     def enter(self, domain: str) -> None:
         """Have one call more alive of a tenant."""
@@ -145,7 +146,7 @@ class Ledger:
     def keep(self, domains: Collection[str]) -> None:
         """Forget tenants that are not among these; `_unknown` stays."""
         kept = {*domains, UNKNOWN_TENANT}
-        for part in self._all:
+        for part in (*self._tallies, *self._histograms):
             part.keep(kept)
         for gone in self._begun.keys() - kept:
             del self._begun[gone]
@@ -153,7 +154,7 @@ class Ledger:
 
     def samples(self, node: str, tenants: TenantLookup, at: datetime) -> Iterator[Sample]:
         """Yield the counters, and the peaks that were last taken."""
-        for tally in (self._started, self._answered, self._failed, self._unseen):
+        for tally in self._tallies:
             yield from tally.samples(node, tenants, at)
         if self._shown is not None:
             peak, peaks = self._shown
@@ -164,11 +165,11 @@ class Ledger:
 
     def spreads(self, node: str, tenants: TenantLookup, at: datetime) -> Iterator[Spread]:
         """Yield the histograms."""
-        yield from self._durations.spreads(node, tenants, at)
-        yield from self._rings.spreads(node, tenants, at)
+        for histogram in self._histograms:
+            yield from histogram.spreads(node, tenants, at)
 
     def _begin(self, domain: str) -> None:
         if domain not in self._begun:
             self._begun[domain] = None
-            for part in self._all:
+            for part in (*self._tallies, *self._histograms):
                 part.begin(domain)

@@ -36,7 +36,8 @@ class Leg:
     """One channel. `patience` is how many snapshots may lack it until it is taken for ended.
 
     `epoch` is the connection by which it was last heard of, `told` whether an event has ever told of it,
-    `lag` whether a snapshot had it Up before any event said so; `left` are Linkedids that it has had.
+    `lag` whether a snapshot has had it Up, which no event may have said yet; `left` are Linkedids that it has
+    had.
     """
 
     unique_id: str

@@ -40,6 +40,8 @@ ALWAYS: Final = (
 )
 # fmt: on
 """What Asterisk says of each channel, 16 to 22 (ast_manager_build_channel_state_string_prefix)."""
+_EVENT: Final = ("Event", "Privilege", *ALWAYS)
+"""What an event of a channel holds, in this order, others among them."""
 _OFFSET: Final = re.compile(r"([+-])([01]\d)([0-5]\d)")
 _VERSION: Final = re.compile(r"\d[\w.]*")
 _YEARS: Final = range(1970, 9999)
@@ -89,6 +91,17 @@ def is_whole(block: Block, prefix: str = "") -> bool:
     is not in the block at all (see wire.decode).
     """
     return block.keys() >= _always(prefix)
+
+
+def is_event(block: Block) -> bool:
+    """Whether a block is an event of a channel as Asterisk writes it: whole, and in Asterisk's order.
+
+    A message that a caller begins in its number and ends in the number that it calls can be whole, and of
+    anybody's channel: what it lacks stands between the two. But not in this order, for the first of the two
+    would have to hold all that comes before it in an event, which is more than 80 characters.
+    """
+    headers = iter(block)
+    return all(name in headers for name in _EVENT)
 
 
 @cache

@@ -4,15 +4,19 @@ A call is all channels of one Linkedid without Asterisk's internal ones, which a
 they tell whose it is, and keep it from ending too early. It begins once, is answered at most once, and
 ends in exactly one of four ways:
 
-- with a duration, from the first leg that was Up to the end of the last leg;
+- answered, however late that was learnt; with a duration, from the first leg that was Up to the end of the
+  last leg, where both were seen;
 - failed: never Up, by the Q.850 cause of the leg that it began with, else of its last leg;
 - joined: its legs went over to another call's Linkedid (attended transfer, pickup, unparking). That is no
   failure, and no duration, because nothing says when it was: what came of it is told by the other;
-- unseen: its answer or its end was missed, for the connection was down or the login hears no such events.
+- unseen: its end was missed, for the connection was down or the login hears no such events, and nothing had
+  told of an answer before.
 
-A call is counted for one tenant, which never changes, so that of each tenant started >= answered + failed.
+A call is counted for one tenant, which never changes. So what of a tenant's started calls is not answered,
+failed or unseen is alive and unanswered, or was joined before it was answered.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Final
@@ -20,7 +24,7 @@ from typing import Final
 from collectors.asterisk.causes import cause_word
 from collectors.asterisk.ledger import METRICS, Ledger
 from collectors.asterisk.legs import Call, Leg
-from collectors.asterisk.parse import MAX_ID, MAX_NAME, Channel, parse_channel
+from collectors.asterisk.parse import MAX_ID, MAX_NAME, Channel, is_event, parse_channel
 from collectors.asterisk.whose import Whose
 from collectors.asterisk.wire import Block
 from dialtone.model import UNKNOWN_TENANT, Sample, Spread
@@ -45,15 +49,18 @@ _GONE: Final = ""
 
 
 class Tracker:
-    """Follows one node's calls. Times are monotonic seconds; nothing here raises for what a server says."""
+    """Follows one node's calls. Times are monotonic seconds; nothing here raises for what a server says.
 
-    def __init__(self, whose: Whose) -> None:
+    `timed` is whether events come as they happen: else there are no histograms of durations and ring times.
+    """
+
+    def __init__(self, whose: Whose, timed: bool = True) -> None:
         self.full = False
         """Whether channels are not followed, because there are more than MAX_CHANNELS."""
         self.blind = False
         """Whether the login gets no call events: `read = call` is missing in manager.conf."""
         self._whose = whose
-        self._ledger = Ledger()
+        self._ledger = Ledger(timed)
         self._legs: dict[str, Leg] = {}
         self._calls: dict[str, Call] = {}
         # Uniqueids of channels that have ended; Linkedids of calls that have, and whether they were joined to
@@ -78,12 +85,17 @@ class Tracker:
         """How many channels and calls are held, those that count for the peaks too; 0 when all have ended."""
         return len(self._legs) + len(self._calls) + self._ledger.alive
 
+    @property
+    def waiting(self) -> Counter[str]:
+        """How many calls are alive and unanswered, of those that were counted as started, by tenant."""
+        return Counter(call.tenant for call in self._calls.values() if call.tenant and not call.answered)
+
     # Events
 
     def hear(self, event: Block, now: float) -> None:
-        """Take in an event; most are none of ours."""
+        """Take in an event; most are none of ours, and one that isn't as Asterisk's are may be a caller's."""
         handler = self._handlers.get(event.get("Event", ""))
-        if handler is not None:
+        if handler is not None and is_event(event):
             self._heard = True
             self.blind = False
             handler(event, now)
@@ -99,7 +111,7 @@ class Tracker:
         self._heard = self.blind = False
 
     def _newchannel(self, event: Block, now: float) -> None:
-        unique_id = event.get("Uniqueid", "")
+        unique_id = event["Uniqueid"]
         if unique_id in self._legs:  # a snapshot was faster
             self._told(event, now)
             return
@@ -107,32 +119,36 @@ class Tracker:
         channel = None if self._has_gone(unique_id) else parse_channel(event)
         leg = channel and self._take_in(channel, now, patience=2, told=True)
         if leg:
-            self._be(leg, event.get("ChannelState", ""), now)
+            self._be(leg, event["ChannelState"], now)
 
     def _told(self, event: Block, now: float) -> None:
-        leg = self._legs.get(event.get("Uniqueid", ""))
+        leg = self._legs.get(event["Uniqueid"])
         if leg is not None:  # else it was there before we were: the next snapshot has it
+            # After a gap, a state may be old unless the event is that of its change.
+            timely = leg.epoch == self._epoch or event["Event"] == "Newstate"
             self._follow(leg, event, now)
-            self._be(leg, event.get("ChannelState", ""), now)
+            self._be(leg, event["ChannelState"], now if timely else None)
 
-    def _be(self, leg: Leg, state: str, now: float) -> None:
+    def _be(self, leg: Leg, state: str, since: float | None) -> None:
+        """A leg is in a state; `since` is None where nobody saw since when."""
         if leg.internal or leg.up:
             return
         if state == _UP:
-            if leg.ringing is not None:
-                self._ledger.rang(self._owner(leg), now - leg.ringing)
-            self._answer(leg, now)
+            if leg.ringing is not None and since is not None:
+                self._ledger.rang(self._owner(leg), since - leg.ringing)
+            self._answer(leg, since)
         elif state == _RINGING and leg.ringing is None:
-            leg.ringing = now
+            leg.ringing = since
 
     def _hangup(self, event: Block, now: float) -> None:
-        unique_id = event.get("Uniqueid", "")
+        unique_id = event["Uniqueid"]
         leg = self._legs.get(unique_id)
         if leg is None:
             # Never seen, and yet a snapshot that was taken before may have it.
             self._remember(unique_id)
             return
         self._follow(leg, event, now)
+        self._be(leg, event["ChannelState"], None)
         self._end(leg, now, event.get("Cause", ""))
 
     def _follow(self, leg: Leg, event: Block, now: float) -> None:
@@ -145,10 +161,10 @@ class Tracker:
         if not leg.told:
             leg.told = leg.call.told = True
             self._reckon(leg.call)
-        linked_id = event.get("Linkedid", "")
+        linked_id = event["Linkedid"]
         if linked_id != leg.call.linked_id and 0 < len(linked_id) <= MAX_ID:
             self._go_over(leg, linked_id, now)
-        if not leg.domain or event.get("AccountCode", "")[:MAX_NAME] != leg.code:
+        if not leg.domain or event["AccountCode"][:MAX_NAME] != leg.code:
             channel = parse_channel(event)
             if channel is not None:
                 self._learn(leg, channel)
@@ -376,6 +392,8 @@ class Tracker:
 
     def _end(self, leg: Leg, at: float | None, cause: str) -> None:
         """A channel has ended; `at` is None where that wasn't seen."""
+        if leg.lag and not leg.up:
+            self._answer(leg, None)
         call = leg.call
         del self._legs[leg.unique_id]
         self._remember(leg.unique_id)
@@ -441,9 +459,7 @@ class Tracker:
         if not call.tenant or call.joined:
             return
         if call.answered:
-            if call.answered_at is None or call.left_at is None:
-                self._ledger.unseen(call.tenant)
-            else:
+            if call.answered_at is not None and call.left_at is not None:
                 self._ledger.lasted(call.tenant, call.left_at - call.answered_at)
         elif call.left_at is None:
             self._ledger.unseen(call.tenant)
