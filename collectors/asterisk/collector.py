@@ -51,7 +51,9 @@ class AsteriskCollector:
         self._tenants = tenants
         self._clock = clock
         self._whose = Whose(tenants, read_patterns(node.options.get("names", "")))
-        self._tracker = Tracker(self._whose)
+        # Over AJAM events come with the poll: their times are not those of the calls.
+        over_http = node.endpoint.startswith("http")
+        self._tracker = Tracker(self._whose, timed=not over_http)
         self._transfers = Transfers(self._tracker.owner)
         self._rtp = RtpQuality(self._tracker.owner)
         self._parts = Parts(node.name, clock, timeout=node.timeout, interval=node.interval)

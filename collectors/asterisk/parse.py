@@ -40,8 +40,6 @@ ALWAYS: Final = (
 )
 # fmt: on
 """What Asterisk says of each channel, 16 to 22 (ast_manager_build_channel_state_string_prefix)."""
-_EVENT: Final = ("Event", "Privilege", *ALWAYS)
-"""What an event of a channel holds, in this order, others among them."""
 _OFFSET: Final = re.compile(r"([+-])([01]\d)([0-5]\d)")
 _VERSION: Final = re.compile(r"\d[\w.]*")
 _YEARS: Final = range(1970, 9999)
@@ -86,14 +84,13 @@ def is_whole(block: Block, prefix: str = "") -> bool:
     """Whether a block tells of a channel with all that Asterisk says of each.
 
     What a caller puts into its number, or into the number that it calls, comes into AMI as it is, line breaks
-    too (80 characters of each; only names are escaped, main/manager_channels.c). They can begin a message of
-    their own, but not fill it, and those that follow are less than a message. A header that they repeat
-    is not in the block at all (see wire.decode).
+    too (80 characters of each; only names are escaped, main/manager_channels.c). One of them can begin a
+    message of its own, but not fill it. A header that it repeats is not in the block at all (wire.decode).
     """
     return block.keys() >= _always(prefix)
 
 
-def is_event(block: Block) -> bool:
+def is_event(block: Block, prefix: str = "") -> bool:
     """Whether a block is an event of a channel as Asterisk writes it: whole, and in Asterisk's order.
 
     A message that a caller begins in its number and ends in the number that it calls can be whole, and of
@@ -101,12 +98,17 @@ def is_event(block: Block) -> bool:
     would have to hold all that comes before it in an event, which is more than 80 characters.
     """
     headers = iter(block)
-    return all(name in headers for name in _EVENT)
+    return all(name in headers for name in _in_order(prefix))
 
 
 @cache
 def _always(prefix: str) -> frozenset[str]:
     return frozenset(prefix + name for name in ALWAYS)
+
+
+@cache
+def _in_order(prefix: str) -> tuple[str, ...]:
+    return ("Event", "Privilege", *(prefix + name for name in ALWAYS))
 
 
 def parse_channel(block: Block, prefix: str = "") -> Channel | None:
@@ -138,8 +140,16 @@ def parse_channel(block: Block, prefix: str = "") -> Channel | None:
 
 
 def _tenant_id(block: Block, prefix: str) -> str:
-    # Only a channel that has one shows it (main/manager_channels.c, from 20 on).
-    return block.get(f"{prefix}Tenantid") or block.get(f"{prefix}TenantID") or ""
+    """Return a channel's Tenantid, of 20 and later, "" where it has none.
+
+    Asterisk writes it right behind Linkedid, where no caller can: before that it may be a caller's word.
+    """
+    told = block.get(f"{prefix}Tenantid", "")
+    if told:
+        headers = list(block)
+        if headers.index(f"{prefix}Tenantid") != headers.index(f"{prefix}Linkedid") + 1:
+            return ""
+    return told
 
 
 def parse_channels(blocks: Iterable[Block]) -> tuple[Channel, ...]:

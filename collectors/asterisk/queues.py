@@ -23,7 +23,7 @@ from typing import Final
 
 from collectors.asterisk.figures import count, label, ratio, seconds
 from collectors.asterisk.level import Scene, tenant_gauge
-from collectors.asterisk.parse import Channel, parse_channel
+from collectors.asterisk.parse import MAX_NAME, Channel, is_event, parse_channel
 from collectors.asterisk.whose import Whose
 from collectors.asterisk.wire import Block
 from dialtone.model import (
@@ -97,7 +97,9 @@ TALK: Final = _gauge("average_talk_seconds", "Talk with agents, Asterisk's movin
 JOINED: Final = _counter("joined", "Callers who were seen to enter the queue")
 ANSWERED: Final = _counter("answered", "Calls that agents were seen to answer")
 IN_TIME: Final = _counter("answered_in_time", "Of those, the ones answered within the service level")
-UNANSWERED: Final = _counter("ring_no_answer", "Times that an agent did not take a call: rang in vain, busy or congested")
+UNANSWERED: Final = _counter(
+    "ring_no_answer", "Times that an agent took no call: rang in vain, busy, congested"
+)
 WAIT: Final = _histogram(
     "wait",
     "Time that callers waited until an agent answered, or until they left",
@@ -198,10 +200,8 @@ def _caller(item: Block, scene: Scene) -> str:
     unique_id = item.get("Uniqueid", "")
     if (domain := scene.owners.get(unique_id)) is not None:
         return domain
-    channel = parse_channel(
-        {"Channel": item.get("Channel", ""), "Uniqueid": unique_id, "Linkedid": unique_id}
-    )
-    return scene.whose.channel(channel) if channel is not None else ""
+    name = item.get("Channel", "")[:MAX_NAME]
+    return scene.whose.channel(Channel(unique_id, unique_id, name, "other", "other", internal=False))
 
 
 class Queues:
@@ -230,7 +230,7 @@ class Queues:
     def hear(self, event: Block, whose: Whose, owner: Callable[[Channel], str]) -> None:
         """Count an event of EVENTS; `owner` says whose its channel is. Never raises."""
         name = event.get("Queue", "")
-        if not name or event.get("Event") not in EVENTS:
+        if not name or event.get("Event") not in EVENTS or not is_event(event):
             return
         self._heard, self.deaf = True, False
         channel = parse_channel(event)

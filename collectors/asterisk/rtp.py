@@ -28,7 +28,7 @@ from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from collectors.asterisk.parse import Channel, parse_channel
+from collectors.asterisk.parse import Channel, is_event, parse_channel
 from collectors.asterisk.tally import Distribution
 from collectors.asterisk.wire import Block
 from dialtone.model import Kind, MetricDef, MetricScope, Spread
@@ -177,7 +177,7 @@ class RtpQuality:
         if name == "Hangup":
             self._legs.pop(event.get("Uniqueid", ""), None)
         elif name in _DIRECTION and event.get("PT", "")[:3] in _WITH_REPORTS:
-            channel = parse_channel(event)
+            channel = parse_channel(event) if is_event(event) else None
             if channel is not None and not channel.internal:
                 self._take(name, event, channel, self._leg(channel.unique_id, now))
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from typing import Final
 
-from collectors.asterisk.parse import Channel, parse_channel
+from collectors.asterisk.parse import Channel, is_event, parse_channel
 from collectors.asterisk.tally import Tally
 from collectors.asterisk.wire import Block
 from dialtone.model import UNKNOWN_TENANT, Kind, MetricDef, MetricScope, Sample
@@ -43,7 +43,7 @@ EVENTS: Final = frozenset(_EVENTS)
 class Transfers:
     """Counts one node's transfers, for the tenant of whoever transferred.
 
-    `owner` says whose a channel is; a transfer whose channel isn't told is `_unknown`'s.
+    `owner` says whose a channel is.
     """
 
     def __init__(self, owner: Callable[[Channel], str]) -> None:
@@ -56,8 +56,10 @@ class Transfers:
         if what is None:
             return
         kind, prefix = what
-        channel = parse_channel(event, prefix)
-        domain = self._owner(channel) if channel else UNKNOWN_TENANT
+        channel = parse_channel(event, prefix) if is_event(event, prefix) else None
+        if channel is None:
+            return
+        domain = self._owner(channel)
         self._tally.add(domain, kind, _RESULTS.get(event.get("Result", ""), "other"))
 
     def begin(self, domain: str) -> None:

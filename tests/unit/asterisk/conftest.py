@@ -30,6 +30,11 @@ def whole(prefix: str = "", **headers: str) -> dict[str, str]:
     return told | {prefix + name: value for name, value in headers.items()}
 
 
+def event_of(name: str, prefix: str = "", **headers: str) -> dict[str, str]:
+    """Return an event of a channel, in Asterisk's order."""
+    return {"Event": name, "Privilege": "call,all"} | whole(prefix, **headers)
+
+
 def items(version: str, name: str) -> list[Block]:
     """Return a recorded list's items, without its head and end."""
     return blocks(version, name)[1:-1]

@@ -13,7 +13,7 @@ from collectors.asterisk.parse import Channel, parse_channels
 from collectors.asterisk.wire import Block
 from dialtone.config.tree import TenantTree
 from dialtone.model import UNKNOWN_TENANT, Catalog, CollectError, CollectFailure
-from tests.unit.asterisk.conftest import VERSIONS, items
+from tests.unit.asterisk.conftest import VERSIONS, items, whole
 from tests.unit.asterisk.lists import LAB, Figures, channel, client, lab_tenants, scene, told, without
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -27,7 +27,7 @@ LOT = {
     "BridgeName": "default",
     "BridgeNumChannels": "1",
 }
-PARKED = {
+PARKED = whole("Parkee") | {
     "Event": "ParkedCall",
     "ParkeeChannel": "PJSIP/trunk-00000001",
     "ParkeeUniqueid": "pbx1-1.1",

@@ -12,7 +12,7 @@ from collectors.asterisk.whose import Whose, read_patterns
 from collectors.asterisk.wire import Block
 from dialtone.config.tree import TenantTree
 from dialtone.model import UNKNOWN_TENANT, Catalog, CollectError, CollectFailure
-from tests.unit.asterisk.conftest import VERSIONS, blocks, items
+from tests.unit.asterisk.conftest import VERSIONS, blocks, event_of, items
 from tests.unit.asterisk.lists import (
     LAB,
     Figures,
@@ -41,12 +41,8 @@ PARAMS = {
 }
 MEMBER = {"Event": "QueueMember", "Queue": "sales", "Status": "1", "Paused": "0"}
 ENTRY = {"Event": "QueueEntry", "Queue": "sales", "Channel": "PJSIP/x-1", "Uniqueid": "1", "Wait": "7"}
-JOIN = {
-    "Event": "QueueCallerJoin",
-    "Queue": "sales",
-    "Channel": "PJSIP/trunk-00000001",
-    "Uniqueid": "1",
-    "Linkedid": "1",
+JOIN = event_of("QueueCallerJoin", Channel="PJSIP/trunk-00000001", Uniqueid="1", Linkedid="1") | {
+    "Queue": "sales"
 }
 CONNECT = JOIN | {"Event": "AgentConnect", "HoldTime": "12"}
 
@@ -382,9 +378,9 @@ def test_what_is_no_event_of_a_queue_makes_no_series(event: Block, line: Line) -
 
 
 @pytest.mark.parametrize("kind", sorted(EVENTS))
-def test_an_event_without_its_channel_is_counted_for_nobody(kind: str, line: Line) -> None:
+def test_an_event_without_its_channel_is_none(kind: str, line: Line) -> None:
     line.hear({"Event": kind, "Queue": "sales"})
-    assert {key[1:3] for key in line.figures} == {(UNKNOWN_TENANT, "sales")}
+    assert line.figures == {}
 
 
 # A login that is sent no events of queues

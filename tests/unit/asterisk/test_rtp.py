@@ -15,7 +15,7 @@ from collectors.asterisk.wire import Block
 from dialtone.config.tree import TenantTree
 from dialtone.model import UNKNOWN_TENANT, Catalog, Level, Spread, Tenant
 from dialtone.quality import G711_PLC, OPUS, delay_of, mos
-from tests.unit.asterisk.conftest import RESELLER, VERSIONS, blocks
+from tests.unit.asterisk.conftest import RESELLER, VERSIONS, blocks, event_of
 
 AT: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
 BEST: Final = 1 + 0.035 * 93.2 + 93.2 * 33.2 * 6.8 * 7e-6
@@ -62,7 +62,7 @@ def numbers(quality: RtpQuality, tenants: TenantTree, metric: str, of: str = "ac
 def event(name: str = "RTCPReceived", /, **changes: str | None) -> Block:
     """Return an event with one report on 10 ms of jitter and no loss; None leaves a header out."""
     headers: dict[str, str | None] = {
-        "Event": name,
+        **event_of(name),
         "Channel": "PJSIP/acme-101-00000001",
         "ChannelState": "6",
         "AccountCode": "acme",
@@ -206,7 +206,7 @@ def test_a_round_trip_of_0_without_a_sender_report_is_not_known_and_with_one_it_
 
 
 def test_a_channel_of_nobody_is_shown_as_unknown(tenants: TenantTree) -> None:
-    quality = heard(event(AccountCode=None))
+    quality = heard(event(AccountCode=""))
     assert numbers(quality, tenants, LOSS, UNKNOWN_TENANT) == {"received": 0, "sent": 1}
     assert shown(quality, tenants) == {}
 

@@ -9,7 +9,7 @@ from collectors.asterisk.transfers import KINDS, METRICS, RESULTS, Transfers
 from collectors.asterisk.whose import Whose
 from dialtone.config.tree import TenantTree
 from dialtone.model import UNKNOWN_TENANT
-from tests.unit.asterisk.conftest import RESELLER, VERSIONS, blocks
+from tests.unit.asterisk.conftest import RESELLER, VERSIONS, blocks, event_of
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
 ACME = f"acme.{RESELLER}"
@@ -59,16 +59,9 @@ def test_the_recorded_transfers_are_counted_by_kind_and_result(
 def test_a_result_is_folded_to_a_closed_list(
     said: str, result: str, transfers: Transfers, tenants: TenantTree
 ) -> None:
-    event = {
-        "Event": "BlindTransfer",
-        "Result": said,
-        "TransfererChannel": "PJSIP/a-1",
-        "TransfererUniqueid": "1.1",
-        "TransfererLinkedid": "1.1",
-        "TransfererAccountCode": "acme",
-        "TransfereeAccountCode": "bd",
-    }
-    transfers.hear(event)
+    leg = {"Channel": "PJSIP/a-1", "Uniqueid": "1.1", "Linkedid": "1.1", "AccountCode": "acme"}
+    event = event_of("BlindTransfer", "Transferer", **leg)
+    transfers.hear(event | {"Result": said, "TransfereeAccountCode": "bd"})
     assert counts(transfers, tenants) == {(ACME, "blind", result): 1}
 
 
@@ -80,23 +73,25 @@ def test_a_transfer_is_the_transferers_by_its_call_where_its_leg_tells_nothing(t
         return ACME
 
     transfers = Transfers(owner)
-    transfers.hear(
-        {
-            "Event": "AttendedTransfer",
-            "Result": "Success",
-            "OrigTransfererChannel": "PJSIP/trunk-1",
-            "OrigTransfererUniqueid": "1.2",
-            "OrigTransfererLinkedid": "1.1",
-            "SecondTransfererChannel": "PJSIP/trunk-2",
-        }
-    )
+    leg = {"Channel": "PJSIP/trunk-1", "Uniqueid": "1.2", "Linkedid": "1.1"}
+    event = event_of("AttendedTransfer", "OrigTransferer", **leg)
+    transfers.hear(event | {"Result": "Success", "SecondTransfererChannel": "PJSIP/trunk-2"})
     assert [(channel.unique_id, channel.linked_id) for channel in asked] == [("1.2", "1.1")]
     assert counts(transfers, tenants) == {(ACME, "attended", "success"): 1}
 
 
-def test_a_transfer_of_no_channel_is_nobodys(transfers: Transfers, tenants: TenantTree) -> None:
+def test_a_transfer_of_no_channel_is_none(transfers: Transfers, tenants: TenantTree) -> None:
     transfers.hear({"Event": "BlindTransfer", "Result": "Fail"})
-    assert counts(transfers, tenants) == {(UNKNOWN_TENANT, "blind", "failed"): 1}
+    assert counts(transfers, tenants) == {}
+
+
+def test_a_transfer_that_a_callers_numbers_have_made_up_is_none(
+    transfers: Transfers, tenants: TenantTree
+) -> None:
+    leg = {"Channel": "PJSIP/a-1", "Uniqueid": "1.1", "Linkedid": "1.1", "AccountCode": "acme"}
+    made_up = dict(reversed(event_of("BlindTransfer", "Transferer", **leg).items()))
+    transfers.hear(made_up | {"Result": "Success"})
+    assert counts(transfers, tenants) == {}
 
 
 def test_other_events_are_none_of_its_business(transfers: Transfers, tenants: TenantTree) -> None:
