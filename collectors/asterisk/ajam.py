@@ -7,17 +7,17 @@ right is, but with another cookie.
 
 import asyncio
 import contextlib
-import hashlib
 import itertools
 import secrets
+from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
-import structlog
-
+from collectors.asterisk.account import Account
 from collectors.asterisk.answers import Answer
 from collectors.asterisk.client import MAX_LINES_BYTES
-from collectors.asterisk.manager import EVENT_CLASSES, AmiRefusedError, Hear, check
+from collectors.asterisk.hearing import Hearing
+from collectors.asterisk.manager import AmiRefusedError, Hear, check
 from collectors.asterisk.rawman import Rawman
 from collectors.asterisk.recall import Recall
 from collectors.asterisk.wire import BLOCK_END, MAX_BLOCK_BYTES, Block, Splitter, decode, decode_lines, encode
@@ -25,8 +25,6 @@ from dialtone.model import CollectError, CollectFailure, Secret, TlsPlan
 from dialtone.ports import Clock
 from dialtone.runtime.clock import SystemClock
 from dialtone.runtime.deadline import within
-
-_log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 _Read = Callable[[str, bytes], Coroutine[object, object, T]]
@@ -64,25 +62,30 @@ class AjamClient:
         *,
         deadline: float,
         hear: Hear | None = None,
+        connected: Callable[[], None] | None = None,
         tls: TlsPlan | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._where = endpoint
-        self._username, self._secret = username, secret
         self._deadline = deadline
-        self._hear = hear
-        self._hear_failed = False
         self._clock: Clock = clock or SystemClock()
+        self._account = Account(endpoint, username, secret, self._clock, deadline)
+        self._hearing = Hearing(endpoint, hear, connected)
         self._rawman = Rawman(endpoint, tls)
         self._token = secrets.token_hex(4)  # nobody who gets a line into some value can guess our ActionIDs
         self._turn = asyncio.Lock()
         self._cookie = ""
-        self._refused: tuple[float, CollectError] | None = None
-        self.connections = 0
+        self._closed = False
         self.lost_events = 0
 
+    @property
+    def connections(self) -> int:
+        """How many logins have succeeded so far."""
+        return self._hearing.connections
+
     async def aclose(self) -> None:
-        """Log off and close, within a second; a later action begins a new session."""
+        """Log off and close, within a second and for good."""
+        self._closed = True
         if self._cookie and not self._turn.locked():
             with contextlib.suppress(CollectError, AmiRefusedError):
                 await self._exchange("Logoff", {}, _answer("Logoff"), _CLOSE_DEADLINE)
@@ -90,42 +93,36 @@ class AjamClient:
         await self._rawman.aclose()
 
     async def connect(self) -> None:
-        """Make sure of a session; whether it still holds, the next action shows. Raises CollectError.
-
-        For a deadline's time after credentials were refused nothing is tried: whatever one poll asks, it
-        fails to log in once.
-        """
+        """Make sure of a session; whether it still holds, the next action shows. Raises CollectError."""
         async with self._turn:
+            self._check_open()
             if not self._cookie:
                 await self._log_in()
 
     async def ask(self, action: str, headers: Mapping[str, str] | None = None) -> Block:
         """Send an action and return its response. Raises CollectError, AmiRefusedError."""
-        answer, _ = await self._in_session(action, headers, _answer(action))
-        return answer.response or {}
+        return (await self._in_session(action, headers, _answer(action))).response or {}
 
     async def list(
         self, action: str, ends_with: str, headers: Mapping[str, str] | None = None
     ) -> Sequence[Block]:
         """Send an action that answers with a list, and return its items. Raises as ask()."""
-        answer, _ = await self._in_session(action, headers, _answer(action, ends_with=ends_with))
-        return answer.items
+        return (await self._in_session(action, headers, _answer(action, ends_with=ends_with))).items
 
     async def items(self, action: str, ends_with: str, recall: Recall[T]) -> Sequence[T]:
         """Send an action that answers with a list, and return what is made of its items. Raises as ask()."""
         read = _answer(action, ends_with=ends_with, recall=recall)
         recall.turn()
-        answer, _ = await self._in_session(action, None, read)
-        return answer.made
+        return (await self._in_session(action, None, read)).made
 
     async def lines(self, action: str, headers: Mapping[str, str] | None = None) -> Sequence[tuple[str, str]]:
         """Send an action and return all lines of its one response, in order. Raises as ask()."""
-        _, raw = await self._in_session(action, headers, _answer(action, limit=MAX_LINES_BYTES))
-        return await asyncio.to_thread(decode_lines, raw)
+        answer = await self._in_session(action, headers, _answer(action, limit=MAX_LINES_BYTES))
+        return await asyncio.to_thread(decode_lines, answer.raw)
 
     async def drain(self) -> None:
         """Have the events heard that came since the last time. Raises as ask()."""
-        if self._hear is not None:
+        if self._hearing.wanted:
             # Without waiting for any: Asterisk gives what is there at once.
             await self._in_session("WaitEvent", {"Timeout": "0"}, self._events)
 
@@ -133,6 +130,7 @@ class AjamClient:
         """Return what is read of the answer; where the session has ended, of the answer in a new one."""
         check(action, headers or {})
         async with self._turn:
+            self._check_open()
             try:
                 if not self._cookie:
                     await self._log_in()
@@ -148,34 +146,29 @@ class AjamClient:
                 raise
 
     async def _log_in(self) -> None:
-        if self._refused is not None and self._clock.monotonic() < self._refused[0]:
-            raise self._refused[1]
+        self._account.check()
         self._cookie = ""
         try:
             cookie = await self._prove()
         except AmiRefusedError:
-            # A wrong password, an unknown user and an address that isn't permitted get the same words.
-            error = CollectError(
-                CollectFailure.AUTH,
-                f"{self._where} refused user {self._username}: wrong password, no such user in manager.conf, "
-                "or its permit= excludes this machine",
-            )
-            self._refused = self._clock.monotonic() + self._deadline, error
-            raise error from None
-        self._cookie, self._refused = cookie, None
-        self.connections += 1
+            raise self._account.refused() from None
+        self._check_open()
+        self._cookie = cookie
+        self._account.accepted()
+        self._hearing.connect()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise CollectError(CollectFailure.CONNECT, f"the session of {self._where} was closed by us")
 
     async def _prove(self) -> str:
         """Show that we know the password; return the cookie of the session that begins with it."""
-        cookie, (reply, _) = await self._exchange("Challenge", {"AuthType": "MD5"}, _answer("Challenge"))
-        challenge = (reply.response or {}).get("Challenge", "")
+        cookie, answer = await self._exchange("Challenge", {"AuthType": "MD5"}, _answer("Challenge"))
+        challenge = (answer.response or {}).get("Challenge", "")
         if not cookie or not challenge:
             missing = "challenge" if cookie else "session cookie"
             raise CollectError(CollectFailure.PROTOCOL, f"{self._where} gives no {missing}: is it rawman?")
-        # MD5 is what the protocol asks for (Login, AuthType: MD5).
-        proof = hashlib.md5((challenge + self._secret.reveal()).encode(), usedforsecurity=False).hexdigest()
-        events = "off" if self._hear is None else EVENT_CLASSES
-        login = {"AuthType": "MD5", "Username": self._username, "Key": proof, "Events": events}
+        login = {**self._account.proof(challenge), "Events": self._hearing.classes}
         await self._exchange("Login", login, _answer("Login"), cookie=cookie)
         return cookie
 
@@ -220,35 +213,25 @@ class AjamClient:
 
     async def _events(self, action_id: str, body: bytes) -> None:
         """Hand the events of an answer to WaitEvent to who hears them, in order."""
-        answer = Answer("WaitEvent")
+        answer = Answer("WaitEvent", action_id)
         whole = False
 
-        def take(raw: bytes) -> None:
+        def take(blocks: deque[bytes]) -> None:
             nonlocal whole
-            too_large = len(raw) > MAX_BLOCK_BYTES
-            block = decode(raw[:_HEAD] if too_large else raw)
-            if answer.response is None:
-                answer.take(block, len(raw))
-            elif block.get("ActionID") == action_id:
-                whole = block.get("Event") == "WaitEventComplete"
-            elif too_large:
-                self.lost_events += 1
-            elif "Event" in block:
-                self._tell(block)
+            for raw in blocks:
+                head = decode(raw[:_HEAD] if len(raw) > MAX_BLOCK_BYTES else raw)
+                if answer.response is None:
+                    answer.take(raw)
+                elif answer.has(raw):
+                    whole = head.get("Event") == "WaitEventComplete"
+                elif len(raw) > MAX_BLOCK_BYTES:
+                    self.lost_events += 1
+                else:
+                    self._hearing.tell(head)
 
         await _each(body, MAX_BLOCK_BYTES, take)
         if not whole:
             raise _broken_off("WaitEvent")
-
-    def _tell(self, event: Block) -> None:
-        if self._hear is None:
-            return
-        try:
-            self._hear(event)
-        except Exception:  # noqa: BLE001 - a mistake of ours about one event must not take the others away
-            if not self._hear_failed:
-                _log.exception("an event could not be taken in, by a mistake of ours", endpoint=self._where)
-            self._hear_failed = True
 
 
 def _answer(
@@ -257,48 +240,40 @@ def _answer(
     ends_with: str = "",
     limit: int = MAX_BLOCK_BYTES,
     recall: Recall[Any] | None = None,
-) -> _Read[tuple[Answer, bytes]]:
-    """Return what reads an answer: the response and a list's items, and the bytes of the response.
+) -> _Read[Answer]:
+    """Return what reads an answer: the response, and a list's items.
 
     `limit` is how many bytes one block may have. What is not of our ActionID is nobody's.
     """
 
-    async def read(action_id: str, body: bytes) -> tuple[Answer, bytes]:
-        answer = Answer(action, ends_with, recall)
-        head = recall.head(action_id) if recall is not None else b""
-        response, whole = b"", False
+    async def read(action_id: str, body: bytes) -> Answer:
+        answer = Answer(action, action_id, ends_with, recall)
 
-        def take(raw: bytes) -> None:
-            nonlocal response, whole
-            if len(raw) > limit:
-                raise CollectError(CollectFailure.TOO_LARGE, f"{action}: a message is over {limit} bytes")
-            if head and answer.response is not None and not whole and raw.startswith(head):
-                answer.take_item(raw[len(head) - 2 :], len(raw))
-                return
-            block = decode(raw)
-            if block.get("ActionID") != action_id:
-                return
-            if whole:
-                raise _broken_off(action)
-            if answer.response is None:
-                response = raw
-            whole = answer.take(block, len(raw))
+        def take(blocks: deque[bytes]) -> None:
+            while blocks:
+                answer.take_items(blocks)
+                if not blocks:
+                    return
+                raw = blocks.popleft()
+                if len(raw) > limit:
+                    raise CollectError(CollectFailure.TOO_LARGE, f"{action}: a message is over {limit} bytes")
+                if answer.has(raw):
+                    answer.take(raw)
 
         await _each(body, limit, take)
-        if not whole:
+        if not answer.whole:
             raise _broken_off(action)
-        return answer, response
+        return answer
 
     return read
 
 
-async def _each(body: bytes, limit: int, take: Callable[[bytes], None]) -> None:
-    """Hand over block after block, and give others their turns in between."""
+async def _each(body: bytes, limit: int, take: Callable[[deque[bytes]], None]) -> None:
+    """Hand over the blocks, some at a time, and give others their turns in between."""
     splitter = Splitter()
     splitter.limit = limit
     for start in range(0, len(body), _SLICE):
-        for raw in splitter.feed(body[start : start + _SLICE]):
-            take(raw)
+        take(deque(splitter.feed(body[start : start + _SLICE])))
         await asyncio.sleep(0)
 
 

@@ -5,19 +5,18 @@ Measured on Asterisk 16.28 and 22.10.
 
 import asyncio
 import contextlib
-import hashlib
 import os
 import socket
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
-import structlog
-
+from collectors.asterisk.account import Account
 from collectors.asterisk.answers import Answer
 from collectors.asterisk.connection import Connection
-from collectors.asterisk.manager import EVENT_CLASSES, AmiRefusedError, Hear, check
+from collectors.asterisk.hearing import Hearing
+from collectors.asterisk.manager import AmiRefusedError, Hear, check
 from collectors.asterisk.recall import Recall
 from collectors.asterisk.wire import MAX_BLOCK_BYTES, Block, decode_lines
 from dialtone.model import CollectError, CollectFailure, Secret, TlsPlan
@@ -27,8 +26,6 @@ from dialtone.runtime.deadline import within
 from dialtone.runtime.tls import TrustError, client_context, why_not
 
 T = TypeVar("T")
-
-_log = structlog.get_logger(__name__)
 
 MAX_LINES_BYTES: Final = 1024 * 1024
 """Of an answer that is asked for by its lines: task processors are some per endpoint, 140 bytes each."""
@@ -56,6 +53,7 @@ class AmiClient:
         *,
         deadline: float,
         hear: Hear | None = None,
+        connected: Callable[[], None] | None = None,
         tls: TlsPlan | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -64,102 +62,71 @@ class AmiClient:
         self._where = endpoint
         self._tls = (tls or TlsPlan()) if url.scheme == "tls" else None
         self._name = (self._tls.name if self._tls else None) or self._host
-        self._username, self._secret = username, secret
         self._deadline = deadline
         self._clock: Clock = clock or SystemClock()
-        self._hear = hear
-        self._hear_failed = False
+        self._account = Account(endpoint, username, secret, self._clock, deadline)
+        self._hearing = Hearing(endpoint, hear, connected)
         self._turn = asyncio.Lock()
         self._connection: Connection | None = None
-        self._refused: tuple[float, CollectError] | None = None
-        self.connections = 0
+        self._closed = False
         self.lost_events = 0
 
+    @property
+    def connections(self) -> int:
+        """How many logins have succeeded so far."""
+        return self._hearing.connections
+
     async def aclose(self) -> None:
-        """Log off and close, within two seconds; a later action opens a new connection."""
-        connection, self._connection = self._connection, None
-        if connection is None:
+        """Log off and close, within two seconds and for good."""
+        self._closed = True
+        if self._connection is None:
             return
         if self._turn.locked():  # somebody waits for an answer on it, and is told that none comes
-            connection.abort()
+            self._connection.abort()
             return
+        connection, self._connection = self._connection, None
         with contextlib.suppress(CollectError, AmiRefusedError):
             await connection.exchange("Logoff", {}, _CLOSE_DEADLINE)
         await connection.close()
 
     async def connect(self) -> None:
-        """Make sure of a logged-in connection; `connections` counts them. Raises CollectError.
-
-        For a deadline's time after credentials were refused nothing is tried: whatever one poll asks, it
-        fails to log in once.
-        """
+        """Make sure of a logged-in connection; `connections` counts them. Raises CollectError."""
         async with self._turn:
+            self._check_open()
             if self._connection is not None:
                 if not self._connection.ended.done():
                     return
                 self._drop()  # Asterisk was restarted between two polls: no failure, a new connection
-            if self._refused is not None and self._clock.monotonic() < self._refused[0]:
-                raise self._refused[1]
+            self._account.check()
             try:
                 connection = await self._open()
                 await self._log_in(connection)
-                if self._connection is not connection:
-                    connection.abort()
-                    raise self._was_closed()
-            except BaseException as error:
-                if isinstance(error, CollectError) and error.failure is CollectFailure.AUTH:
-                    self._refused = self._clock.monotonic() + self._deadline, error
+            except BaseException:
                 self._drop()
                 raise
             connection.watch(self._deadline)
-            self._refused = None
-            self.connections += 1
 
     async def ask(self, action: str, headers: Mapping[str, str] | None = None) -> Block:
         """Send an action and return its response. Raises CollectError, AmiRefusedError."""
-        answer, _ = await self._ask(action, headers)
-        return answer.response or {}
+        return (await self._ask(action, headers)).response or {}
 
     async def list(
         self, action: str, ends_with: str, headers: Mapping[str, str] | None = None
     ) -> Sequence[Block]:
         """Send an action that answers with a list, and return its items. Raises as ask()."""
-        answer, _ = await self._ask(action, headers, ends_with=ends_with)
-        return answer.items
+        return (await self._ask(action, headers, ends_with=ends_with)).items
 
     async def items(self, action: str, ends_with: str, recall: Recall[T]) -> Sequence[T]:
         """Send an action that answers with a list, and return what is made of its items. Raises as ask()."""
         recall.turn()
-        answer, _ = await self._ask(action, None, ends_with=ends_with, recall=recall)
-        return answer.made
+        return (await self._ask(action, None, ends_with=ends_with, recall=recall)).made
 
     async def lines(self, action: str, headers: Mapping[str, str] | None = None) -> Sequence[tuple[str, str]]:
         """Send an action and return all lines of its one response, in order. Raises as ask()."""
-        _, raw = await self._ask(action, headers, limit=MAX_LINES_BYTES)
-        return decode_lines(raw)
+        return decode_lines((await self._ask(action, headers, limit=MAX_LINES_BYTES)).raw)
 
     async def drain(self) -> None:
         """Do nothing: events come by themselves."""
-
-    async def settings(self) -> Block:
-        """Return CoreSettings: versions and limits. Needs write=reporting, as all here do."""
-        return await self.ask("CoreSettings")
-
-    async def status(self) -> Block:
-        """Return CoreStatus: when it started, by its own wall clock, and calls processed (22)."""
-        return await self.ask("CoreStatus")
-
-    async def channels(self) -> Sequence[Block]:
-        """Return CoreShowChannels: one block a channel, all of them or CollectError."""
-        return await self.list("CoreShowChannels", "CoreShowChannelsComplete")
-
-    async def zone_offset(self, instant: int) -> str:
-        """Return the server's distance from UTC at that Unix time, like "-0500".
-
-        The server's own dialplan function STRFTIME tells; its times come without a zone.
-        Raises AmiRefusedError where func_strings is not loaded or the login lacks `reporting`.
-        """
-        return (await self.ask("Getvar", {"Variable": f"STRFTIME({instant:d},,%z)"})).get("Value", "")
 
     async def _ask(
         self,
@@ -169,7 +136,7 @@ class AmiClient:
         ends_with: str = "",
         limit: int = MAX_BLOCK_BYTES,
         recall: Recall[Any] | None = None,
-    ) -> tuple[Answer, bytes]:
+    ) -> Answer:
         check(action, headers or {})
         await self.connect()
         async with self._turn:
@@ -210,8 +177,9 @@ class AmiClient:
     async def _greeted(self) -> Connection:
         # Reading certificates blocks; the context is the same for as long as their file is.
         context = await asyncio.to_thread(client_context, self._tls) if self._tls else None
+        self._check_open()
         connection = self._connection = Connection(
-            self._clock, self._where, self._name, self._tell, self._lose
+            self._clock, self._where, self._name, self._hearing.tell, self._lose
         )
         await asyncio.get_running_loop().create_connection(
             lambda: connection,
@@ -224,6 +192,7 @@ class AmiClient:
         )
         if (wrong := await connection.greeted) is not None:
             raise wrong
+        self._check_open()  # closed before there was anything to cut
         return connection
 
     def _translated(self, error: OSError | ValueError) -> CollectError:
@@ -236,55 +205,43 @@ class AmiClient:
         return CollectError(CollectFailure.CONNECT, f"can't connect to {self._where}: {reason}")
 
     async def _log_in(self, connection: Connection) -> None:
-        events = "off" if self._hear is None else EVENT_CLASSES
-        login = {"Username": self._username, **await self._proof(connection), "Events": events}
+        login = {**await self._proof(connection), "Events": self._hearing.classes}
         try:
             await connection.exchange("Login", login, self._deadline)
         except AmiRefusedError:
-            # A wrong password, an unknown user and an address that isn't permitted get the same words.
-            raise CollectError(
-                CollectFailure.AUTH,
-                f"{self._where} refused user {self._username}: wrong password, no such user in manager.conf, "
-                "or its permit= excludes this machine",
-            ) from None
+            raise self._account.refused() from None
+        self._check_open()
+        self._account.accepted()
+        self._hearing.connect()
 
-    async def _proof(self, connection: Connection) -> dict[str, str]:
+    async def _proof(self, connection: Connection) -> Mapping[str, str]:
         """Return what shows that we know the password, by MD5 challenge wherever the server has it.
 
         The password itself goes only to a server that has no challenge and whose certificate we have
         verified: anybody in between could else refuse the challenge and be told the password.
         """
         try:
-            reply, _ = await connection.exchange("Challenge", {"AuthType": "MD5"}, self._deadline)
-            challenge = (reply.response or {}).get("Challenge", "")
+            answer = await connection.exchange("Challenge", {"AuthType": "MD5"}, self._deadline)
+            challenge = (answer.response or {}).get("Challenge", "")
         except (AmiRefusedError, CollectError) as error:
             # Before a login an action that the server doesn't know is denied.
             if isinstance(error, CollectError) and error.failure is not CollectFailure.DENIED:
                 raise
             challenge = ""
         if challenge:
-            # MD5 is what the protocol asks for (Login, AuthType: MD5).
-            proof = (challenge + self._secret.reveal()).encode()
-            return {"AuthType": "MD5", "Key": hashlib.md5(proof, usedforsecurity=False).hexdigest()}
+            return self._account.proof(challenge)
         if self._tls is not None and self._tls.verify:
-            return {"Secret": self._secret.reveal()}
-        raise CollectError(
-            CollectFailure.AUTH,
-            f"{self._where} has no MD5 challenge; a password is sent in clear over verified TLS only",
+            return self._account.password()
+        raise self._account.in_vain(
+            f"{self._where} has no MD5 challenge; a password is sent in clear over verified TLS only"
         )
-
-    def _tell(self, event: Block) -> None:
-        if self._hear is None:
-            return
-        try:
-            self._hear(event)
-        except Exception:  # noqa: BLE001 - a mistake of ours about one event must not take the others away
-            if not self._hear_failed:
-                _log.exception("an event could not be taken in, by a mistake of ours", endpoint=self._where)
-            self._hear_failed = True
 
     def _lose(self) -> None:
         self.lost_events += 1
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise self._was_closed()
 
     def _was_closed(self) -> CollectError:
         return CollectError(CollectFailure.CONNECT, f"the connection to {self._where} was closed by us")

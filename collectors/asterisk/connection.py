@@ -12,7 +12,7 @@ from typing import Any, Final
 from collectors.asterisk.answers import Answer
 from collectors.asterisk.manager import AmiRefusedError, Hear, check
 from collectors.asterisk.recall import Recall
-from collectors.asterisk.wire import MAX_BLOCK_BYTES, Block, Splitter, decode, encode
+from collectors.asterisk.wire import MAX_BLOCK_BYTES, Splitter, begins, decode, encode
 from dialtone.model import CollectError, CollectFailure
 from dialtone.ports import Clock
 from dialtone.runtime.deadline import within
@@ -36,11 +36,8 @@ class _UnderWay:
     """An action whose answer has not come; `done` gets what was wrong with it, None for nothing."""
 
     name: str
-    action_id: str
     answer: Answer
     done: asyncio.Future[Exception | None]
-    head: bytes = b""
-    raw: bytes = b""
 
 
 class Connection(asyncio.Protocol):
@@ -79,8 +76,8 @@ class Connection(asyncio.Protocol):
         ends_with: str = "",
         limit: int = MAX_BLOCK_BYTES,
         recall: Recall[Any] | None = None,
-    ) -> tuple[Answer, bytes]:
-        """Send one action; return its answer, and the bytes of the response.
+    ) -> Answer:
+        """Send one action; return its answer.
 
         `deadline` is seconds, `limit` how many bytes a message of the answer may have. Raises
         AmiRefusedError, CollectError, and ValueError for what is never sent. The caller sees to it that no
@@ -95,8 +92,7 @@ class Connection(asyncio.Protocol):
         if self._transport is None or self.ended.done():
             raise self._closed(action, None)
         done: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
-        head = recall.head(action_id) if recall is not None else b""
-        under_way = _UnderWay(action, action_id, Answer(action, ends_with, recall), done, head)
+        under_way = _UnderWay(action, Answer(action, action_id, ends_with, recall), done)
         self._under_way = under_way
         self._splitter.limit = limit
         try:
@@ -111,7 +107,7 @@ class Connection(asyncio.Protocol):
             self._under_way = None
         if wrong is not None:
             raise wrong
-        return under_way.answer, under_way.raw
+        return under_way.answer
 
     def watch(self, deadline: float) -> None:
         """From now on ask a silent server whether it is there; it has `deadline` seconds to say so."""
@@ -151,7 +147,7 @@ class Connection(asyncio.Protocol):
         if self._call_off is not None:
             self._call_off()
         while self._blocks:
-            self._take(self._blocks.popleft())
+            self._take_next()
         if not self.greeted.done():
             self.greeted.set_result(self._broken_off(exc))
         if self._under_way is not None and not self._under_way.done.done():
@@ -175,62 +171,55 @@ class Connection(asyncio.Protocol):
         """Take the blocks that are there. Behind a whole answer, let who waits for it run first."""
         self._holding = False
         while self._blocks:
-            if self._take(self._blocks.popleft()) and self._blocks:
+            if self._take_next() and self._blocks:
                 self._holding = True
                 asyncio.get_running_loop().call_soon(self._go_on)
                 return
 
-    def _take(self, raw: bytes) -> bool:
-        """Take one block; True where it completes the answer that is waited for."""
-        if len(raw) > self._splitter.limit:
-            return self._pass_over(raw)
+    def _take_next(self) -> bool:
+        """Take a block, or several items; True where the answer that is waited for needs no more."""
         under_way = self._under_way
-        if under_way is not None and under_way.head and raw.startswith(under_way.head):
-            return not under_way.done.done() and self._item(under_way, raw)
-        block = decode(raw)
-        action_id = block.get("ActionID")
-        if action_id is None:
-            if "Event" in block:
-                self._lost() if len(raw) > MAX_BLOCK_BYTES else self._hear(block)
-        elif under_way is not None and action_id == under_way.action_id:
-            return not under_way.done.done() and self._answer(under_way, block, raw)
-        elif self._ping and action_id == self._ping:
-            self._ping = ""
-            self._set_alarm(PING_AFTER, self._is_it_silent)
-        return False
-
-    def _pass_over(self, raw: bytes) -> bool:
-        """Have known, of a block that is too large, who does without it; True as _take() says."""
-        under_way, head = self._under_way, decode(raw[:_HEAD])
-        action_id = head.get("ActionID")
-        if action_id is None and "Event" in head:
-            self._lost()
-        elif under_way is not None and action_id in (None, under_way.action_id):
-            return self._finish(
-                under_way,
-                CollectError(
-                    CollectFailure.TOO_LARGE,
-                    f"a message of {self._where} is over {self._splitter.limit} bytes",
-                ),
-            )
-        return False
-
-    def _item(self, under_way: _UnderWay, raw: bytes) -> bool:
-        if under_way.answer.response is None:
-            return self._answer(under_way, decode(raw), raw)
+        if under_way is None or under_way.done.done():
+            self._take(self._blocks.popleft())
+            return False
+        answer = under_way.answer
         try:
-            under_way.answer.take_item(raw[len(under_way.head) - 2 :], len(raw))
-        except CollectError as error:
-            return self._finish(under_way, error)
-        return False
-
-    def _answer(self, under_way: _UnderWay, block: Block, raw: bytes) -> bool:
-        if under_way.answer.response is None:
-            under_way.raw = raw
-        try:
-            return under_way.answer.take(block, len(raw)) and self._finish(under_way, None)
+            answer.take_items(self._blocks)
+            if self._blocks:
+                raw = self._blocks.popleft()
+                if answer.has(raw) and len(raw) <= self._splitter.limit:
+                    answer.take(raw)
+                else:
+                    self._take(raw)
         except (AmiRefusedError, CollectError) as error:
             return self._finish(under_way, error)
+        return under_way.done.done() or (answer.whole and self._finish(under_way, None))
+
+    def _take(self, raw: bytes) -> None:
+        """Take a block that is of no answer that is waited for."""
+        if self._ping and f"ActionID: {self._ping}".encode() in raw:
+            self._ping = ""
+            self._set_alarm(PING_AFTER, self._is_it_silent)
+        elif len(raw) > MAX_BLOCK_BYTES:
+            self._pass_over(raw)
+        else:
+            self._hear(decode(raw))
+
+    def _pass_over(self, raw: bytes) -> None:
+        """Have known, of a block that is too large, who does without it."""
+        head, under_way = decode(raw[:_HEAD]), self._under_way
+        if begins(head, "Event", "Privilege"):
+            self._lost()
+        elif (
+            under_way is not None
+            and len(raw) > self._splitter.limit
+            and ("ActionID" not in head or under_way.answer.has(raw[:_HEAD]))
+        ):
+            limit = f"{self._splitter.limit} bytes"
+            self._finish(
+                under_way,
+                CollectError(CollectFailure.TOO_LARGE, f"a message of {self._where} is over {limit}"),
+            )
 
     def _finish(self, under_way: _UnderWay, wrong: Exception | None) -> bool:
         if not under_way.done.done():

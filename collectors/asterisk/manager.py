@@ -79,11 +79,12 @@ class Manager(Protocol):
     whoever waited for that answer has run on to its next wait.
     """
 
-    connections: int
-    """How many logins have succeeded so far: where it has grown, events may have been missed."""
-
     lost_events: int
     """How many events could not be read, because they were too big to be kept."""
+
+    @property
+    def connections(self) -> int:
+        """How many logins have succeeded so far: where it has grown, events may have been missed."""
 
     async def connect(self) -> None:
         """Make sure of a logged-in connection. Raises CollectError."""
@@ -106,4 +107,4 @@ class Manager(Protocol):
         """Have the events heard that wait at the server, where they don't come by themselves."""
 
     async def aclose(self) -> None:
-        """Log off and close; a later action connects anew."""
+        """Log off and close, for good: whatever is asked, then or meanwhile, gets a CollectError."""

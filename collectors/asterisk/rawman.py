@@ -53,6 +53,7 @@ class Rawman:
         self._tls = (tls or TlsPlan()) if parts.scheme == "https" else None
         self._name = (self._tls.name if self._tls else None) or parts.hostname or ""
         self._session: aiohttp.ClientSession | None = None
+        self._closed = False
 
     async def post(self, action: str, form: Mapping[str, str], cookie: str) -> Reply:
         """Send a form in the session of that cookie, "" for none. Raises CollectError. Has no deadline."""
@@ -60,6 +61,8 @@ class Rawman:
         try:
             # Reading certificates blocks; the context is the same for as long as their file is.
             context = await asyncio.to_thread(client_context, self._tls) if self._tls else None
+            if self._closed:
+                raise CollectError(CollectFailure.CONNECT, f"{self._url}: the session was closed by us")
             if self._session is None:
                 self._session = aiohttp.ClientSession(
                     connector=aiohttp.TCPConnector(limit=1, force_close=True),
@@ -83,7 +86,8 @@ class Rawman:
             raise self._translated(action, error) from None
 
     async def aclose(self) -> None:
-        """Cut what is under way; a later request makes new connections."""
+        """Cut what is under way; nothing is sent any more."""
+        self._closed = True
         # Let go before closing: a deadline may cut the closing short, and a closed session serves nobody.
         session, self._session = self._session, None
         if session is not None:

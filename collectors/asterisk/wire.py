@@ -4,15 +4,21 @@ Source: docs.asterisk.org, "AMI Libraries and Frameworks" and the AMI v2 specifi
 """
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import Final
 
 BLOCK_END: Final = b"\r\n\r\n"
 MAX_BLOCK_BYTES: Final = 64 * 1024
 
 _PART_OF_END: Final = len(BLOCK_END) - 1
+_REPEATED: Final = "ChanVariable"
+"""How the names of headers end that come once for each variable that manager.conf has shown."""
 
 Block = Mapping[str, str]
-"""One message. Of a header that comes several times (ChanVariable) the first value is kept."""
+"""One message, its headers in their order. Of a header that comes several times none is kept: Asterisk does
+not escape what a caller gives as its number, so any line but the first few may be a caller's, and nobody can
+tell which. Of ChanVariables, which do come several times, the first is kept.
+"""
 
 
 def encode(action: str, action_id: str, headers: Mapping[str, str]) -> bytes:
@@ -33,13 +39,22 @@ def decode(raw: bytes) -> Block:
 
     A line break is CR LF and nothing else: a lone one is part of its value.
     """
+    lines = raw.decode("utf-8", "replace").split("\r\n")
+    block = {key: value for key, colon, value in [line.partition(": ") for line in lines] if colon}
+    return block if len(block) == len(lines) else _unambiguous(raw)
+
+
+def _unambiguous(raw: bytes) -> Block:
+    """Return the headers of a block in which some come twice, or are none, or have no space."""
     block: dict[str, str] = {}
-    for line in raw.decode("utf-8", "replace").split("\r\n"):
-        key, colon, value = line.partition(": ")
-        if not colon:  # nearly never, so it is looked for second
-            key, colon, value = line.partition(":")
-        if colon and key not in block:
+    twice = set()
+    for key, value in decode_lines(raw):
+        if key not in block:
             block[key] = value
+        elif not key.endswith(_REPEATED):
+            twice.add(key)
+    for key in twice:
+        del block[key]
     return block
 
 
@@ -53,6 +68,11 @@ def decode_lines(raw: bytes) -> list[tuple[str, str]]:
         if colon:
             found.append((key, value))
     return found
+
+
+def begins(block: Block, *names: str) -> bool:
+    """Tell whether these are a block's first headers: what a caller gives never comes before the second."""
+    return tuple(islice(block, len(names))) == names
 
 
 class Splitter:

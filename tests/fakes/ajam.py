@@ -12,7 +12,8 @@ from urllib.parse import parse_qsl
 Manner = Callable[[asyncio.StreamWriter, bytes], Awaitable[None]]
 """How a reply is sent: it is handed the connection and the whole HTTP response that would be right."""
 
-_ACTION_ID = re.compile(rb"(?m)^ActionID: [^\r]*")
+_ACTION_ID = re.compile(rb"(?m)^ActionID: (?!forged)[^\r]*")
+"""Of recorded replies; a test that forges one calls it so."""
 _COOKIE = re.compile(r'mansession_id="([0-9a-f]+)"')
 _CHALLENGE = "150672266"
 

@@ -25,7 +25,8 @@ RIGHTS = {
 }
 """Any of these lets a user send an action (ListCommands of 22.10); what isn't here needs none."""
 
-_ACTION_ID = re.compile(rb"(?m)^ActionID: [^\r]*")
+_ACTION_ID = re.compile(rb"(?m)^ActionID: (?!forged)[^\r]*")
+"""Of recorded replies; a test that forges one calls it so."""
 _PRIVILEGE = re.compile(rb"(?m)^Privilege: ([^\r]*)")
 _LISTED = re.compile(r".*\(Priv: ([^)]*)\)")
 _CHALLENGE = "882021505"

@@ -25,11 +25,15 @@ _CALL_ID: Final = "{number}-held"
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A call to place: the number as Asterisk is given it, whose it is, and the header that says so."""
+    """A call to place: the number as Asterisk is given it, whose it is, and the header that says so.
+
+    `caller` is its From user, as it is written in a SIP URI.
+    """
 
     number: str
     tenant: str
     header: str
+    caller: str = "101"
 
     @classmethod
     def by_phone(cls, number: str, tenant: str) -> "Placed":
@@ -100,7 +104,7 @@ async def _placing(
 ) -> AsyncIterator[Sipp]:
     name = f"{scenario}-{port}"
     injected = folder / f"{name}.csv"
-    rows = [f"{call.number};{call.tenant};{call.header}" for call in calls]
+    rows = [f"{call.number};{call.tenant};{call.header};{call.caller}" for call in calls]
     injected.write_text("\n".join(["SEQUENTIAL", *rows, ""]))
     words = ("-sf", _DATA / f"{scenario}.xml", "-inf", injected, "-cid_str", _CALL_ID.format(number="%u"))
     async with _sipp(folder, name, port, len(calls), rate, *words, f"127.0.0.1:{pbx.sip}") as sipp:

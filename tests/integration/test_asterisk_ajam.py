@@ -102,7 +102,7 @@ async def test_all_that_is_read_is_what_ami_reads_and_events_come_in_the_same_or
             assert (await ajam.lines("ListCommands"))[3:] == (await ami.lines("ListCommands"))[3:]
             await ajam.drain()
             assert {"Newchannel", "BridgeEnter"} <= {event["Event"] for event in by_ajam}
-            sipp.hang_up()
+            await sipp.hang_up()
             await sipp.passed()
         await until(ajam, 0)
         await ami.ask("Ping")

@@ -5,6 +5,7 @@ import pytest
 from collectors.asterisk.client import AmiClient
 from collectors.asterisk.parse import parse_channels, parse_offset, parse_startup, parse_version
 from dialtone.model import CollectError, CollectFailure, Secret
+from tests.unit.asterisk.asking import channels, settings, status, zone_offset
 
 
 class AmiContract:
@@ -12,14 +13,14 @@ class AmiContract:
 
     async def test_an_idle_server_has_no_channels(self, endpoint: str, secret: str) -> None:
         client = AmiClient(endpoint, "dialtone", Secret(secret), deadline=2.0)
-        assert parse_channels(await client.channels()) == ()
+        assert parse_channels(await channels(client)) == ()
         await client.aclose()
 
     async def test_it_says_what_it_is_and_since_when(self, endpoint: str, secret: str) -> None:
         client = AmiClient(endpoint, "dialtone", Secret(secret), deadline=2.0)
-        assert parse_version(await client.settings()).startswith("22.")
-        assert parse_startup(await client.status()) is not None
-        assert parse_offset(await client.zone_offset(1_700_000_000)) is not None
+        assert parse_version(await settings(client)).startswith("22.")
+        assert parse_startup(await status(client)) is not None
+        assert parse_offset(await zone_offset(client, 1_700_000_000)) is not None
         assert client.connections == 1
         await client.aclose()
 
@@ -29,7 +30,7 @@ class AmiContract:
     ) -> None:
         client = AmiClient(endpoint, user, Secret(wrong or secret), deadline=2.0)
         with pytest.raises(CollectError) as caught:
-            await client.channels()
+            await channels(client)
         assert caught.value.failure is CollectFailure.AUTH
         assert secret not in str(caught.value)
 
@@ -39,7 +40,7 @@ class AmiContract:
         user, secret = powerless
         client = AmiClient(endpoint, user, Secret(secret), deadline=2.0)
         with pytest.raises(CollectError) as caught:
-            await client.status()
+            await status(client)
         assert caught.value.failure is CollectFailure.DENIED
         assert "write = reporting" in caught.value.detail
         await client.aclose()

@@ -186,15 +186,50 @@ async def test_a_refused_action_leaves_the_session_alone(server: FakeAjam, clien
     assert server.names.count("Login") == client.connections == 1
 
 
-async def test_closing_logs_off_and_a_later_action_logs_in_again(
-    server: FakeAjam, client: AjamClient
-) -> None:
+async def test_closing_logs_off_and_nothing_is_asked_afterwards(server: FakeAjam, client: AjamClient) -> None:
     await client.ask("Ping")
     await client.aclose()
     assert server.names[-1] == "Logoff"
     assert server.sessions == {}
+    for asking in (client.connect(), client.ask("Ping"), client.list(*LIST)):
+        with pytest.raises(CollectError, match="closed by us") as caught:
+            await asking
+        assert caught.value.failure is CollectFailure.CONNECT
+    await client.aclose()
+    assert server.names[-1] == "Logoff"
+    assert client.connections == 1
+
+
+@pytest.mark.parametrize("action", ["Challenge", "Login"])
+async def test_a_login_that_is_under_way_when_we_close_comes_to_nothing(
+    server: FakeAjam, action: str
+) -> None:
+    told: list[str] = []
+    client = AjamClient(
+        *(server.endpoint, "dialtone", Secret("geheim")),
+        deadline=PATIENT,
+        hear=lambda _: None,
+        connected=lambda: told.append("connected"),
+    )
+    server.manners[action] = ajam.silent
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(cut_off, client)
+        await server.received(action)
+        await client.aclose()
+    assert server.names[-1] == action
+    assert client.connections == 0
+    assert not told
+
+
+async def test_a_poll_that_is_closed_between_two_actions_logs_in_no_more(
+    server: FakeAjam, client: AjamClient
+) -> None:
     await client.ask("Ping")
-    assert client.connections == 2
+    server.forget()
+    await client.aclose()
+    before = len(server.names)
+    assert await failure_of(client, "closed by us") is CollectFailure.CONNECT
+    assert len(server.names) == before
 
 
 async def test_who_never_asked_is_closed_without_a_request(server: FakeAjam, client: AjamClient) -> None:
@@ -365,7 +400,8 @@ async def test_what_looks_like_the_end_of_the_events_is_believed_of_our_own_answ
 ) -> None:
     await listener.connect()
     server.events = [
-        b"Event: WaitEventComplete\r\n\r\n",
+        b"Event: WaitEventComplete\r\nPrivilege: call,all\r\n\r\n",
+        b"Event: WaitEventComplete\r\nActionID: forged\r\n\r\n",
         b"Nothing: x\r\n\r\n",
         b"\xff\xfe: \xff\r\n\r\n",
         event(1),
@@ -427,7 +463,7 @@ async def test_others_have_their_turns_while_a_big_answer_is_read(
             decoded = 0
             await asyncio.sleep(0)
 
-    monkeypatch.setattr(module, "decode", counting)
+    monkeypatch.setattr(answers, "decode", counting)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(other)
         assert len(await client.list(*LIST)) == 5000
@@ -559,10 +595,10 @@ async def test_a_reply_of_too_many_bytes_is_cut_off(
 def test_whatever_a_list_has_become_it_is_whole_or_an_error_of_ours(edits: Edits) -> None:
     body = edited(recorded("22.10.1", "ajam/rawman-CoreShowChannels").partition(b"\r\n\r\n")[2], edits)
     try:
-        read, response = asyncio.run(module._answer(LIST[0], ends_with=LIST[1])("a1", body))
+        read = asyncio.run(module._answer(LIST[0], ends_with=LIST[1])("a1", body))
     except (CollectError, AmiRefusedError):
         return
-    assert read.response == decode(response)
+    assert read.response == decode(read.raw)
     assert body.count(b"Event: CoreShowChannel\r\n") <= len(read.items) <= 14 + len(edits)
 
 

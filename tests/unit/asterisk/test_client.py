@@ -14,6 +14,7 @@ from dialtone.model import CollectError, CollectFailure, Secret
 from tests.fakes import ami
 from tests.fakes.ami import FakeAmi, getvar
 from tests.fakes.clock import FakeClock
+from tests.unit.asterisk.asking import channels, settings, status, zone_offset
 from tests.unit.asterisk.conftest import VERSIONS, items, recorded
 from tests.unit.asterisk.contract import AmiContract
 
@@ -86,10 +87,10 @@ class TestFakeKeepsTheContract(AmiContract):
 
 
 async def test_nothing_but_the_list_is_ever_sent(server: FakeAmi, client: AmiClient) -> None:
-    await client.settings()
-    await client.status()
-    await client.channels()
-    await client.zone_offset(1_700_000_000)
+    await settings(client)
+    await status(client)
+    await channels(client)
+    await zone_offset(client, 1_700_000_000)
     await client.aclose()
     assert server.names == [
         *("Challenge", "Login", "CoreSettings", "CoreStatus", "CoreShowChannels", "Getvar", "Logoff")
@@ -127,7 +128,7 @@ async def test_what_is_off_the_list_is_refused_before_anything_is_sent(
 async def test_the_password_does_not_cross_the_wire_and_no_events_are_asked_for(
     server: FakeAmi, client: AmiClient
 ) -> None:
-    await client.status()
+    await status(client)
     assert "geheim" not in repr(server.actions)
     login = next(action for action in server.actions if action["Action"] == "Login")
     assert login["AuthType"] == "MD5"
@@ -136,34 +137,34 @@ async def test_the_password_does_not_cross_the_wire_and_no_events_are_asked_for(
 
 async def test_one_connection_serves_all_polls(server: FakeAmi, client: AmiClient) -> None:
     for _ in range(3):
-        assert len(await client.channels()) == 14
+        assert len(await channels(client)) == 14
     assert server.connections == 1
 
 
 async def test_one_action_is_in_flight_at_a_time(server: FakeAmi, client: AmiClient) -> None:
-    answers = await asyncio.gather(client.channels(), client.status(), client.channels())
+    answers = await asyncio.gather(channels(client), status(client), channels(client))
     assert [len(answers[0]), len(answers[2])] == [14, 14]
     assert server.most_in_flight == 1
     assert server.connections == 1
 
 
 async def test_pieces_of_any_size_make_the_same_answer(server: FakeAmi, client: AmiClient) -> None:
-    whole = await client.status()
+    whole = await status(client)
     server.manners["CoreStatus"] = ami.in_small_pieces
-    piecewise = await client.status()
+    piecewise = await status(client)
     assert {**piecewise, "ActionID": ""} == {**whole, "ActionID": ""}
 
 
 async def test_strangers_between_are_not_our_answer(server: FakeAmi, client: AmiClient) -> None:
     server.manners["CoreShowChannels"] = ami.with_a_stranger_first
-    assert len(await client.channels()) == 14
+    assert len(await channels(client)) == 14
 
 
 async def test_a_restart_between_two_polls_is_no_failure(server: FakeAmi, client: AmiClient) -> None:
-    await client.status()
+    await status(client)
     server.hang_up()
     await anyio.wait_all_tasks_blocked()
-    assert len(await client.channels()) == 14
+    assert len(await channels(client)) == 14
     assert server.connections == client.connections == 2
 
 
@@ -180,13 +181,13 @@ async def test_a_server_that_misbehaves_is_a_failure_with_its_reason_and_the_nex
 ) -> None:
     server.manners[action] = manner
     with pytest.raises(CollectError) as caught:
-        await client.channels()
+        await channels(client)
     if (action, failure) == ("banner", CollectFailure.TOO_LARGE):
         failure = CollectFailure.PROTOCOL  # whatever it is, it is no AMI
     assert caught.value.failure is failure
     assert "\n" not in caught.value.detail
     server.manners.clear()
-    assert len(await client.channels()) == 14
+    assert len(await channels(client)) == 14
 
 
 @pytest.mark.parametrize(
@@ -201,11 +202,11 @@ async def test_an_answer_that_does_not_come_is_a_failure_at_the_deadline_and_the
     server: FakeAmi, timed: AmiClient, clock: FakeClock, action: str, manner: ami.Manner
 ) -> None:
     server.manners[action] = manner
-    error = await overdue(clock, server, action, timed.channels())
+    error = await overdue(clock, server, action, channels(timed))
     assert error.failure is CollectFailure.TIMEOUT
     assert "5 s" in error.detail
     server.manners.clear()
-    assert len(await timed.channels()) == 14
+    assert len(await channels(timed)) == 14
 
 
 @pytest.mark.parametrize("manner", [ami.with_a_wrong_action_id, ami.without_an_action_id])
@@ -213,7 +214,7 @@ async def test_an_answer_to_somebody_else_is_not_taken(
     server: FakeAmi, timed: AmiClient, clock: FakeClock, manner: ami.Manner
 ) -> None:
     server.manners["CoreStatus"] = manner
-    error = await overdue(clock, server, "CoreStatus", timed.status())
+    error = await overdue(clock, server, "CoreStatus", status(timed))
     assert error.failure is CollectFailure.TIMEOUT
 
 
@@ -221,9 +222,9 @@ async def test_a_late_answer_is_never_taken_for_that_to_a_newer_question(
     server: FakeAmi, timed: AmiClient, clock: FakeClock
 ) -> None:
     late = server.manners["CoreStatus"] = ami.Late()
-    await overdue(clock, server, "CoreStatus", timed.status())
+    await overdue(clock, server, "CoreStatus", status(timed))
     server.replies = REPLIES | {"CoreStatus": b"Response: Success\r\nActionID: 0\r\nNew: yes\r\n\r\n"}
-    asked = asyncio.ensure_future(timed.status())
+    asked = asyncio.ensure_future(status(timed))
     await until(lambda: server.names.count("CoreStatus") == 2)
     late.let_go()
     assert (await asked)["New"] == "yes"
@@ -233,11 +234,13 @@ async def test_a_late_answer_is_never_taken_for_that_to_a_newer_question(
 async def test_lines_that_are_no_headers_and_odd_bytes_are_passed_over(
     server: FakeAmi, client: AmiClient
 ) -> None:
-    whole = await client.channels()
+    whole = await channels(client)
     for action in ("Challenge", "Login", "CoreShowChannels"):
         server.manners[action] = ami.with_strange_lines
-    await client.aclose()
-    strange = await client.channels()
+    assert client._connection is not None
+    client._connection.abort()
+    await client._connection.ended
+    strange = await channels(client)
     assert [block["Channel"] for block in strange] == [block["Channel"] for block in whole]
 
 
@@ -246,12 +249,12 @@ async def test_an_answer_with_a_value_of_a_megabyte_is_too_large_and_the_next_po
     server: FakeAmi, client: AmiClient, action: str
 ) -> None:
     server.manners[action] = ami.with_a_huge_value
-    asking = client.channels() if action == "CoreShowChannels" else client.status()
+    asking = channels(client) if action == "CoreShowChannels" else status(client)
     with pytest.raises(CollectError, match="over 65536 bytes") as caught:
         await asking
     assert caught.value.failure is CollectFailure.TOO_LARGE
     server.manners.clear()
-    assert len(await client.channels()) == 14
+    assert len(await channels(client)) == 14
 
 
 @pytest.mark.parametrize(
@@ -268,7 +271,7 @@ async def test_an_endless_list_is_cut_off(
     monkeypatch.setattr(answers, limit, value)
     server.manners["CoreShowChannels"] = ami.without_end
     with pytest.raises(CollectError, match=f"over {value} {says}") as caught:
-        await client.channels()
+        await channels(client)
     assert caught.value.failure is CollectFailure.TOO_LARGE
 
 
@@ -288,7 +291,7 @@ async def test_a_list_that_lost_items_is_no_answer(server: FakeAmi, client: AmiC
     head, _, *rest = recorded("22.10.1", "CoreShowChannels").split(b"\r\n\r\n")
     server.replies = REPLIES | {"CoreShowChannels": b"\r\n\r\n".join([head, *rest])}
     with pytest.raises(CollectError) as caught:
-        await client.channels()
+        await channels(client)
     assert caught.value.failure is CollectFailure.PROTOCOL
 
 
@@ -296,15 +299,15 @@ async def test_a_list_that_the_server_breaks_off_is_no_answer(server: FakeAmi, c
     cancelled = REPLIES["CoreShowChannels"].replace(b"EventList: Complete", b"EventList: cancelled")
     server.replies = REPLIES | {"CoreShowChannels": cancelled}
     with pytest.raises(CollectError, match="broke the list off") as caught:
-        await client.channels()
+        await channels(client)
     assert caught.value.failure is CollectFailure.SERVER
 
 
 async def test_a_refused_action_leaves_the_connection_alone(server: FakeAmi, client: AmiClient) -> None:
     server.replies = {name: reply for name, reply in REPLIES.items() if name != "Getvar"}
     with pytest.raises(AmiRefusedError, match="unknown command"):
-        await client.zone_offset(0)
-    await client.status()
+        await zone_offset(client, 0)
+    await status(client)
     assert server.connections == 1
 
 
@@ -316,7 +319,7 @@ async def test_an_action_without_the_right_names_it_and_leaves_the_connection_al
         with pytest.raises(CollectError, match=f"{action}.* write = {right} ") as caught:
             await client.ask(action, {"Command": TASK_PROCESSORS} if action == "Command" else None)
         assert caught.value.failure is CollectFailure.DENIED
-    assert len(await client.channels()) == 14
+    assert len(await channels(client)) == 14
     assert server.connections == 1
     await client.aclose()
 
@@ -364,20 +367,20 @@ async def test_what_a_user_may_send_is_told_line_by_line(server: FakeAmi) -> Non
 async def test_a_poll_given_up_in_the_middle_does_not_answer_the_next_one(
     server: FakeAmi, client: AmiClient
 ) -> None:
-    await client.status()
+    await status(client)
     server.manners["CoreShowChannels"] = ami.silent
     with anyio.move_on_after(0.05) as scope:
-        await client.channels()
+        await channels(client)
     assert scope.cancelled_caught
     server.manners.clear()
-    assert (await client.status())["CoreProcessedCalls"] == "41"
+    assert (await status(client))["CoreProcessedCalls"] == "41"
     assert server.connections == 2
 
 
 async def test_something_else_on_the_port_is_no_asterisk(server: FakeAmi, client: AmiClient) -> None:
     server.banner = b"SSH-2.0-OpenSSH_9.2\r\n"
     with pytest.raises(CollectError, match="no Asterisk manager") as caught:
-        await client.status()
+        await status(client)
     assert caught.value.failure is CollectFailure.PROTOCOL
 
 
@@ -387,7 +390,7 @@ async def test_nothing_listening_is_a_failure_to_connect() -> None:
         endpoint = f"tcp://127.0.0.1:{held.getsockname()[1]}"
         client = AmiClient(endpoint, "dialtone", Secret("geheim"), deadline=PATIENT)
         with pytest.raises(CollectError) as caught:
-            await client.status()
+            await status(client)
     assert caught.value.failure is CollectFailure.CONNECT
     assert "refused" in caught.value.detail
 
@@ -399,14 +402,14 @@ async def test_a_name_that_does_not_resolve_says_so(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(socket, "getaddrinfo", unresolved)
     client = AmiClient("tcp://pbx.invalid:5038", "dialtone", Secret("geheim"), deadline=PATIENT)
     with pytest.raises(CollectError) as caught:
-        await client.status()
+        await status(client)
     assert caught.value.failure is CollectFailure.DNS
 
 
 async def test_a_user_name_with_a_line_break_sends_nothing_of_it(server: FakeAmi) -> None:
     client = AmiClient(server.endpoint, "x\r\nAction: Originate", Secret("geheim"), deadline=PATIENT)
     with pytest.raises(CollectError, match="line break"):
-        await client.status()
+        await status(client)
     assert set(server.names) <= {"Challenge"}
     await client.aclose()
 
@@ -415,14 +418,14 @@ async def test_refused_credentials_are_tried_once_a_poll_whatever_it_asks(
     server: FakeAmi, clock: FakeClock
 ) -> None:
     client = AmiClient(server.endpoint, "dialtone", Secret("falsch"), deadline=5.0, clock=clock)
-    for asking in (client.status(), client.channels(), client.connect()):
+    for asking in (status(client), channels(client), client.connect()):
         with pytest.raises(CollectError, match="wrong password") as caught:
             await asking
         assert caught.value.failure is CollectFailure.AUTH
     assert server.names.count("Login") == 1
     server.users = {"dialtone": ("falsch", True)}
     await clock.advance(5.0)
-    assert len(await client.channels()) == 14
+    assert len(await channels(client)) == 14
     await client.aclose()
 
 
@@ -431,26 +434,79 @@ async def test_a_server_without_a_challenge_is_not_sent_the_password_in_clear(
 ) -> None:
     server.has_challenge = False
     with pytest.raises(CollectError, match="over verified TLS only") as caught:
-        await client.status()
+        await status(client)
     assert caught.value.failure is CollectFailure.AUTH
     assert "Login" not in server.names
 
 
-async def test_closing_logs_off_and_a_later_question_logs_in_again(
-    server: FakeAmi, client: AmiClient
-) -> None:
-    await client.status()
+async def test_closing_logs_off_and_nothing_is_asked_afterwards(server: FakeAmi, client: AmiClient) -> None:
+    await status(client)
     await client.aclose()
     assert server.names[-1] == "Logoff"
     await client.aclose()
-    await client.status()
-    assert server.connections == client.connections == 2
+    for asking in (client.connect(), status(client), channels(client)):
+        with pytest.raises(CollectError, match="closed by us") as caught:
+            await asking
+        assert caught.value.failure is CollectFailure.CONNECT
+    assert server.names[-1] == "Logoff"
+    assert server.connections == client.connections == 1
+
+
+async def test_a_poll_that_is_closed_between_two_actions_logs_in_no_more(
+    server: FakeAmi, client: AmiClient
+) -> None:
+    await status(client)
+    asked = asyncio.ensure_future(settings(client))
+    await client.aclose()
+    with pytest.raises(CollectError, match="closed"):
+        await asked
+    with pytest.raises(CollectError, match="closed"):
+        await status(client)
+    assert server.names.count("Login") == server.connections == 1
+
+
+@pytest.mark.parametrize("action", ["banner", "Challenge", "Login"])
+async def test_a_login_that_is_under_way_when_we_close_comes_to_nothing(
+    server: FakeAmi, clock: FakeClock, action: str
+) -> None:
+    told: list[str] = []
+    client = AmiClient(
+        *(server.endpoint, "dialtone", Secret("geheim")),
+        deadline=5.0,
+        hear=lambda _: None,
+        connected=lambda: told.append("connected"),
+        clock=clock,
+    )
+    server.manners[action] = late = ami.Late()
+    asked = asyncio.ensure_future(client.connect())
+    await until(lambda: bool(server.connections) if action == "banner" else action in server.names)
+    await client.aclose()
+    late.let_go()
+    with pytest.raises(CollectError) as caught:
+        await asked
+    assert caught.value.failure is CollectFailure.CONNECT
+    await until(lambda: not server._sessions)
+    assert server.names == {"banner": [], "Challenge": ["Challenge"]}.get(action, ["Challenge", "Login"])
+    assert client.connections == 0
+    assert not told
+    assert clock.sleeping == 0
+
+
+async def test_closing_before_anything_is_connected_holds(server: FakeAmi, client: AmiClient) -> None:
+    asked = asyncio.ensure_future(client.connect())
+    await asyncio.sleep(0)  # it looks the name up, or connects
+    await client.aclose()
+    with pytest.raises(CollectError) as caught:
+        await asked
+    assert caught.value.failure is CollectFailure.CONNECT
+    assert "Challenge" not in server.names
+    await until(lambda: not server._sessions)
 
 
 async def test_a_server_that_says_no_goodbye_is_left_after_a_second(
     server: FakeAmi, timed: AmiClient, clock: FakeClock
 ) -> None:
-    await timed.status()
+    await status(timed)
     server.manners["Logoff"] = ami.stops_reading
     closing = asyncio.ensure_future(timed.aclose())
     await until(lambda: "Logoff" in server.names)
@@ -465,7 +521,7 @@ async def test_who_waits_for_an_answer_is_told_that_we_close(
     server: FakeAmi, timed: AmiClient, clock: FakeClock, action: str
 ) -> None:
     server.manners[action] = late = ami.Late()
-    asked = asyncio.ensure_future(timed.status())
+    asked = asyncio.ensure_future(status(timed))
     await until(lambda: bool(server.connections) if action == "banner" else action in server.names)
     await timed.aclose()
     late.let_go()
@@ -478,11 +534,11 @@ async def test_who_waits_for_an_answer_is_told_that_we_close(
 async def test_a_silent_connection_is_pinged_and_stays(
     server: FakeAmi, timed: AmiClient, clock: FakeClock
 ) -> None:
-    await timed.status()
+    await status(timed)
     for pings in range(1, 4):
         await clock.advance(20.0)
         await until(lambda pings=pings: server.names.count("Ping") == pings)  # type: ignore[misc]
-    await timed.status()
+    await status(timed)
     assert server.connections == timed.connections == 1
 
 
@@ -490,7 +546,7 @@ async def test_a_connection_that_is_used_is_not_pinged(
     server: FakeAmi, timed: AmiClient, clock: FakeClock
 ) -> None:
     for _ in range(10):
-        await timed.status()
+        await status(timed)
         await clock.advance(15.0)
     assert "Ping" not in server.names
 
@@ -499,7 +555,7 @@ async def test_a_connection_that_is_used_is_not_pinged(
 async def test_a_server_that_does_not_answer_a_ping_is_given_up_and_found_anew_by_the_next_poll(
     server: FakeAmi, timed: AmiClient, clock: FakeClock, manner: ami.Manner
 ) -> None:
-    await timed.status()
+    await status(timed)
     server.manners["Ping"] = manner
     await clock.advance(20.0)
     await until(lambda: "Ping" in server.names)
@@ -511,5 +567,5 @@ async def test_a_server_that_does_not_answer_a_ping_is_given_up_and_found_anew_b
     assert server.connections == 1  # nobody connects but a poll
     assert clock.sleeping == 0
     server.manners.clear()
-    assert len(await timed.channels()) == 14
+    assert len(await channels(timed)) == 14
     assert server.connections == timed.connections == 2

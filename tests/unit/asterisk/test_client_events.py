@@ -12,6 +12,7 @@ from dialtone.model import CollectError, CollectFailure, Secret
 from tests.fakes import ami
 from tests.fakes.ami import FakeAmi
 from tests.fakes.clock import FakeClock
+from tests.unit.asterisk.asking import channels, status
 from tests.unit.asterisk.conftest import VERSIONS, blocks, recorded
 
 REPLIES = {name: recorded("22.10.1", name) for name in ("CoreShowChannels", "CoreStatus")}
@@ -92,7 +93,7 @@ async def test_events_that_the_user_may_not_read_do_not_come(server: FakeAmi, li
     await client.connect()
     server.push(event(1) + event(2, "agent,all") + event(3, "reporting,all") + event(4))
     await until(lambda: len(listener.heard) == 2)
-    await client.status()
+    await status(client)
     assert listener.numbers == [1, 4]
     await client.aclose()
 
@@ -101,7 +102,7 @@ async def test_events_between_the_items_of_a_list_are_heard_and_are_no_items(
     server: FakeAmi, client: AmiClient, listener: Listener
 ) -> None:
     server.manners["CoreShowChannels"] = ami.with_events_between(event(1))
-    assert len(await client.channels()) == 14
+    assert len(await channels(client)) == 14
     await until(lambda: len(listener.heard) == 17)
 
 
@@ -110,7 +111,7 @@ async def test_what_came_behind_an_answer_is_heard_after_who_asked_has_seen_the_
 ) -> None:
     server.manners["CoreShowChannels"] = ami.with_events_between(event(1))
     for polls in range(1, 4):
-        await client.channels()
+        await channels(client)
         # One event before the head, and one behind each message but the last.
         assert len(listener.heard) == polls * 16 + (polls - 1)
         await until(lambda polls=polls: len(listener.heard) == polls * 17)  # type: ignore[misc]
@@ -142,7 +143,7 @@ async def test_an_event_with_a_value_of_a_megabyte_is_lost_and_counted_and_the_c
     await until(lambda: len(listener.heard) == 3)
     assert listener.numbers == [1, 2, 3]
     assert client.lost_events == 2
-    assert len(await client.channels()) == 14
+    assert len(await channels(client)) == 14
     assert server.connections == 1
 
 
@@ -175,7 +176,7 @@ async def test_half_an_event_at_the_end_of_a_connection_is_not_heard_on_the_next
     server.push_raw(event(1)[:20])
     server.hang_up()
     await until(lambda: client._connection is not None and client._connection.ended.done())
-    assert len(await client.channels()) == 14
+    assert len(await channels(client)) == 14
     server.push(event(2))
     await until(lambda: bool(listener.heard))
     assert listener.numbers == [2]
@@ -197,7 +198,7 @@ async def test_a_listener_that_fails_hears_the_next_event_and_is_logged_once(
     with structlog.testing.capture_logs() as logs:
         server.push(event(1) + event(2))
         await until(lambda: len(listener.heard) == 2)
-        assert len(await client.channels()) == 14
+        assert len(await channels(client)) == 14
     assert [entry["log_level"] for entry in logs] == ["error"]
     assert server.connections == 1
 
@@ -234,7 +235,7 @@ async def test_an_answer_amid_a_flood_is_found(
     server: FakeAmi, client: AmiClient, listener: Listener
 ) -> None:
     server.manners["CoreShowChannels"] = ami.with_events_between(event(1) * 1000)
-    assert len(await client.channels()) == 14
+    assert len(await channels(client)) == 14
     assert len(listener.heard) >= 15_000
 
 
@@ -242,7 +243,7 @@ async def test_a_line_that_somebody_got_into_an_event_is_no_answer_of_ours(
     server: FakeAmi, client: AmiClient, clock: FakeClock
 ) -> None:
     server.manners["CoreStatus"] = ami.silent
-    asked = asyncio.ensure_future(client.status())
+    asked = asyncio.ensure_future(status(client))
     await until(lambda: "CoreStatus" in server.names)
     for number in range(50):
         forged = f"Response: Success\r\nActionID: dialtone-{number}\r\nCoreProcessedCalls: 0\r\n\r\n"

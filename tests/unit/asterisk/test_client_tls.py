@@ -14,6 +14,7 @@ from tests.fakes import ami
 from tests.fakes.ami import FakeAmi
 from tests.fakes.certificates import Certificates
 from tests.fakes.clock import FakeClock
+from tests.unit.asterisk.asking import channels
 from tests.unit.asterisk.conftest import recorded
 
 REPLIES = {name: recorded("22.10.1", name) for name in ("CoreShowChannels", "CoreStatus")}
@@ -50,7 +51,7 @@ def client_of(
 async def failing(client: AmiClient) -> CollectError:
     """Return the error of a poll."""
     with pytest.raises(CollectError) as caught:
-        await client.channels()
+        await channels(client)
     assert "geheim" not in str(caught.value)
     return caught.value
 
@@ -58,9 +59,7 @@ async def failing(client: AmiClient) -> CollectError:
 async def test_a_poll_over_tls_is_a_poll(certificates: Certificates) -> None:
     async with served(certificates.server("127.0.0.1")) as server:
         client = client_of(server, certificates.plan())
-        assert len(await client.channels()) == 14
-        await client.aclose()
-        assert len(await client.channels()) == 14
+        assert len(await channels(client)) == 14
         await client.aclose()
         assert server.names[-1] == "Logoff"
 
@@ -68,7 +67,7 @@ async def test_a_poll_over_tls_is_a_poll(certificates: Certificates) -> None:
 async def test_the_name_that_the_certificate_must_say_can_be_given(certificates: Certificates) -> None:
     async with served(certificates.server("pbx.example")) as server:
         client = client_of(server, certificates.plan(name="pbx.example"))
-        assert len(await client.channels()) == 14
+        assert len(await channels(client)) == 14
         await client.aclose()
 
 
@@ -100,7 +99,7 @@ async def test_a_certificate_of_nobody_that_is_trusted_is_refused_unless_told_ot
         assert error.failure is CollectFailure.TLS
         assert "unknown CA" in error.detail
         client = client_of(server, TlsPlan(verify=False))
-        assert len(await client.channels()) == 14
+        assert len(await channels(client)) == 14
         await client.aclose()
 
 
@@ -116,7 +115,7 @@ async def test_a_tls_port_that_is_asked_in_clear_is_hinted_at(
 ) -> None:
     async with served(certificates.server("127.0.0.1")) as server:
         client = client_of(server, None, f"tcp://127.0.0.1:{server.port}", clock)
-        asked = asyncio.ensure_future(client.channels())
+        asked = asyncio.ensure_future(channels(client))
         await clock.advance(PATIENT)
         with pytest.raises(CollectError, match="is it tls://") as caught:
             await asked
@@ -156,7 +155,7 @@ async def test_a_server_that_is_silent_in_the_handshake_has_until_the_deadline(
         client = AmiClient(
             endpoint, "dialtone", Secret("geheim"), deadline=PATIENT, tls=certificates.plan(), clock=clock
         )
-        asked = asyncio.ensure_future(client.channels())
+        asked = asyncio.ensure_future(channels(client))
         await came.wait()
         await clock.advance(PATIENT)
         with pytest.raises(CollectError) as caught:
@@ -185,7 +184,7 @@ async def test_without_a_challenge_the_password_goes_to_a_verified_server_alone(
     async with served(certificates.server("127.0.0.1")) as server:
         server.has_challenge = False
         client = client_of(server, certificates.plan())
-        assert len(await client.channels()) == 14
+        assert len(await channels(client)) == 14
         await client.aclose()
         server.actions.clear()
         error = await failing(client_of(server, certificates.plan(verify=False)))
@@ -200,7 +199,7 @@ async def test_pieces_and_strange_lines_are_nothing_special_over_tls(
     async with served(certificates.server("127.0.0.1")) as server:
         server.manners["CoreShowChannels"] = manner
         client = client_of(server, certificates.plan())
-        assert len(await client.channels()) == 14
+        assert len(await channels(client)) == 14
         await client.aclose()
 
 
@@ -212,5 +211,5 @@ async def test_a_connection_cut_over_tls_is_a_failure_to_connect_and_the_next_po
         server.manners["CoreShowChannels"] = ami.cut_in_the_middle
         assert (await failing(client)).failure is CollectFailure.CONNECT
         server.manners.clear()
-        assert len(await client.channels()) == 14
+        assert len(await channels(client)) == 14
         await client.aclose()

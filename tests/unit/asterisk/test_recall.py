@@ -1,5 +1,6 @@
 """Items of a list are read once for as long as they say the same, and never taken for one another."""
 
+from collections import deque
 from typing import Final
 
 import pytest
@@ -17,6 +18,8 @@ from tests.unit.asterisk.conftest import VERSIONS, items, recorded
 
 ACTION: Final = "CoreShowChannels"
 END: Final = "CoreShowChannelsComplete"
+HEAD: Final = b"Event: CoreShowChannel\r\nActionID: a1\r\n"
+BEGINNING: Final = b"Response: Success\r\nActionID: a1\r\nEventList: start"
 
 
 class Made:
@@ -26,20 +29,23 @@ class Made:
         self.count = 0
         self.recall = Recall("CoreShowChannel", "Duration", self._make)
 
-    def _make(self, block: Block) -> Channel:
+    def _make(self, block: Block) -> Channel | None:
         self.count += 1
         return parse_channel(block)
 
-    def read(self, *texts: bytes) -> list[Channel]:
+    def read(self, *texts: bytes) -> list[Channel | None]:
         self.recall.turn()
-        return [self.recall.of(text) for text in texts]
+        return self.recall.of([HEAD + text for text in texts], len(HEAD))
 
 
 def item(number: int, state: str = "6", duration: str = "00:00:01", bridge: str = "") -> bytes:
     """Return an item as it comes, without what it begins with."""
     return (
-        f"\r\nChannel: PJSIP/acme-{number}\r\nChannelState: {state}\r\nUniqueid: {number}\r\n"
-        f"Linkedid: {number}\r\nDuration: {duration}\r\nBridgeId: {bridge}"
+        f"Channel: PJSIP/acme-{number}\r\nChannelState: {state}\r\nChannelStateDesc: Up\r\n"
+        "CallerIDNum: 101\r\nCallerIDName: \r\nConnectedLineNum: \r\nConnectedLineName: \r\n"
+        "Language: en\r\nAccountCode: acme\r\n"
+        f"Context: calls\r\nExten: 102\r\nPriority: 1\r\nUniqueid: {number}\r\nLinkedid: {number}\r\n"
+        f"Application: Dial\r\nDuration: {duration}\r\nBridgeId: {bridge}"
     ).encode()
 
 
@@ -76,31 +82,58 @@ def test_an_item_without_the_varying_header_is_read_like_any_other() -> None:
 
 def test_a_header_whose_name_only_ends_like_the_varying_one_makes_a_difference() -> None:
     made = Made()
-    texts = [item(1).replace(b"\r\nDuration", b"\r\nXDuration").replace(b"01", b"%02d" % n) for n in (1, 2)]
+    texts = [item(1).replace(b"\r\nDuration", b"\r\nXDuration").replace(b":01", b":%02d" % n) for n in (1, 2)]
     made.read(texts[0])
     made.read(texts[1])
     assert made.count == 2
 
 
+def begun(made: Made) -> Answer:
+    """Return an answer whose list has begun."""
+    answer = Answer(ACTION, "a1", END, made.recall)
+    answer.take(BEGINNING)
+    return answer
+
+
 def test_items_over_the_limit_are_refused_however_they_come() -> None:
-    made = Made()
-    answer = Answer(ACTION, END, made.recall)
-    answer.take({"Response": "Success", "EventList": "start"}, 10)
-    for _ in range(MAX_LIST_ITEMS):
-        answer.take_item(item(1), 10)
+    answer = begun(Made())
+    answer.take_items(deque([HEAD + item(1)] * MAX_LIST_ITEMS))
+    assert len(answer.made) == MAX_LIST_ITEMS
     with pytest.raises(CollectError) as raised:
-        answer.take_item(item(1), 10)
+        answer.take_items(deque([HEAD + item(1)]))
+    assert raised.value.failure is CollectFailure.TOO_LARGE
+    with pytest.raises(CollectError) as raised:
+        answer.take(HEAD + item(1))
     assert raised.value.failure is CollectFailure.TOO_LARGE
 
 
 def test_an_answer_of_too_many_bytes_is_refused_though_its_items_are_known() -> None:
-    made = Made()
-    answer = Answer(ACTION, END, made.recall)
-    answer.take({"Response": "Success", "EventList": "start"}, 10)
-    answer.take_item(item(1), 30_000_000)
+    answer = begun(Made())
+    one = HEAD + item(1, bridge="b" * 60_000)
+    answer.take_items(deque([one] * 500))
     with pytest.raises(CollectError) as raised:
-        answer.take_item(item(1), 30_000_000)
+        answer.take_items(deque([one] * 100))
     assert raised.value.failure is CollectFailure.TOO_LARGE
+
+
+def test_an_item_that_is_too_large_is_refused() -> None:
+    with pytest.raises(CollectError) as raised:
+        begun(Made()).take_items(deque([HEAD + item(1, bridge="b" * 66_000)]))
+    assert raised.value.failure is CollectFailure.TOO_LARGE
+
+
+def test_items_end_where_anything_else_comes() -> None:
+    answer = begun(Made())
+    blocks = deque([HEAD + item(1), HEAD + item(2), b"Event: Hangup", HEAD + item(3)])
+    answer.take_items(blocks)
+    assert len(answer.made) == 2
+    assert list(blocks) == [b"Event: Hangup", HEAD + item(3)]
+
+
+def test_items_before_the_response_are_none() -> None:
+    blocks = deque([HEAD + item(1)])
+    Answer(ACTION, "a1", END, Made().recall).take_items(blocks)
+    assert len(blocks) == 1
 
 
 @pytest.mark.anyio

@@ -6,8 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.asterisk.wire import MAX_BLOCK_BYTES, Splitter, decode, decode_lines, encode
-from tests.unit.asterisk.conftest import recorded
+from collectors.asterisk.wire import (
+    BLOCK_END,
+    MAX_BLOCK_BYTES,
+    Splitter,
+    begins,
+    decode,
+    decode_lines,
+    encode,
+)
+from tests.unit.asterisk.conftest import DATA, VERSIONS, recorded
 
 LINES = st.lists(
     st.sampled_from([b"Event: X", b"A: 1", b"no header", b"x\r", b"\n", b"", b"\xff", b"y" * 40])
@@ -47,9 +55,43 @@ def test_a_block_is_read_whatever_is_in_its_values() -> None:
     assert block == {"Event": "X", "Name": "a: b!c", "BridgeId": "", "Empty": "", "Bad": "�"}
 
 
-def test_of_a_repeated_header_the_first_value_is_kept() -> None:
-    # Whatever a caller manages to get into a later line can't take the channel's name away.
-    assert decode(b"Channel: PJSIP/a-1\r\nChannel: Local/b;1")["Channel"] == "PJSIP/a-1"
+def test_a_header_that_comes_twice_says_nothing() -> None:
+    # Either may be what a caller put into its number.
+    block = decode(b"Event: X\r\nCallerIDNum: 1\r\nAccountCode: globex\r\nAccountCode: acme\r\nExten: 2")
+    assert block == {"Event": "X", "CallerIDNum": "1", "Exten": "2"}
+    assert decode(b"A: 1\r\nA:2\r\nB: 3\r\nA: 4") == {"B": "3"}
+    assert decode(b"Empty:\r\nEmpty: \r\nB: 3") == {"B": "3"}
+
+
+def test_of_variables_which_come_several_times_the_first_is_kept() -> None:
+    block = decode(
+        b"Event: X\r\nChanVariable: A=1\r\nChanVariable: B=2\r\nDestChanVariable: C=\r\nUniqueid: 1"
+    )
+    assert block == {"Event": "X", "ChanVariable": "A=1", "DestChanVariable": "C=", "Uniqueid": "1"}
+
+
+def test_headers_keep_their_order_whatever_is_left_out() -> None:
+    assert list(decode(b"B: 1\r\nA: 2\r\nno header\r\nC: 3\r\nA: 4\r\nD:")) == ["B", "C", "D"]
+
+
+def test_a_block_begins_with_its_first_headers_only() -> None:
+    block = decode(b"Event: X\r\nPrivilege: call,all\r\nNumber: 1")
+    assert begins(block, "Event", "Privilege")
+    assert not begins(block, "Event", "Number")
+    assert not begins(block, "Privilege")
+    assert not begins(decode(b"Event: X"), "Event", "Privilege")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_nothing_that_is_read_of_a_recording_comes_twice(version: str) -> None:
+    for path in sorted((DATA / version).glob("**/*.reply")):
+        # Lines of a console, each a header of its own; an event of Asterisk's own tests; no AMI at all.
+        if path.parent.name in ("ajam", "prometheus") or path.stem.startswith("Command-"):
+            continue
+        for raw in path.read_bytes().split(BLOCK_END):
+            if b"Event: TestEvent" not in raw:
+                names = [name for name, _ in decode_lines(raw)]
+                assert list(decode(raw)) == names, path.name
 
 
 def test_a_line_break_is_both_characters_and_lone_ones_stay_in_their_value() -> None:
