@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from collectors.asterisk.parse import Channel
+
 
 @dataclass(slots=True, eq=False)
 class Call:
@@ -37,7 +39,7 @@ class Leg:
 
     `epoch` is the connection by which it was last heard of, `told` whether an event has ever told of it,
     `lag` whether a snapshot has had it Up, which no event may have said yet; `left` are Linkedids that it has
-    had.
+    had. `settled` is the channel, as it was listed, that has told all that there is to be told of it.
     """
 
     unique_id: str
@@ -53,3 +55,4 @@ class Leg:
     lag: bool = False
     ringing: float | None = None
     left: tuple[str, ...] = ()
+    settled: Channel | None = None

@@ -157,7 +157,7 @@ class Tracker:
         Two calls that are joined get one Linkedid, the older one, which nothing says but the next event of
         each channel.
         """
-        leg.epoch = self._epoch
+        leg.epoch, leg.settled = self._epoch, None
         if not leg.told:
             leg.told = leg.call.told = True
             self._reckon(leg.call)
@@ -181,16 +181,23 @@ class Tracker:
             self.connected()
         self._fresh = False
         self._round += 1
-        listed = {channel.unique_id for channel in channels}
+        listed = {channel.unique_id: channel for channel in channels}
         # What has gone first, so that a server that restarted isn't seen with its calls of before and after.
-        for leg in [leg for leg in self._legs.values() if leg.unique_id not in listed]:
-            self._miss(leg)
-        for channel in channels:
-            # A list can be older than a Hangup that we have heard.
-            if channel.unique_id not in self._legs and not self._has_gone(channel.unique_id):
-                self._find(channel, now, anew=anew)
-        for channel in channels:
-            if known := self._legs.get(channel.unique_id):
+        if missing := self._legs.keys() - listed.keys():
+            for leg in [leg for leg in self._legs.values() if leg.unique_id in missing]:
+                self._miss(leg)
+        if strange := listed.keys() - self._legs.keys():
+            for channel in channels:
+                # A list can be older than a Hangup that we have heard.
+                if channel.unique_id in strange and not self._has_gone(channel.unique_id):
+                    self._find(channel, now, anew=anew)
+        for channel in listed.values():
+            known = self._legs.get(channel.unique_id)
+            if known is None:
+                continue
+            if known.settled is channel and known.epoch == self._epoch:  # most of them, on a busy server
+                known.patience = 1
+            else:
                 self._see(known, channel, now)
         self._gone = (set(), self._gone[0])
         self._over = ({}, self._over[0])
@@ -237,6 +244,8 @@ class Tracker:
         if not leg.told and not self._heard and now - leg.born >= _SETTLED:
             # It came between two lists of this connection, is in a third, and no event has told of anything.
             self.blind = True
+        if leg.told and leg.domain and call.tenant is not None and leg.up == (channel.state == "up"):
+            leg.settled = channel
 
     # What is asked
 
@@ -351,7 +360,7 @@ class Tracker:
     def _unlearn(self, leg: Leg) -> None:
         """Forget whose a leg is, so that it is asked anew."""
         self._attribute(leg, -1)
-        leg.domain = ""
+        leg.domain, leg.settled = "", None
         self._attribute(leg, 1)
 
     def _owner(self, leg: Leg) -> str:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from collectors.asterisk.parse import parse_channels
+from collectors.asterisk.parse import Channel, parse_channels
 from collectors.asterisk.tracker import Tracker
 from collectors.asterisk.whose import Whose
 from collectors.asterisk.wire import Block
@@ -148,6 +148,7 @@ class Play:
         self.anew = False
         self.must = 0
         self.before: Counter[tuple[str, ...]] = Counter()
+        self.told_before: dict[Channel, Channel] = {}
         self.tracker.resync((), self.now, anew=True)
 
     def step(self, action: str, pick: int) -> None:
@@ -184,7 +185,9 @@ class Play:
 
     def see(self) -> None:
         if self.snapshot is not None:
-            channels = parse_channels(leg.block() for leg in self.snapshot)
+            # What says what it said is the same object, as Recall has it.
+            told = parse_channels(leg.block() for leg in self.snapshot)
+            channels = [self.told_before.setdefault(channel, channel) for channel in told]
             self.tracker.resync(channels, self.now, anew=self.anew)
             self.snapshot, self.anew = None, False
 
