@@ -61,9 +61,9 @@ class AsteriskCollector:
         self._recall = Recall("CoreShowChannel", "Duration", parse_channel)
         self._publisher = Publisher(node.name)
         self._events = Events(clock, self._whose, self._tracker, self._transfers, self._rtp, self._parts)
-        self._manager = manager_of(node, clock, self._events.hear)
-        # Which connection was told to the tracker, asked for its rights, and had a snapshot taken.
-        self._noticed = self._learnt = self._resynced = 0
+        self._manager = manager_of(node, clock, self._events.hear, self._tracker.connected)
+        # The connection by which the server's rights were learnt, and that by which its channels were listed.
+        self._learnt = self._listed = 0
         self._told_of: TenantLookup | None = None
         self._version = ""
         self._started: datetime | None = None
@@ -74,24 +74,16 @@ class AsteriskCollector:
         began = self._clock.monotonic()
         try:
             await self._manager.connect()
-            self._notice_connection()
             await self._manager.drain()
             status = await self._status()
             items = await self._manager.items("CoreShowChannels", "CoreShowChannelsComplete", self._recall)
         except AmiRefusedError as refused:
             raise CollectError(CollectFailure.SERVER, f"AMI error: {refused}") from None
-        self._notice_connection()
         seen = await self._events.apart(lambda: self._resync(items))
         await self._parts.read(self._manager, self._whose, seen.owners, seen.channels, self._commands, began)
         processed = parse_processed(status)
         samples, spreads = await self._events.apart(lambda: self._published(seen, processed))
         return Reading(samples, self._info(seen.unreadable), spreads=spreads)
-
-    def _notice_connection(self) -> None:
-        """Have it known that what is heard from now on may not follow what was heard before."""
-        if self._manager.connections != self._noticed:
-            self._noticed = self._manager.connections
-            self._tracker.connected()
 
     async def _status(self) -> Block:
         """Return CoreStatus; of a new connection, learn what can't change while it lasts."""
@@ -128,8 +120,9 @@ class AsteriskCollector:
     def _resync(self, items: Sequence[Channel | None]) -> _Seen:
         """Have the tracker put right by what was listed; return that."""
         channels = tuple(item for item in items if item is not None)
-        self._tracker.resync(channels, self._clock.monotonic(), anew=self._resynced != self._noticed)
-        self._resynced = self._noticed
+        connection = self._manager.connections
+        self._tracker.resync(channels, self._clock.monotonic(), anew=self._listed != connection)
+        self._listed = connection
         tenants = self._tenants.fixed()
         return _Seen(channels, len(items) - len(channels), self._whose.channels(channels), tenants)
 

@@ -1,6 +1,8 @@
 """The Asterisk collector: what one poll gives, what happens between two, what it takes from the server."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import anyio
@@ -254,6 +256,34 @@ async def test_calls_whose_end_was_missed_are_unseen_unless_they_were_answered_a
     assert {s.labels[1].partition(".")[0]: s.value for s in unseen if s.value} == {"globex": 1}
     failed = [s.value for s in reading.samples if s.metric == "asterisk_tenant_calls_failed_total"]
     assert set(failed) == {0}
+
+
+async def test_a_connection_that_is_replaced_inside_a_poll_has_no_call_counted_twice(
+    collector: AsteriskCollector, server: FakeAmi
+) -> None:
+    server.replies = {**server.replies, "CoreShowChannels": recorded("22.10.1", "CoreShowChannels-idle")}
+    await collector.collect()
+
+    async def and_hang_up(writer: asyncio.StreamWriter, reply: bytes) -> None:
+        writer.write(reply)
+        await writer.drain()
+        server.hang_up()
+
+    server.manners["CoreShowChannels"] = and_hang_up
+    with suppress(CollectError):
+        await collector.collect()
+    server.manners.clear()
+    if server.connections == 1:
+        await collector.collect()
+    assert server.connections == 2
+    # It is heard of by the new connection, and is younger than the list that the next poll gets.
+    await pushed(server, call(1, "Newchannel"))
+    for _ in range(2):
+        await collector.collect()
+    await pushed(server, call(1, "Newstate", ChannelState="6"), call(1, "Hangup", ChannelState="6"))
+    reading = await collector.collect()
+    for counted, times in (("started", 1), ("answered", 1), ("unseen", 0)):
+        assert value(reading, f"asterisk_tenant_calls_{counted}_total", ACME) == times
 
 
 async def test_a_login_that_hears_nothing_is_told_so(
