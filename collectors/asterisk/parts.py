@@ -1,8 +1,8 @@
 """What is read of an Asterisk besides its channels, and when each list is asked for.
 
 A poll has one deadline for everything. Some lists are short and asked for at each poll; the slow ones once a
-minute at most, and one a poll. The one that has waited longest goes first, and none is begun once half of the
-poll's time has gone: what is left out has its turn in the next poll.
+minute at most, and one a poll, but for the first poll, which asks for all. The one that has waited longest goes
+first, and none is begun once half of the poll's time has gone: what is left out has its turn in the next poll.
 """
 
 import asyncio
@@ -235,7 +235,7 @@ class Parts:
         for listed in sorted(self._lists, key=lambda listed: self._turn(listed, now)):
             if listed.action not in commands:
                 self._troubles.pop(listed.name, None)
-            elif now < listed.hold_until or (listed.slow and (asked_slow or now - listed.asked_at < SLOW)):
+            elif now < listed.hold_until or (listed.slow and self._can_wait(listed, now, asked_slow)):
                 continue
             elif self._clock.monotonic() - began >= SHARE * self._timeout:
                 self._leave_out(listed, now)
@@ -267,6 +267,11 @@ class Parts:
     def _turn(self, listed: _List[Any], now: float) -> float:
         """Return what sorts the lists: the one that has waited for the most of its periods comes first."""
         return (listed.asked_at - now) / (SLOW if listed.slow else self._interval)
+
+    @staticmethod
+    def _can_wait(listed: _List[Any], now: float, asked_slow: bool) -> bool:
+        """Whether a slow list has been asked for within a minute, or at all where another was just now."""
+        return listed.asked_at > -math.inf and (asked_slow or now - listed.asked_at < SLOW)
 
     def _is_stale(self, listed: _List[Any], now: float) -> bool:
         return now - listed.read_at > PERIODS * (self._round if listed.slow else self._interval)
