@@ -1,8 +1,8 @@
 """What is read of an Asterisk besides its channels, and when each list is asked for.
 
 A poll has one deadline for everything. Some lists are short and asked for at each poll; the slow ones once a
-minute at most, and one a poll, but for the first poll, which asks for all. The one that has waited longest goes
-first, and none is begun once half of the poll's time has gone: what is left out has its turn in the next poll.
+minute at most, and one a poll, but for the first poll, which asks for all. The one that has waited longest
+goes first, and none is begun once half of the poll's time has gone: what is left out has its turn in the next.
 """
 
 import asyncio
