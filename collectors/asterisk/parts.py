@@ -2,7 +2,8 @@
 
 A poll has one deadline for everything. Some lists are short and asked for at each poll; the slow ones once a
 minute at most, and one a poll, but for the first poll, which asks for all. The one that has waited longest
-goes first, and none is begun once half of the poll's time has gone: what is left out has its turn in the next.
+goes first, and none is begun once half of the poll's time has gone: what is left out has its turn in the
+next poll.
 """
 
 import asyncio
