@@ -152,7 +152,6 @@ class AjamClient:
             cookie = await self._prove()
         except AmiRefusedError:
             raise self._account.refused() from None
-        self._check_open()
         self._cookie = cookie
         self._account.accepted()
         self._hearing.connect()

@@ -177,7 +177,6 @@ class AmiClient:
     async def _greeted(self) -> Connection:
         # Reading certificates blocks; the context is the same for as long as their file is.
         context = await asyncio.to_thread(client_context, self._tls) if self._tls else None
-        self._check_open()
         connection = self._connection = Connection(
             self._clock, self._where, self._name, self._hearing.tell, self._lose
         )
@@ -192,7 +191,7 @@ class AmiClient:
         )
         if (wrong := await connection.greeted) is not None:
             raise wrong
-        self._check_open()  # closed before there was anything to cut
+        self._check_open()  # it was closed before there was anything to cut
         return connection
 
     def _translated(self, error: OSError | ValueError) -> CollectError:
@@ -210,7 +209,6 @@ class AmiClient:
             await connection.exchange("Login", login, self._deadline)
         except AmiRefusedError:
             raise self._account.refused() from None
-        self._check_open()
         self._account.accepted()
         self._hearing.connect()
 

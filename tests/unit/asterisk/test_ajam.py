@@ -232,6 +232,29 @@ async def test_a_poll_that_is_closed_between_two_actions_logs_in_no_more(
     assert len(server.names) == before
 
 
+async def test_nothing_is_asked_while_the_session_is_closed(server: FakeAjam, clock: FakeClock) -> None:
+    client = AjamClient(server.endpoint, "dialtone", Secret("geheim"), deadline=PATIENT, clock=clock)
+    await client.connect()
+    server.manners["Logoff"] = ajam.silent
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(client.aclose)
+        await server.received("Logoff")
+        for asking in (client.connect(), client.list(*LIST)):
+            with pytest.raises(CollectError, match="closed by us"):
+                await asking
+        await clock.advance(2.0)
+    assert server.names[-1] == "Logoff"
+
+
+async def test_a_closed_rawman_sends_nothing_though_a_login_goes_on(server: FakeAjam) -> None:
+    closed = rawman.Rawman(server.endpoint, None)
+    await closed.aclose()
+    with pytest.raises(CollectError, match="closed by us") as caught:
+        await closed.post("Login", {"Action": "Login"}, "")
+    assert caught.value.failure is CollectFailure.CONNECT
+    assert server.names == []
+
+
 async def test_who_never_asked_is_closed_without_a_request(server: FakeAjam, client: AjamClient) -> None:
     await client.aclose()
     assert server.requests == []

@@ -130,6 +130,17 @@ def test_items_end_where_anything_else_comes() -> None:
     assert list(blocks) == [b"Event: Hangup", HEAD + item(3)]
 
 
+def test_items_behind_the_end_are_none() -> None:
+    answer = begun(Made())
+    answer.take_items(deque([HEAD + item(1)]))
+    answer.take(f"Event: {END}\r\nActionID: a1\r\nEventList: Complete\r\nListItems: 1".encode())
+    assert answer.whole
+    answer.take_items(deque([HEAD + item(2)]))
+    assert len(answer.made) == 1
+    with pytest.raises(CollectError, match="after its end"):
+        answer.take(HEAD + item(2))
+
+
 def test_items_before_the_response_are_none() -> None:
     blocks = deque([HEAD + item(1)])
     Answer(ACTION, "a1", END, Made().recall).take_items(blocks)
