@@ -31,6 +31,10 @@ MAX_LINES_BYTES: Final = 1024 * 1024
 """Of an answer that is asked for by its lines: task processors are some per endpoint, 140 bytes each."""
 
 _PORTS: Final[Mapping[str, int]] = {"tcp": 5038, "tls": 5039}
+_GREETING: Final = 0.5
+"""Of the deadline, within which a server must be connected and have greeted, as Asterisk does at once: what
+has to be said of a silent port is said before the poll's own deadline.
+"""
 _CLOSE_DEADLINE: Final = 1.0
 _BROKEN_OFF: Final = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
 """What ends a connection that was established: while connecting, that is the TLS handshake."""
@@ -39,7 +43,8 @@ _BROKEN_OFF: Final = (ConnectionResetError, ConnectionAbortedError, BrokenPipeEr
 class AmiClient:
     """Implements Manager: asks one server; connects when there is something to ask.
 
-    `endpoint` is tcp://HOST:PORT or tls://HOST:PORT, `deadline` seconds for each action, for connecting too.
+    `endpoint` is tcp://HOST:PORT or tls://HOST:PORT, `deadline` seconds for each action, half of it for
+    connecting.
     Without `hear` no events are asked for. `tls` says whom to trust. Errors are CollectError: the operating
     system's exceptions end here. After any error but a refusal the connection is given up, because nobody
     knows what is still under way on it; the next action makes a new one.
@@ -69,6 +74,7 @@ class AmiClient:
         self._turn = asyncio.Lock()
         self._connection: Connection | None = None
         self._closed = False
+        self._reached = False
         self.lost_events = 0
 
     @property
@@ -161,13 +167,13 @@ class AmiClient:
 
     async def _open(self) -> Connection:
         """Return a connection whose banner has come."""
+        limit = self._deadline * _GREETING
+        self._reached = False
         try:
-            return await within(self._clock, self._deadline, self._greeted)
+            return await within(self._clock, limit, self._greeted)
         except TimeoutError:
-            unknown = self._tls is None and not self.connections
-            hint = " (a TLS port says nothing first: is it tls://?)" if unknown else ""
             raise CollectError(
-                CollectFailure.TIMEOUT, f"{self._where} did not greet in {self._deadline:g} s{hint}"
+                CollectFailure.TIMEOUT, f"{self._where}: {self._silence()} (waited {limit:g} s)"
             ) from None
         except TrustError as error:
             raise CollectError(CollectFailure.TLS, f"{self._where}: {error}") from None
@@ -180,8 +186,13 @@ class AmiClient:
         connection = self._connection = Connection(
             self._clock, self._where, self._name, self._hearing.tell, self._lose
         )
+
+        def reached() -> Connection:
+            self._reached = True  # asyncio makes the protocol when TCP is connected, before TLS
+            return connection
+
         await asyncio.get_running_loop().create_connection(
-            lambda: connection,
+            reached,
             self._host,
             self._port,
             ssl=context,
@@ -193,6 +204,19 @@ class AmiClient:
             raise wrong
         self._check_open()  # it was closed before there was anything to cut
         return connection
+
+    def _silence(self) -> str:
+        """Return what it may be that no greeting has come."""
+        if not self._reached:
+            return "nothing answers: is the machine up, and does a firewall let us through?"
+        if self._tls is None:
+            what, other = "greeting", "TLS (tls://) or HTTP (http://)"
+        elif self._connection is not None and self._connection.made:
+            what, other = "greeting", "HTTP (https://)"
+        else:
+            what, other = "TLS handshake", "plain AMI (tcp://) or HTTP (http://)"
+        guess = "" if self.connections else f"is this a port for {other}, or "
+        return f"connected, but no {what} came: {guess}does Asterisk hang?"
 
     def _translated(self, error: OSError | ValueError) -> CollectError:
         if isinstance(error, socket.gaierror | UnicodeError):

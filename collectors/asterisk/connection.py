@@ -67,6 +67,11 @@ class Connection(asyncio.Protocol):
         self._call_off: Callable[[], None] | None = None
         self._given_up: CollectError | None = None
 
+    @property
+    def made(self) -> bool:
+        """Whether it was ever connected: over TLS, whether the handshake was done."""
+        return self._transport is not None
+
     async def exchange(
         self,
         action: str,

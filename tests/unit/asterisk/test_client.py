@@ -55,7 +55,7 @@ async def overdue(clock: FakeClock, server: FakeAmi, action: str, asking: Awaita
     """Let the deadline pass once the server has been asked; return what the client makes of that."""
     asked = asyncio.ensure_future(asking)
     await until(lambda: bool(server.connections) if action == "banner" else action in server.names)
-    await clock.advance(5.0)
+    await clock.advance(2.5 if action == "banner" else 5.0)
     with pytest.raises(CollectError) as caught:
         await asked
     return caught.value
@@ -204,7 +204,7 @@ async def test_an_answer_that_does_not_come_is_a_failure_at_the_deadline_and_the
     server.manners[action] = manner
     error = await overdue(clock, server, action, channels(timed))
     assert error.failure is CollectFailure.TIMEOUT
-    assert "5 s" in error.detail
+    assert (" 2.5 s" if action == "banner" else " 5 s") in error.detail
     server.manners.clear()
     assert len(await channels(timed)) == 14
 
@@ -393,6 +393,46 @@ async def test_nothing_listening_is_a_failure_to_connect() -> None:
             await status(client)
     assert caught.value.failure is CollectFailure.CONNECT
     assert "refused" in caught.value.detail
+
+
+async def test_a_silent_port_is_told_before_the_polls_deadline_with_what_it_may_be(
+    server: FakeAmi, timed: AmiClient, clock: FakeClock
+) -> None:
+    server.manners["banner"] = ami.silent
+    error = await overdue(clock, server, "banner", status(timed))
+    assert error.failure is CollectFailure.TIMEOUT
+    assert error.detail == (
+        f"{server.endpoint}: connected, but no greeting came: is this a port for TLS (tls://) or HTTP "
+        "(http://), or does Asterisk hang? (waited 2.5 s)"
+    )
+
+
+async def test_a_port_that_was_asterisks_before_is_not_taken_for_a_wrong_one(
+    server: FakeAmi, timed: AmiClient, clock: FakeClock
+) -> None:
+    await status(timed)
+    server.hang_up()
+    await anyio.wait_all_tasks_blocked()
+    server.manners["banner"] = ami.silent
+    asked = asyncio.ensure_future(status(timed))
+    await until(lambda: server.connections == 2)
+    await clock.advance(2.5)
+    with pytest.raises(CollectError, match=r"no greeting came: does Asterisk hang\?"):
+        await asked
+
+
+async def test_a_machine_that_does_not_answer_is_told_before_the_polls_deadline(
+    monkeypatch: pytest.MonkeyPatch, timed: AmiClient, clock: FakeClock
+) -> None:
+    async def never(*_: object, **__: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", never)
+    asked = asyncio.ensure_future(status(timed))
+    await clock.advance(2.5)
+    with pytest.raises(CollectError, match=r"nothing answers: is the machine up") as caught:
+        await asked
+    assert caught.value.failure is CollectFailure.TIMEOUT
 
 
 async def test_a_name_that_does_not_resolve_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from tests.fakes.certificates import Certificates
 from tests.fakes.clock import FakeClock
 from tests.unit.asterisk.asking import channels
 from tests.unit.asterisk.conftest import recorded
+from tests.unit.asterisk.test_client import until
 
 REPLIES = {name: recorded("22.10.1", name) for name in ("CoreShowChannels", "CoreStatus")}
 PATIENT = 20.0
@@ -116,8 +117,9 @@ async def test_a_tls_port_that_is_asked_in_clear_is_hinted_at(
     async with served(certificates.server("127.0.0.1")) as server:
         client = client_of(server, None, f"tcp://127.0.0.1:{server.port}", clock)
         asked = asyncio.ensure_future(channels(client))
-        await clock.advance(PATIENT)
-        with pytest.raises(CollectError, match="is it tls://") as caught:
+        await until(lambda: client._reached)
+        await clock.advance(PATIENT / 2)
+        with pytest.raises(CollectError, match=r"no greeting came: is this .* TLS \(tls://\)") as caught:
             await asked
         assert caught.value.failure is CollectFailure.TIMEOUT
 
@@ -138,7 +140,7 @@ async def test_a_server_that_hangs_up_in_the_handshake_is_a_failure_of_tls(
         assert "broke off the handshake" in error.detail
 
 
-async def test_a_server_that_is_silent_in_the_handshake_has_until_the_deadline(
+async def test_a_server_that_is_silent_in_the_handshake_is_told_before_the_polls_deadline(
     certificates: Certificates, clock: FakeClock
 ) -> None:
     came = asyncio.Event()
@@ -157,8 +159,22 @@ async def test_a_server_that_is_silent_in_the_handshake_has_until_the_deadline(
         )
         asked = asyncio.ensure_future(channels(client))
         await came.wait()
-        await clock.advance(PATIENT)
-        with pytest.raises(CollectError) as caught:
+        await clock.advance(PATIENT / 2)
+        with pytest.raises(CollectError, match=r"connected, but no TLS handshake came: .*tcp://") as caught:
+            await asked
+        assert caught.value.failure is CollectFailure.TIMEOUT
+
+
+async def test_a_server_that_says_nothing_behind_the_handshake_has_sent_no_greeting(
+    certificates: Certificates, clock: FakeClock
+) -> None:
+    async with served(certificates.server("127.0.0.1")) as server:
+        server.manners["banner"] = ami.silent
+        client = client_of(server, certificates.plan(), clock=clock)
+        asked = asyncio.ensure_future(channels(client))
+        await until(lambda: client._connection is not None and client._connection.made)
+        await clock.advance(PATIENT / 2)
+        with pytest.raises(CollectError, match=r"no greeting came: .* HTTP \(https://\)") as caught:
             await asked
         assert caught.value.failure is CollectFailure.TIMEOUT
 
