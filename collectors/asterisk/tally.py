@@ -1,4 +1,8 @@
-"""Counters and histograms per tenant, kept from poll to poll; pure."""
+"""Counters and histograms per tenant, kept from poll to poll; pure.
+
+Whatever a tenant has by then, its series are 0 the first time that they are shown, and what they are from
+the next time on: who sees a counter appear at 3 can't tell how much of that is an increase.
+"""
 
 from bisect import bisect_left
 from collections.abc import Collection, Iterator
@@ -49,7 +53,7 @@ class Tally:
     """A counter of one node by tenant and further labels.
 
     The metric's labels begin with node, tenant, reseller; `combinations` are the further labels' values, of
-    which each tenant that has begun shows all, from 0.
+    which each tenant that has begun shows all.
     """
 
     def __init__(self, metric: MetricDef, combinations: Collection[tuple[str, ...]] = ((),)) -> None:
@@ -57,11 +61,14 @@ class Tally:
         self._combinations = tuple(combinations)
         self._labels = _Labels(metric, self._combinations)
         self._counts: dict[str, dict[tuple[str, ...], int]] = {}
+        self._nothing = (0,) * len(self._combinations)
+        self._new: set[str] = set()
 
     def begin(self, domain: str) -> None:
         """Have a tenant show its counts from now on, 0 at first."""
         if domain not in self._counts:
             self._counts[domain] = dict.fromkeys(self._combinations, 0)
+            self._new.add(domain)
 
     def add(self, domain: str, *labels: str, by: int = 1) -> None:
         """Count for a tenant, under one of the combinations."""
@@ -72,13 +79,17 @@ class Tally:
         """Forget tenants that are not among these."""
         for gone in self._counts.keys() - domains:
             del self._counts[gone]
+            self._new.discard(gone)
             self._labels.forget(gone)
 
     def samples(self, node: str, tenants: TenantLookup, at: datetime) -> Iterator[Sample]:
         """Return the counts of every tenant that has begun."""
         self._labels.settle(node, tenants)
+        new, self._new = self._new, set()
         labels = chain.from_iterable(map(self._labels.of, self._counts))
-        values = chain.from_iterable(counts.values() for counts in self._counts.values())
+        values = chain.from_iterable(
+            self._nothing if domain in new else counts.values() for domain, counts in self._counts.items()
+        )
         return self._metric.samples(labels, values, at)
 
 
@@ -91,12 +102,14 @@ class Distribution:
         self._labels = _Labels(metric, self._combinations)
         self._counts: dict[str, dict[tuple[str, ...], list[int]]] = {}
         self._totals: dict[tuple[str, tuple[str, ...]], float] = {}
+        self._nothing = (0,) * (len(metric.buckets) + 1)
+        self._new: set[str] = set()
 
     def begin(self, domain: str) -> None:
         """Have a tenant show its histograms from now on, empty at first."""
         if domain not in self._counts:
-            empty = len(self._metric.buckets) + 1
-            self._counts[domain] = {labels: [0] * empty for labels in self._combinations}
+            self._counts[domain] = {labels: list(self._nothing) for labels in self._combinations}
+            self._new.add(domain)
 
     def observe(self, domain: str, *labels: str, value: float) -> None:
         """Take in one value, in the metric's unit, under one of the combinations."""
@@ -110,13 +123,17 @@ class Distribution:
         for gone in self._counts.keys() - domains:
             for labels in self._counts.pop(gone):
                 self._totals.pop((gone, labels), None)
+            self._new.discard(gone)
             self._labels.forget(gone)
 
     def spreads(self, node: str, tenants: TenantLookup, at: datetime) -> Iterator[Spread]:
         """Yield the histograms of every tenant that has begun."""
         name = self._metric.name
         self._labels.settle(node, tenants)
+        new, self._new = self._new, set()
         for domain, by_labels in self._counts.items():
             for labels, (own, counts) in zip(self._labels.of(domain), by_labels.items(), strict=True):
-                total = self._totals.get((domain, own), 0.0)
-                yield Spread(name, labels, tuple(counts), total, at)
+                if domain in new:
+                    yield Spread(name, labels, self._nothing, 0.0, at)
+                else:
+                    yield Spread(name, labels, tuple(counts), self._totals.get((domain, own), 0.0), at)

@@ -30,11 +30,36 @@ def counts(tally: Tally, tenants: TenantTree, node: str = "pbx1") -> dict[tuple[
     return {sample.labels: sample.value for sample in tally.samples(node, tenants, AT)}
 
 
-def test_a_tenant_that_has_begun_shows_every_combination_from_0() -> None:
+def spreads(rings: Distribution, tenants: TenantTree) -> dict[str, tuple[tuple[int, ...], float]]:
+    return {spread.labels[1]: (spread.counts, spread.total) for spread in rings.spreads("pbx1", tenants, AT)}
+
+
+def test_whatever_was_counted_is_0_when_it_is_first_shown_and_that_from_then_on() -> None:
+    tally, rings = Tally(COUNT, [("busy",), ("other",)]), Distribution(SECONDS)
+    tenants = tree(acme="r.example", bolt="r.example")
+    for more in (0, 1, 2):
+        tally.add("acme", "busy", by=3)
+        rings.observe("acme", value=3.0)
+        assert list(counts(tally, tenants).values()) == ([3 + 3 * more, 0] if more else [0, 0])
+        assert spreads(rings, tenants) == {
+            "acme": ((0, 1 + more, 0), 3.0 + 3 * more) if more else ((0, 0, 0), 0.0)
+        }
+    # Another that comes later begins so as well, and the first goes on meanwhile.
+    tally.add("bolt", "other")
+    rings.observe("bolt", value=0.5)
+    assert list(counts(tally, tenants).values()) == [9, 0, 0, 0]
+    assert spreads(rings, tenants) == {"acme": ((0, 3, 0), 9.0), "bolt": ((0, 0, 0), 0.0)}
+    assert list(counts(tally, tenants).values()) == [9, 0, 0, 1]
+    assert spreads(rings, tenants) == {"acme": ((0, 3, 0), 9.0), "bolt": ((1, 0, 0), 0.5)}
+
+
+def test_a_tenant_that_has_begun_shows_every_combination() -> None:
     tally = Tally(COUNT, [("busy",), ("other",)])
     tally.add("acme", "busy", by=2)
     tally.begin("bolt")
-    assert counts(tally, tree(acme="r.example", bolt="r.example")) == {
+    tenants = tree(acme="r.example", bolt="r.example")
+    assert set(counts(tally, tenants).values()) == {0}
+    assert counts(tally, tenants) == {
         ("pbx1", "acme", "r.example", "busy"): 2,
         ("pbx1", "acme", "r.example", "other"): 0,
         ("pbx1", "bolt", "r.example", "busy"): 0,
@@ -46,6 +71,7 @@ def test_a_tenant_that_moves_to_another_reseller_is_shown_below_that_one_with_it
     tally, rings = Tally(COUNT, [("busy",)]), Distribution(SECONDS)
     tally.add("acme", "busy")
     rings.observe("acme", value=3.0)
+    assert len(counts(tally, tree(acme="r.example"))) == len(spreads(rings, tree(acme="r.example"))) == 1
     for reseller in ("r.example", "s.example"):
         tenants = tree(acme=reseller)
         assert counts(tally, tenants) == {("pbx1", "acme", reseller, "busy"): 1}
@@ -66,15 +92,16 @@ def test_a_tenant_that_is_not_kept_is_shown_no_more_and_begins_at_0_when_it_come
     for domain in ("acme", "bolt"):
         tally.add(domain, "busy")
         rings.observe(domain, value=0.5)
-    assert len(counts(tally, tenants)) == len(list(rings.spreads("pbx1", tenants, AT))) == 2
+    assert len(counts(tally, tenants)) == len(spreads(rings, tenants)) == 2
     tally.keep({"bolt"})
     rings.keep({"bolt"})
     assert counts(tally, tenants) == {("pbx1", "bolt", "r.example", "busy"): 1}
-    tally.begin("acme")
-    rings.begin("acme")
-    assert counts(tally, tenants)["pbx1", "acme", "r.example", "busy"] == 0
-    shown = {spread.labels[1]: (spread.counts, spread.total) for spread in rings.spreads("pbx1", tenants, AT)}
-    assert shown == {"bolt": ((1, 0, 0), 0.5), "acme": ((0, 0, 0), 0.0)}
+    assert spreads(rings, tenants) == {"bolt": ((1, 0, 0), 0.5)}
+    for now in (0, 2):
+        tally.add("acme", "busy")
+        rings.observe("acme", value=0.5)
+        assert counts(tally, tenants)["pbx1", "acme", "r.example", "busy"] == now
+        assert spreads(rings, tenants) == {"bolt": ((1, 0, 0), 0.5), "acme": ((now, 0, 0), 0.5 * now)}
 
 
 @pytest.mark.parametrize("combinations", [((),), (("busy", "once"),)])

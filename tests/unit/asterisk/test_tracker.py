@@ -69,7 +69,8 @@ class Desk:
         self.tracker.resync(self.listed(*legs), self.now, anew=anew)
 
     def counts(self) -> dict[str, float]:
-        """Return all counters but zeros: `started acme`, `failed busy acme`."""
+        """Return all counters but zeros: `started acme`, `failed busy acme`; not a tenant's first, all 0."""
+        list(self.tracker.samples("pbx1", self.tenants, AT))
         found = {}
         for sample in self.tracker.samples("pbx1", self.tenants, AT):
             if sample.value and sample.metric.endswith("_total"):
@@ -78,7 +79,8 @@ class Desk:
         return found
 
     def spread(self, name: str) -> dict[str, tuple[int, float]]:
-        """Return a histogram's count and sum by tenant, without the empty ones."""
+        """Return a histogram's count and sum by tenant, without the empty ones, which a tenant's first are."""
+        list(self.tracker.spreads("pbx1", self.tenants, AT))
         return {
             spread.labels[1].partition(".")[0]: (sum(spread.counts), round(spread.total, 3))
             for spread in self.tracker.spreads("pbx1", self.tenants, AT)

@@ -210,7 +210,9 @@ class Play:
         self.check()
 
     def counts(self) -> Counter[tuple[str, ...]]:
-        """Return all counters: what, whose, and by which cause."""
+        """Return all counters: what, whose, and by which cause; not a tenant's first, which are all 0."""
+        list(self.tracker.samples("pbx1", TREE, AT))
+        list(self.tracker.spreads("pbx1", TREE, AT))
         found: Counter[tuple[str, ...]] = Counter()
         for sample in self.tracker.samples("pbx1", TREE, AT):
             if sample.metric.endswith("_total"):
