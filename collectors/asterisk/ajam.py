@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 
 from collectors.asterisk.account import Account
 from collectors.asterisk.answers import Answer
-from collectors.asterisk.client import MAX_LINES_BYTES
+from collectors.asterisk.client import GREETING, MAX_LINES_BYTES
 from collectors.asterisk.hearing import Hearing
 from collectors.asterisk.manager import AmiRefusedError, Hear, check
 from collectors.asterisk.rawman import Rawman
@@ -45,9 +45,9 @@ class _ForgottenError(CollectError):
 class AjamClient:
     """Implements Manager: asks one server, each action a request of its own, in a session.
 
-    `endpoint` is http(s)://HOST:PORT/PATH of rawman, `deadline` seconds for each action, for logging in too;
-    `tls` says whom to trust. The login is by MD5 challenge, so the password never crosses the wire. Errors
-    are CollectError: aiohttp's exceptions end here.
+    `endpoint` is http(s)://HOST:PORT/PATH of rawman, `deadline` seconds for each action, half of it for the
+    first, by which a wrong port is known; `tls` says whom to trust. The login is by MD5 challenge, so the
+    password never crosses the wire. Errors are CollectError: aiohttp's exceptions end here.
 
     With `hear` events wait at the server until drain() fetches them, all at once: what is known of their time
     is when that was. Those of a session that has ended are lost; `connections` tells, because the next action
@@ -162,7 +162,9 @@ class AjamClient:
 
     async def _prove(self) -> str:
         """Show that we know the password; return the cookie of the session that begins with it."""
-        cookie, answer = await self._exchange("Challenge", {"AuthType": "MD5"}, _answer("Challenge"))
+        cookie, answer = await self._exchange(
+            "Challenge", {"AuthType": "MD5"}, _answer("Challenge"), self._deadline * GREETING
+        )
         challenge = (answer.response or {}).get("Challenge", "")
         if not cookie or not challenge:
             missing = "challenge" if cookie else "session cookie"
@@ -206,8 +208,9 @@ class AjamClient:
         try:
             return await within(self._clock, limit, exchanged)
         except TimeoutError:
+            hint = "" if self.connections else ": is this a port for HTTP, or does Asterisk hang?"
             raise CollectError(
-                CollectFailure.TIMEOUT, f"no answer to {action} from {self._where} in {limit:g} s"
+                CollectFailure.TIMEOUT, f"no answer to {action} from {self._where} in {limit:g} s{hint}"
             ) from None
 
     async def _events(self, action_id: str, body: bytes) -> None:

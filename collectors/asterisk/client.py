@@ -23,7 +23,7 @@ from dialtone.model import CollectError, CollectFailure, Secret, TlsPlan
 from dialtone.ports import Clock
 from dialtone.runtime.clock import SystemClock
 from dialtone.runtime.deadline import within
-from dialtone.runtime.tls import TrustError, client_context, why_not
+from dialtone.runtime.tls import TrustError, client_context, why_not_there
 
 T = TypeVar("T")
 
@@ -31,7 +31,7 @@ MAX_LINES_BYTES: Final = 1024 * 1024
 """Of an answer that is asked for by its lines: task processors are some per endpoint, 140 bytes each."""
 
 _PORTS: Final[Mapping[str, int]] = {"tcp": 5038, "tls": 5039}
-_GREETING: Final = 0.5
+GREETING: Final = 0.5
 """Of the deadline, within which a server must be connected and have greeted, as Asterisk does at once: what
 has to be said of a silent port is said before the poll's own deadline.
 """
@@ -167,7 +167,7 @@ class AmiClient:
 
     async def _open(self) -> Connection:
         """Return a connection whose banner has come."""
-        limit = self._deadline * _GREETING
+        limit = self._deadline * GREETING
         self._reached = False
         try:
             return await within(self._clock, limit, self._greeted)
@@ -178,7 +178,7 @@ class AmiClient:
         except TrustError as error:
             raise CollectError(CollectFailure.TLS, f"{self._where}: {error}") from None
         except (OSError, ValueError) as error:
-            raise self._translated(error) from None
+            raise await self._translated(error) from None
 
     async def _greeted(self) -> Connection:
         # Reading certificates blocks; the context is the same for as long as their file is.
@@ -218,11 +218,14 @@ class AmiClient:
         guess = "" if self.connections else f"is this a port for {other}, or "
         return f"connected, but no {what} came: {guess}does Asterisk hang?"
 
-    def _translated(self, error: OSError | ValueError) -> CollectError:
+    async def _translated(self, error: OSError | ValueError) -> CollectError:
         if isinstance(error, socket.gaierror | UnicodeError):
             return CollectError(CollectFailure.DNS, f"the host name of {self._where} does not resolve")
-        if isinstance(error, ssl.SSLError | ValueError) or (self._tls and isinstance(error, _BROKEN_OFF)):
-            return CollectError(CollectFailure.TLS, f"{self._where}: {why_not(error, self._name)}")
+        broken_off = self._tls is not None and isinstance(error, _BROKEN_OFF)
+        if isinstance(error, ssl.SSLError | ValueError) or broken_off:
+            place = self._host, self._port
+            why = await why_not_there(error, self._name, place, self._tls or TlsPlan())
+            return CollectError(CollectFailure.TLS, f"{self._where}: {why}")
         # asyncio's own words repeat the address; several addresses tried come without an errno.
         reason = os.strerror(error.errno) if error.errno else "none of its addresses answers"
         return CollectError(CollectFailure.CONNECT, f"can't connect to {self._where}: {reason}")

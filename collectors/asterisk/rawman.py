@@ -18,7 +18,7 @@ import aiohttp
 
 from collectors.asterisk.answers import MAX_REPLY_BYTES
 from dialtone.model import CollectError, CollectFailure, TlsPlan
-from dialtone.runtime.tls import TrustError, client_context, why_not
+from dialtone.runtime.tls import TrustError, client_context, why_not_there
 
 _CHUNK: Final = 64 * 1024
 _COOKIE: Final = re.compile(r'mansession_id=("?)([0-9A-Fa-f]{1,32})\1\s*(?:;|$)')
@@ -51,9 +51,11 @@ class Rawman:
         self._url = url
         parts = urlsplit(url)
         self._tls = (tls or TlsPlan()) if parts.scheme == "https" else None
-        self._name = (self._tls.name if self._tls else None) or parts.hostname or ""
+        self._place = parts.hostname or "", parts.port or 443
+        self._name = (self._tls.name if self._tls else None) or self._place[0]
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
+        self._answered = False
 
     async def post(self, action: str, form: Mapping[str, str], cookie: str) -> Reply:
         """Send a form in the session of that cookie, "" for none. Raises CollectError. Has no deadline."""
@@ -78,12 +80,13 @@ class Rawman:
                 ssl=context or True,
                 server_hostname=self._name if context else None,
             ) as response:
+                self._answered = True
                 self._judge(response)
                 return Reply(_session_of(response), await self._body(action, response))
         except TrustError as error:
             raise CollectError(CollectFailure.TLS, f"{self._url}: {error}") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise self._translated(action, error) from None
+            raise await self._translated(action, error) from None
 
     async def aclose(self) -> None:
         """Cut what is under way; nothing is sent any more."""
@@ -124,31 +127,38 @@ class Rawman:
                 raise CollectError(CollectFailure.TOO_LARGE, f"{action}: over {MAX_REPLY_BYTES} bytes")
         return bytes(raw)
 
-    def _translated(self, action: str, error: Exception) -> CollectError:
+    async def _translated(self, action: str, error: Exception) -> CollectError:
         if isinstance(error, aiohttp.ClientConnectorCertificateError):
-            return self._no_tls(error.certificate_error)
+            return await self._no_tls(error.certificate_error)
         if isinstance(error, aiohttp.ClientConnectorError):
-            return self._not_connected(error.os_error)
+            return await self._not_connected(error.os_error)
         if isinstance(error, aiohttp.ClientOSError | aiohttp.ServerDisconnectedError | OSError):
             if isinstance(error, ssl.SSLError):
-                return self._no_tls(error)
-            return CollectError(CollectFailure.CONNECT, f"{self._url} closed the connection during {action}")
+                return await self._no_tls(error)
+            hint = "" if self._answered or self._tls else ": is this a port for https://?"
+            return CollectError(
+                CollectFailure.CONNECT, f"{self._url} closed the connection during {action}{hint}"
+            )
         if isinstance(error, aiohttp.ClientPayloadError):
             return CollectError(CollectFailure.CONNECT, f"{self._url} broke its answer to {action} off")
-        return CollectError(
-            CollectFailure.PROTOCOL, f"{self._url} does not speak HTTP: {type(error).__name__}"
-        )
+        if isinstance(error, aiohttp.ClientResponseError):
+            return CollectError(
+                CollectFailure.PROTOCOL,
+                f"{self._url}: what answers there is no web server; for AMI write tcp:// or tls://",
+            )
+        return CollectError(CollectFailure.PROTOCOL, f"{self._url} can't be asked over HTTP")
 
-    def _not_connected(self, error: OSError) -> CollectError:
+    async def _not_connected(self, error: OSError) -> CollectError:
         if isinstance(error, socket.gaierror):
             return CollectError(CollectFailure.DNS, f"the host name of {self._url} does not resolve")
         if isinstance(error, ssl.SSLError) or (self._tls and isinstance(error, _BROKEN_OFF)):
-            return self._no_tls(error)
+            return await self._no_tls(error)
         reason = os.strerror(error.errno) if error.errno else "none of its addresses answers"
         return CollectError(CollectFailure.CONNECT, f"can't connect to {self._url}: {reason}")
 
-    def _no_tls(self, error: Exception) -> CollectError:
-        return CollectError(CollectFailure.TLS, f"{self._url}: {why_not(error, self._name)}")
+    async def _no_tls(self, error: Exception) -> CollectError:
+        why = await why_not_there(error, self._name, self._place, self._tls or TlsPlan())
+        return CollectError(CollectFailure.TLS, f"{self._url}: {why}")
 
 
 def _session_of(response: aiohttp.ClientResponse) -> str:

@@ -1,6 +1,7 @@
 """The manager over HTTP (AJAM) against a server that behaves, and against ones that don't."""
 
 import asyncio
+import contextlib
 import gzip
 import socket
 from collections.abc import AsyncIterator
@@ -545,13 +546,14 @@ async def test_a_silent_server_is_given_up_at_the_deadline(
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(failed_by_time, client)
         await server.received(action)
-        await clock.advance(PATIENT)
+        await clock.advance(PATIENT if action != "Challenge" else PATIENT / 2)
     server.manners.clear()
     assert len(await client.list(*LIST)) == 14
 
 
 async def failed_by_time(client: AjamClient) -> None:
-    assert await failure_of(client, "no answer to .* in 20 s") is CollectFailure.TIMEOUT
+    said = "no answer to (Challenge .* in 10 s: is this a port for HTTP|(Login|CoreShow).* in 20 s)"
+    assert await failure_of(client, said) is CollectFailure.TIMEOUT
 
 
 async def test_a_redirect_leads_nowhere(server: FakeAjam, client: AjamClient) -> None:
@@ -729,6 +731,66 @@ async def test_over_tls_the_server_is_who_it_should_be_or_is_told_nothing(
             assert await failure_of(client) is failure
             assert server.requests == []
         await client.aclose()
+
+
+@pytest.mark.parametrize(
+    ("names", "plan", "says"),
+    [
+        (["pbx.example"], TlsPlan(OURS), "the certificate is for pbx.example"),
+        (["127.0.0.1"], TlsPlan(), "write tls: {ca: FILE}"),
+    ],
+)
+async def test_over_tls_it_is_said_how_to_mend_what_is_wrong(
+    tmp_path: Path, names: list[str], plan: TlsPlan, says: str
+) -> None:
+    made = Certificates(tmp_path)
+    server = FakeAjam(dict(REPLIES), tls=made.server(*names))
+    trust = replace(plan, ca=str(made.file)) if plan.ca == OURS else plan
+    async with server.running():
+        client = AjamClient(server.endpoint, "dialtone", Secret("geheim"), deadline=PATIENT, tls=trust)
+        assert await failure_of(client, says) is CollectFailure.TLS
+        await client.aclose()
+
+
+@contextlib.asynccontextmanager
+async def serving(greeting: bytes) -> AsyncIterator[str]:
+    """Run something that says a thing and hangs up once it is spoken to, for the time of the block."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(greeting)
+        await reader.read(1)
+        writer.close()
+
+    other = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with other:
+        yield f"http://127.0.0.1:{other.sockets[0].getsockname()[1]}/rawman"
+
+
+@pytest.mark.parametrize(
+    ("greeting", "failure", "says"),
+    [
+        (b"Asterisk Call Manager/11.0.0\r\n", CollectFailure.PROTOCOL, "for AMI write tcp:// or tls://"),
+        (b"\x15\x03\x01\x00\x02\x02\x46\r\n\r\n", CollectFailure.PROTOCOL, "is no web server"),
+        (b"", CollectFailure.CONNECT, "is this a port for https://"),
+    ],
+)
+async def test_another_port_than_that_of_the_web_is_told_by_what_it_may_be(
+    greeting: bytes, failure: CollectFailure, says: str
+) -> None:
+    async with serving(greeting) as endpoint:
+        client = AjamClient(endpoint, "dialtone", Secret("geheim"), deadline=PATIENT)
+        assert await failure_of(client, says) is failure
+        await client.aclose()
+
+
+async def test_a_server_that_has_answered_before_is_not_taken_for_one_of_https(
+    server: FakeAjam, client: AjamClient
+) -> None:
+    await client.ask("CoreStatus")
+    server.manners["CoreShowChannels"] = ajam.closed
+    assert (
+        await failure_of(client, r"closed the connection during CoreShowChannels$") is CollectFailure.CONNECT
+    )
 
 
 async def test_tls_asked_of_a_server_that_has_none_says_so(server: FakeAjam) -> None:

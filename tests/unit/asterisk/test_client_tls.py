@@ -75,8 +75,19 @@ async def test_the_name_that_the_certificate_must_say_can_be_given(certificates:
 @pytest.mark.parametrize(
     ("names", "name", "expired", "says"),
     [
-        (["pbx.example"], None, False, "for another address .wrong name.; expected 127.0.0.1"),
+        (
+            ["pbx.example", "10.0.0.6"],
+            None,
+            False,
+            "wrong name.; expected 127.0.0.1: .* tls: {name: NAME}; the .* is for pbx.example, 10.0.0.6$",
+        ),
         (["pbx.example"], "other.example", False, "another name .wrong name.; expected other.example"),
+        (
+            [f"pbx{number}.example" for number in range(40)],
+            "other.example",
+            False,
+            "is for pbx0.example, .*pbx4.example and 35 more$",
+        ),
         (["127.0.0.1"], None, True, "has expired"),
     ],
 )
@@ -98,7 +109,7 @@ async def test_a_certificate_of_nobody_that_is_trusted_is_refused_unless_told_ot
     async with served(certificates.server("127.0.0.1")) as server:
         error = await failing(client_of(server, plan))
         assert error.failure is CollectFailure.TLS
-        assert "unknown CA" in error.detail
+        assert "unknown CA: put the CA's certificate into a file and write tls: {ca: FILE}" in error.detail
         client = client_of(server, TlsPlan(verify=False))
         assert len(await channels(client)) == 14
         await client.aclose()
