@@ -32,8 +32,8 @@ _PATH_MAX: Final = 107
 """Bytes that the path of a UNIX socket may have (unix(7))."""
 _LOOPBACK: Final = "127.0.0.1"
 _MANAGER_PORTS: Final = {"tcp": 5038, "tls": 5039, "http": 80, "https": 443}
-_NOT_RAWMAN: Final = ("manager", "mxml", "amanager", "amxml", "arawman")
-"""The other doors of an Asterisk's manager: HTML, XML, and the three with digest authentication."""
+_RAWMAN: Final = "rawman"
+"""The door of an Asterisk's manager that is read; others give HTML, XML, or want digest authentication."""
 _DATABASE: Final = re.compile(r"[A-Za-z0-9_$-]{1,64}")
 _REPLIES: Final = re.compile(r"replies=/[^?&=]{0,200}")
 _MOVE_IT: Final = "holds a password; take it out and write `password: {file: PATH}` or `{env: NAME}`"
@@ -140,10 +140,11 @@ def ami_url(raw: object) -> str:
         return _server(url, _MANAGER_PORTS[url.scheme])
     if url.query or url.fragment:
         raise ValueError("must end with the path; take the ? and # parts out")
-    path = url.path.rstrip("/") or "/rawman"
-    if path.rpartition("/")[2] in _NOT_RAWMAN:
+    path = url.path.rstrip("/") or f"/{_RAWMAN}"
+    if path.rpartition("/")[2] != _RAWMAN:
         raise ValueError(
-            f"leads to {path}, and it is rawman that is read; write {url.scheme}://HOST:PORT/rawman"
+            f"must lead to rawman; write {url.scheme}://HOST:PORT/rawman, where http.conf has a prefix "
+            f"{url.scheme}://HOST:PORT/PREFIX/rawman"
         )
     return f"{_server(url._replace(path=''), _MANAGER_PORTS[url.scheme])}{path}"
 

@@ -24,6 +24,8 @@ from dialtone.config.values import OneOf, Tenants
 from dialtone.model import Database, Level, Node, NodeKind, Secret
 
 _DEFAULT_TIMEOUT: Final = 5.0
+_HTTP_SESSION: Final = 60.0
+"""Seconds after which an Asterisk ends a session over HTTP that asks nothing (httptimeout)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,12 @@ def _node(report: Report, raw: object, where: Where, secrets: Secrets, folder: P
         tls = _tls(report, entry, (*where, "tls"), folder)
     if len(report.problems) > before:
         return None
+    if kind is NodeKind.ASTERISK and endpoint.startswith("http") and entry.interval >= _HTTP_SESSION:
+        report.note(
+            f"node {entry.name} is asked over HTTP every {entry.interval:g} s, and Asterisk ends such a "
+            f"session after {_HTTP_SESSION:g} s (httptimeout in manager.conf): what happens between two "
+            "polls is missed; ask more often, or over tcp:// or tls://"
+        )
     options = {key: str(value) for key in shape.options if (value := getattr(entry, key)) is not None}
     options.update(tls)
     return Node(

@@ -42,6 +42,7 @@ def read_tree(report: Report, platform: object, tenants: object) -> TenantTree |
     everybody = [(("platform",), root), *((one.where, one.entry) for one in given)]
     _check_unique(report, everybody, "account_codes", "a code")
     _check_unique(report, everybody, "contexts", "a context")
+    _check_apart(report, everybody)
     return None if len(report.problems) > before else TenantTree(top, made)
 
 
@@ -175,3 +176,17 @@ def _check_unique(
             owner = owners.setdefault(word, entry.domain)
             if owner != entry.domain:
                 report.problem((*where, key), f"{quote(word)} already means {owner}; {what} means one tenant")
+
+
+def _check_apart(report: Report, everybody: Sequence[tuple[Where, PlatformEntry]]) -> None:
+    """Note the contexts that are another tenant's account code: a queue called so would be whose?"""
+    owners = {code: entry.domain for _, entry in everybody for code in entry.account_codes}
+    for where, entry in everybody:
+        for context in entry.contexts:
+            owner = owners.get(context, entry.domain)
+            if owner != entry.domain:
+                report.problem(
+                    (*where, "contexts"),
+                    f"{quote(context)} is an account code of {owner}; a word means one tenant, because names "
+                    "of queues and the like are looked up in both",
+                )

@@ -267,12 +267,15 @@ def select(raw: object) -> str:
 
 
 def account_codes(raw: object) -> tuple[str, ...]:
-    """Return Asterisk account codes: visible ASCII without blanks, at most 80 (AST_MAX_ACCOUNT_CODE)."""
+    """Return Asterisk account codes: visible ASCII without blanks, at most 80 (AST_MAX_ACCOUNT_CODE).
+
+    No patterns, which somebody may take them for.
+    """
     return _visible(raw, "an account code")
 
 
 def contexts(raw: object) -> tuple[str, ...]:
-    """Return Asterisk contexts: visible ASCII without blanks, at most 80 (AST_MAX_CONTEXT)."""
+    """Return Asterisk contexts: visible ASCII without blanks, at most 80 (AST_MAX_CONTEXT); no patterns."""
     return _visible(raw, "a context")
 
 
@@ -281,6 +284,11 @@ def _visible(raw: object, what: str) -> tuple[str, ...]:
     for word in found:
         if not _VISIBLE.fullmatch(word):
             raise ValueError(f"{quote(word)} can't be {what}; use visible ASCII, at most 80")
+        if "*" in word or "{" in word:
+            raise ValueError(
+                f"{quote(word)} would be {what} of just that name; patterns stand in `names` of a node of "
+                'kind asterisk, like names: ["{tenant}-*"]'
+            )
     return found
 
 

@@ -46,7 +46,7 @@ def test_each_kind_of_node_has_its_endpoint_user_secret_and_options(read: Reader
     assert (db2.endpoint, db2.interval, db2.timeout) == ("mysql://[::1]:3307", 2, 2)
 
 
-@pytest.mark.parametrize("ami", ["tls://pbx1.example", "https://pbx1.example:8089/asterisk"])
+@pytest.mark.parametrize("ami", ["tls://pbx1.example", "https://pbx1.example:8089/asterisk/rawman"])
 def test_an_asterisk_read_by_tls_may_say_whom_it_trusts_beside_the_configuration(
     read: Reader, folder: Path, ami: str
 ) -> None:
@@ -233,14 +233,64 @@ def test_contexts_mean_a_tenant_each_and_the_platform_may_have_some(read: Reader
     tree = read(
         "location: mtl1\nplatform: {domain: p.example, contexts: [park]}\n"
         "tenants:\n"
-        "  - {domain: a.p.example, contexts: [from-a, 0012]}\n"
-        "  - {domain: b.p.example, account_codes: [from-a]}\n"
+        "  - {domain: a.p.example, contexts: [from-a, 0012], account_codes: [from-a, aa]}\n"
+        "  - {domain: b.p.example, account_codes: [bb]}\n"
     ).tree
     assert tree.platform.contexts == ("park",)
     assert tree.by_context("from-a") is tree.by_context("0012") is tree.get("a.p.example")
-    assert tree.by_account_code("from-a") is tree.get("b.p.example"), "a code is no context"
+    assert tree.by_account_code("from-a") is tree.get("a.p.example"), "a code of its own may be a context too"
+    assert tree.by_context("bb") is None, "a code is no context"
     assert tree.by_context("park") is tree.platform
     assert tree.get("b.p.example") == tree.by_context("B.p.example.")
+
+
+@pytest.mark.parametrize("first", ["contexts", "account_codes"])
+def test_a_word_is_not_one_tenants_account_code_and_another_ones_context(read: Reader, first: str) -> None:
+    second = "account_codes" if first == "contexts" else "contexts"
+    said = refusals(
+        read,
+        "location: mtl1\nplatform: {domain: p.example}\n"
+        "tenants:\n"
+        f"  - {{domain: a.p.example, {first}: [sales]}}\n"
+        f"  - {{domain: b.p.example, {second}: [sales]}}\n",
+    )
+    place, owner = ("tenants[0]", "b") if first == "contexts" else ("tenants[1]", "a")
+    (line,) = said
+    assert line.startswith(f"{place}.contexts: 'sales' is an account code of {owner}.p.example; ")
+
+
+@pytest.mark.parametrize("key", ["contexts", "account_codes"])
+@pytest.mark.parametrize("word", ["*", "acme-*", "{tenant}", "{tenant}-*"])
+def test_a_pattern_among_codes_or_contexts_is_hinted_to_where_patterns_stand(
+    read: Reader, key: str, word: str
+) -> None:
+    (line,) = refusals(
+        read,
+        "location: m\nplatform: {domain: p.example}\n"
+        f"tenants: [{{domain: a.p.example, {key}: ['{word}']}}]\n",
+    )
+    assert line.startswith(f"tenants[0].{key}: {word!r} would be a")
+    assert "patterns stand in `names` of a node" in line
+
+
+@pytest.mark.parametrize(
+    ("ami", "interval", "noted"),
+    [
+        ("http://127.0.0.1:8088/rawman", "60s", True),
+        ("https://127.0.0.1:8089/rawman", "5m", True),
+        ("http://127.0.0.1:8088/rawman", "59s", False),
+        ("tcp://127.0.0.1:5038", "5m", False),
+    ],
+)
+def test_an_asterisk_that_is_asked_over_http_too_seldom_is_noted(
+    read: Reader, folder: Path, ami: str, interval: str, noted: bool
+) -> None:
+    write_private(folder / "ami", "geheim")
+    login = "username: d, password: {file: ami}"
+    node = f"{{name: pbx1, kind: asterisk, ami: '{ami}', {login}, interval: {interval}}}"
+    told = read(f"{HEAD}nodes:\n  - {node}\n").notes
+    assert any("node pbx1 is asked over HTTP" in note and "httptimeout" in note for note in told) is noted
+    assert len(told) == noted
 
 
 def test_texts_that_older_yaml_takes_for_something_else_stay_texts(read: Reader) -> None:
