@@ -49,7 +49,7 @@ class Events:
         takers: Sequence[tuple[frozenset[str], Take]] = (
             (rtp.EVENTS, media.hear),
             (transfers.EVENTS, lambda event, _: transferred.hear(event)),
-            (queues.EVENTS, lambda event, _: parts.hear(event, whose, calls.owner)),
+            (queues.EVENTS, lambda event, _: parts.hear(event, whose)),
             (tracker.EVENTS, calls.hear),
         )
         self._takers = {name: tuple(take for names, take in takers if name in names) for name in EVENTS}

@@ -212,9 +212,9 @@ class Parts:
             return ""
         return f"no events of queues: waits and answers are not counted; {_HEAR}"
 
-    def hear(self, event: Block, whose: Whose, owner: Callable[[Channel], str]) -> None:
+    def hear(self, event: Block, whose: Whose) -> None:
         """Count an event, if it is one of these parts'. Never raises."""
-        self._queues.hear(event, whose, owner)
+        self._queues.hear(event, whose)
 
     async def read(
         self,

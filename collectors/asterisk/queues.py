@@ -12,18 +12,20 @@ Two sources. QueueStatus (no right is needed) at each poll:
 Events of class `agent`, from the login on: QueueCallerJoin, AgentConnect, AgentComplete, QueueCallerAbandon,
 AgentRingNoAnswer. Their HoldTime is in whole seconds since the caller joined, AgentConnect's after what was
 played to the agent; so `answered in time` may be less than app_queue counts.
+
+Whose a queue is, is told by its name alone: app_queue's counters are of calls of before, whoever calls now.
 """
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
 from collectors.asterisk.figures import count, label, ratio, seconds
 from collectors.asterisk.level import Scene, tenant_gauge
-from collectors.asterisk.parse import MAX_NAME, Channel, is_event, parse_channel
+from collectors.asterisk.parse import is_event
 from collectors.asterisk.whose import Whose
 from collectors.asterisk.wire import Block
 from dialtone.model import (
@@ -133,12 +135,9 @@ METRICS: Final = (
 
 @dataclass(slots=True)
 class Queue:
-    """One queue as QueueStatus has it; None is what it didn't tell.
+    """One queue of a tenant, or of `_unknown`, as QueueStatus has it; None is what it didn't tell."""
 
-    `named` is the tenant's domain that its name stands for, `callers` are those of its callers.
-    """
-
-    named: str = ""
+    domain: str
     waiting: int = 0
     longest: int = 0
     completed: int | None = None
@@ -148,7 +147,6 @@ class Queue:
     hold: int | None = None
     talk: int | None = None
     agents: Counter[str] = field(default_factory=Counter)
-    callers: set[str] = field(default_factory=set)
 
     @property
     def ended(self) -> int:
@@ -168,7 +166,7 @@ def parse(items: Sequence[Block], scene: Scene) -> dict[str, Queue]:
             raise CollectError(CollectFailure.PROTOCOL, f"{ACTION}: an item without queue")
         key = label(name)
         if (queue := queues.get(key)) is None:
-            queue = queues[key] = Queue(scene.whose.name(name))
+            queue = queues[key] = Queue(scene.whose.name(name) or UNKNOWN_TENANT)
         if kind == "QueueParams":
             _take_numbers(queue, item)
         elif kind == "QueueMember":
@@ -176,9 +174,6 @@ def parse(items: Sequence[Block], scene: Scene) -> dict[str, Queue]:
             queue.agents["paused" if paused else _AGENT.get(item.get("Status", ""), "other")] += 1
         elif kind == "QueueEntry":
             queue.longest = max(queue.longest, seconds(item.get("Wait")) or 0)
-            queue.callers.add(_caller(item, scene))
-    for queue in queues.values():
-        queue.callers -= {"", UNKNOWN_TENANT}
     return queues
 
 
@@ -195,21 +190,10 @@ def _take_numbers(queue: Queue, item: Block) -> None:
         queue.hold, queue.talk = seconds(item.get("Holdtime")), seconds(item.get("TalkTime"))
 
 
-def _caller(item: Block, scene: Scene) -> str:
-    """Return the domain of a QueueEntry's channel; what it says of itself is its name alone."""
-    unique_id = item.get("Uniqueid", "")
-    if (domain := scene.owners.get(unique_id)) is not None:
-        return domain
-    name = item.get("Channel", "")[:MAX_NAME]
-    return scene.whose.channel(Channel(unique_id, unique_id, name, "other", "other", internal=False))
-
-
 class Queues:
     """The queues of one node: as they were read last, and what events told of them.
 
-    A queue is the tenant's that its name stands for; else its callers' one, once one of them is known and
-    as long as none is another's: a queue that two tenants call is shown to neither. What was counted is kept
-    while both the queue and whose it is stay the same.
+    What was counted is kept while both the queue and whose it is stay the same.
     """
 
     def __init__(self) -> None:
@@ -227,22 +211,17 @@ class Queues:
         self._before = None
         self._heard = self._missed = self.deaf = False
 
-    def hear(self, event: Block, whose: Whose, owner: Callable[[Channel], str]) -> None:
-        """Count an event of EVENTS; `owner` says whose its channel is. Never raises."""
+    def hear(self, event: Block, whose: Whose) -> None:
+        """Count an event of EVENTS. Never raises."""
         name = event.get("Queue", "")
         if not name or event.get("Event") not in EVENTS or not is_event(event):
             return
         self._heard, self.deaf = True, False
-        channel = parse_channel(event)
-        caller = owner(channel) if channel is not None else ""
-        key = label(name)
-        if (known := self._place(key, whose.name(name))) is not None:
-            known.called_by({caller} - {"", UNKNOWN_TENANT})
-            counts = known.counts
-        else:
-            counts = self._rest_of(whose.name(name) or caller or UNKNOWN_TENANT)
+        key, domain = label(name), whose.name(name) or UNKNOWN_TENANT
+        known = self._place(key, domain)
+        counts = self._rest_of(domain) if known is None else known.counts
         queue = self._read.get(key)
-        counts.hear(event, queue.level if queue is not None else None)
+        counts.hear(event, None if queue is None else queue.level)
 
     def take(self, read: Mapping[str, Queue]) -> None:
         """Take what parse() made of a list: queues that are not in it are gone."""
@@ -252,11 +231,8 @@ class Queues:
             del self._known[name]
         self._folded = {}
         for name, queue in read.items():
-            if (known := self._place(name, queue.named)) is not None:
-                known.called_by(queue.callers)
-            else:
-                callers = queue.callers if len(queue.callers) == 1 else {UNKNOWN_TENANT}
-                _fold(self._folded.setdefault(queue.named or next(iter(callers)), Queue()), queue)
+            if self._place(name, queue.domain) is None:
+                _fold(self._folded.setdefault(queue.domain, Queue(queue.domain)), queue)
         for domain in self._folded:
             self._rest_of(domain)
 
@@ -268,8 +244,9 @@ class Queues:
     def keep(self, domains: Collection[str]) -> None:
         """Forget tenants that are not among these; their queues are nobody's until they are known again."""
         kept = {*domains, UNKNOWN_TENANT}
-        for known in self._known.values():
-            known.keep(kept)
+        for name, known in self._known.items():
+            if known.domain not in kept:
+                self._known[name] = _Known(UNKNOWN_TENANT)
         self._folded = {domain: queue for domain, queue in self._folded.items() if domain in kept}
         self._rest = {domain: counts for domain, counts in self._rest.items() if domain in kept}
 
@@ -307,14 +284,13 @@ class Queues:
             )
         self._before = read
 
-    def _place(self, name: str, named: str) -> "_Known | None":
-        """Return what is known of a queue, None for one too many."""
+    def _place(self, name: str, domain: str) -> "_Known | None":
+        """Return what is known of a queue of a tenant, None for one too many."""
         known = self._known.get(name)
-        if known is None:
-            if len(self._known) >= MAX_QUEUES or name == OTHER_QUEUES:
-                return None
-            known = self._known[name] = _Known()
-        known.called(named)
+        if known is None and (len(self._known) >= MAX_QUEUES or name == OTHER_QUEUES):
+            return None
+        if known is None or known.domain != domain:
+            known = self._known[name] = _Known(domain)
         return known
 
     def _rest_of(self, domain: str) -> "_Counts":
@@ -324,46 +300,17 @@ class Queues:
         return counts
 
 
-class _Known:
-    """Whose a queue is, and what was counted of it for them."""
-
-    __slots__ = ("_caller", "_named", "counts", "domain")
-
-    def __init__(self) -> None:
-        self._named = self._caller = ""
-        self.domain = UNKNOWN_TENANT
-        self.counts = _Counts()
-
-    def called(self, named: str) -> None:
-        self._named = named
-        self._settle()
-
-    def called_by(self, domains: Collection[str]) -> None:
-        for domain in domains:
-            self._caller = domain if self._caller in ("", domain) else UNKNOWN_TENANT
-        self._settle()
-
-    def keep(self, domains: Collection[str]) -> None:
-        self._named = self._named if self._named in domains else ""
-        self._caller = self._caller if self._caller in domains else ""
-        self._settle()
-
-    def _settle(self) -> None:
-        domain = self._named or self._caller or UNKNOWN_TENANT
-        if domain != self.domain:
-            self.domain = domain
-            self.counts = _Counts()
-
-
 class _Counts:
     """What events told of one queue, or of all of a tenant's that have no series of their own.
 
-    There are thousands, and most have heard of little: a histogram is made with its first value.
+    As tally.py has it, all is 0 the first time that it is shown. There are thousands of these, and most have
+    heard of little: a histogram is made with its first value.
     """
 
-    __slots__ = ("_answered", "_histograms", "_in_time", "_joined", "_unanswered")
+    __slots__ = ("_answered", "_counted", "_histograms", "_in_time", "_joined", "_spread", "_unanswered")
 
     def __init__(self) -> None:
+        self._counted = self._spread = False
         self._joined = self._answered = self._in_time = self._unanswered = 0
         self._histograms: dict[tuple[str, ...], tuple[list[int], int]] = {}
 
@@ -393,17 +340,28 @@ class _Counts:
             self._histograms[key] = counts, total + value
 
     def samples(self, whose: tuple[str, ...], at: datetime) -> Iterator[Sample]:
-        yield JOINED.sample(*whose, value=self._joined, at=at)
-        yield ANSWERED.sample(*whose, value=self._answered, at=at)
-        yield IN_TIME.sample(*whose, value=self._in_time, at=at)
-        yield UNANSWERED.sample(*whose, value=self._unanswered, at=at)
+        counted, self._counted = self._counted, True
+        for metric, number in (
+            (JOINED, self._joined),
+            (ANSWERED, self._answered),
+            (IN_TIME, self._in_time),
+            (UNANSWERED, self._unanswered),
+        ):
+            yield metric.sample(*whose, value=number if counted else 0, at=at)
 
     def spreads(self, whose: tuple[str, ...], at: datetime) -> Iterator[Spread]:
+        histograms, self._spread = self._histograms if self._spread else {}, True
         for metric, labels in _HISTOGRAMS:
-            counts, total = self._histograms.get(
-                (metric.name, *labels), ((0,) * (len(metric.buckets) + 1), 0)
-            )
+            counts, total = histograms.get((metric.name, *labels), ((0,) * (len(metric.buckets) + 1), 0))
             yield metric.spread(*whose, *labels, counts=tuple(counts), total=total, at=at)
+
+
+@dataclass(slots=True)
+class _Known:
+    """Whose a queue is, and what was counted of it for them."""
+
+    domain: str
+    counts: _Counts = field(default_factory=_Counts)
 
 
 def _fold(into: Queue, queue: Queue) -> None:

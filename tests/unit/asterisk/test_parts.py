@@ -395,6 +395,7 @@ async def test_events_are_counted_while_a_list_of_queues_is_parsed(
     watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await watch.poll()
+    assert watch.figures["queue_joined_total", client("bd"), "bd-support"] == 0
     (event,) = blocks("22.10.1", "events/QueueCallerJoin")
     loop, begun = asyncio.get_running_loop(), anyio.Event()
     goes_on, name_of, here = threading.Event(), Whose.name, threading.get_ident()
@@ -409,7 +410,7 @@ async def test_events_are_counted_while_a_list_of_queues_is_parsed(
     await watch.clock.advance(INTERVAL)
     task = asyncio.ensure_future(watch.poll({"QueueStatus": frozenset()}))
     await begun.wait()
-    watch.parts.hear(event, watch.whose, lambda leg: watch.whose.channel(leg) or UNKNOWN_TENANT)
+    watch.parts.hear(event, watch.whose)
     goes_on.set()
     await task
     assert watch.figures["queue_joined_total", client("bd"), "bd-support"] == 1
@@ -483,10 +484,12 @@ async def test_polls_that_are_seldom_leave_no_gaps(tenants: TenantTree) -> None:
 
 async def test_events_of_queues_are_counted(watch: Watch) -> None:
     await watch.poll()
+    assert watch.figures["queue_answered_total", client("bd"), "bd-support"] == 0
+    assert set(spread(watch.parts.spreads(watch.tenants, AT)).values()) == {(0, 0)}
     for name in ("QueueCallerJoin", "AgentConnect", "AgentComplete"):
         (event,) = blocks("22.10.1", f"events/{name}")
-        watch.parts.hear(event, watch.whose, lambda leg: watch.whose.channel(leg) or UNKNOWN_TENANT)
-    watch.parts.hear({"Event": "Hangup"}, watch.whose, lambda leg: "")
+        watch.parts.hear(event, watch.whose)
+    watch.parts.hear({"Event": "Hangup"}, watch.whose)
     assert watch.figures["queue_answered_total", client("bd"), "bd-support"] == 1
     waits = spread(watch.parts.spreads(watch.tenants, AT))
     assert waits["queue_talk_seconds", client("bd"), "bd-support"] == (1, 64)

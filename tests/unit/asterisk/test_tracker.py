@@ -79,7 +79,7 @@ class Desk:
         return found
 
     def spread(self, name: str) -> dict[str, tuple[int, float]]:
-        """Return a histogram's count and sum by tenant, without the empty ones, which a tenant's first are."""
+        """Return a histogram's count and sum by tenant, without empty ones as a tenant's first are."""
         list(self.tracker.spreads("pbx1", self.tenants, AT))
         return {
             spread.labels[1].partition(".")[0]: (sum(spread.counts), round(spread.total, 3))

@@ -16,7 +16,7 @@ ACME = f"acme.{RESELLER}"
 
 
 def counts(transfers: Transfers, tenants: TenantTree) -> dict[tuple[str, str, str], float]:
-    """Return what has been counted, by tenant, kind and result, without zeros; not a tenant's first figures."""
+    """Return what has been counted, by tenant, kind and result, without zeros; not a tenant's first."""
     list(transfers.samples("pbx1", tenants, AT))
     return {
         (sample.labels[1], sample.labels[3], sample.labels[4]): sample.value
