@@ -63,6 +63,9 @@ class _Programs(LabProcesses):
         return pid
 
 
+Ask = Callable[[], Awaitable[object]]
+
+
 @dataclass(frozen=True, slots=True)
 class Lab:
     """The running server, its process, the port that calls must come from, and its sample platform."""
@@ -88,30 +91,25 @@ async def measure(
         await _calls(lab, channels, rate, hold=-1.0)
         await _calls(lab, _WARM_UP, rate, hold=_HOLD)
         spans = []
-        async with _collector(lab) as collector, aiohttp.ClientSession() as http:
-            watchers: dict[str, Callable[[], Awaitable[object]]] = {
-                DIALTONE: collector.collect,
-                PROMETHEUS: lambda: _scrape(http, lab.page),
-            }
+        async with aiohttp.ClientSession() as http:
             for _ in range(pairs):
                 for watcher in WATCHERS:
-                    if watcher != DIALTONE:
-                        await collector.aclose()  # or events would come while nobody asks
-                    spans.append(await _span(lab, watcher, watchers.get(watcher), seconds, rate, every))
+                    async with _watching(watcher, lab, http) as ask:
+                        spans.append(await _span(lab, watcher, ask, seconds, rate, every))
     return Pairs(tuple(spans))
 
 
 async def _span(
     lab: Lab,
     watcher: str,
-    ask: Callable[[], Awaitable[object]] | None,
+    ask: Ask | None,
     seconds: float,
     rate: float,
     every: float,
 ) -> Span:
     polls = 0
 
-    async def watch(asked: Callable[[], Awaitable[object]]) -> None:
+    async def watch(asked: Ask) -> None:
         nonlocal polls
         while True:
             await asked()
@@ -191,6 +189,18 @@ def _load(cache: Path, home: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE, check=False)
     if "Loaded" not in done.stdout:
         raise ServerError(f"{_MODULE} can't be loaded: {(done.stdout + done.stderr)[-300:]}")
+
+
+@asynccontextmanager
+async def _watching(watcher: str, lab: Lab, http: aiohttp.ClientSession) -> AsyncIterator[Ask | None]:
+    """Yield what a watcher asks with; none of its events come once this has been left."""
+    if watcher == DIALTONE:
+        async with _collector(lab) as collector:
+            yield collector.collect
+    elif watcher == PROMETHEUS:
+        yield lambda: _scrape(http, lab.page)
+    else:
+        yield None
 
 
 @asynccontextmanager
