@@ -135,7 +135,7 @@ class Rawman:
         if isinstance(error, aiohttp.ClientOSError | aiohttp.ServerDisconnectedError | OSError):
             if isinstance(error, ssl.SSLError):
                 return await self._no_tls(error)
-            hint = "" if self._answered or self._tls else ": is this a port for https://?"
+            hint = "" if self._answered or self._tls else ": is this a port for TLS (https://, tls://)?"
             return CollectError(
                 CollectFailure.CONNECT, f"{self._url} closed the connection during {action}{hint}"
             )

@@ -30,11 +30,12 @@ _ALL: Final = "all"
 class Wish:
     """What a list takes: an action, one of the manager's rights ("" for none), a module ("" for the core).
 
-    `lacks` is what isn't known without it; `warning` is what else that right allows.
+    `what` isn't known without it. `warning` is what else that right allows, where the guide advises against
+    it.
     """
 
     part: str
-    lacks: str
+    what: str
     action: str
     right: str
     module: str
@@ -42,34 +43,34 @@ class Wish:
 
 
 WISHES: Final = (
-    Wish("queues", "no queues", "QueueStatus", "", "app_queue"),
-    Wish("conferences", "no conferences", "ConfbridgeListRooms", "reporting", "app_confbridge"),
-    Wish("parked-calls", "no parked calls", "BridgeList", "", ""),
+    Wish("queues", "queues", "QueueStatus", "", "app_queue"),
+    Wish("conferences", "conferences", "ConfbridgeListRooms", "reporting", "app_confbridge"),
+    Wish("parked-calls", "parked calls", "BridgeList", "", ""),
     Wish(
         "parked-times",
-        "not how long calls are parked",
+        "times of parked calls",
         "ParkedCalls",
         "call",
         "res_parking",
-        "to hang up, redirect and change calls",
+        "hang up, redirect and change calls",
     ),
-    Wish("voicemail", "no mailboxes", "VoicemailUsersList", "reporting", "app_voicemail"),
-    Wish("endpoints", "no phones' states", "DeviceStateList", "reporting", "res_manager_devicestate"),
+    Wish("voicemail", "mailboxes", "VoicemailUsersList", "reporting", "app_voicemail"),
+    Wish("endpoints", "phones' states", "DeviceStateList", "reporting", "res_manager_devicestate"),
     Wish(
         "contacts",
-        "no PJSIP contacts and their round trip times",
+        "PJSIP contacts and their round trip times",
         "PJSIPShowContacts",
         "system",
         "res_pjsip",
-        "to reload, restart and stop Asterisk",
+        "reload, restart and stop Asterisk",
     ),
     Wish(
         "task-processors",
-        "no task processors",
+        "task processors",
         "Command",
         "command",
         "",
-        "every command of Asterisk's console, so whatever Asterisk itself may do there",
+        "every command of the console",
     ),
 )
 
@@ -96,21 +97,39 @@ def require(commands: Commands) -> None:
 
 
 def missing(commands: Commands) -> dict[str, str]:
-    """Return what isn't read, by the part's name, and in words what it would take."""
-    return {wish.part: _words(wish, commands) for wish in WISHES if wish.action not in commands}
-
-
-def _words(wish: Wish, commands: Commands) -> str:
+    """Return what isn't read, by the part's name, and in words the harmless right or module that it lacks."""
     held = tuple(_held(commands))
-    if not wish.right or wish.right in held:
-        words = f"{wish.lacks}: Asterisk has no {wish.action}"
-        return f"{words}, load {wish.module}" if wish.module else words
+    return {wish.part: _lack(wish, held) for wish in _unread(commands) if not _is_advised_against(wish, held)}
+
+
+def optional(commands: Commands) -> dict[str, str]:
+    """Return what isn't read for want of a right that the guide advises against, by the part's name."""
+    held = tuple(_held(commands))
+    return {
+        wish.part: f"{wish.what}: not read without {_line(wish, held)}, which also allows: {wish.warning}"
+        for wish in _unread(commands)
+        if _is_advised_against(wish, held)
+    }
+
+
+def _unread(commands: Commands) -> Iterator[Wish]:
+    return (wish for wish in WISHES if wish.action not in commands)
+
+
+def _is_advised_against(wish: Wish, held: Sequence[str]) -> bool:
+    return bool(wish.warning) and wish.right not in held
+
+
+def _lack(wish: Wish, held: Sequence[str]) -> str:
+    if wish.right and wish.right not in held:
+        return f"no {wish.what}: set {_line(wish, held)}"
+    words = f"no {wish.what}: Asterisk has no {wish.action}"
+    return f"{words}, load {wish.module}" if wish.module else words
+
+
+def _line(wish: Wish, held: Sequence[str]) -> str:
     line = f"write = {','.join((*held, wish.right))} in manager.conf"
-    if wish.module:
-        line += f" (and {wish.module})"
-    if not wish.warning:
-        return f"{wish.lacks}: set {line}"
-    return f"{wish.lacks}: would take {line}, which also allows {wish.warning}"
+    return f"{line} (and {wish.module})" if wish.module else line
 
 
 def _held(commands: Commands) -> Iterator[str]:

@@ -771,7 +771,7 @@ async def serving(greeting: bytes) -> AsyncIterator[str]:
     [
         (b"Asterisk Call Manager/11.0.0\r\n", CollectFailure.PROTOCOL, "for AMI write tcp:// or tls://"),
         (b"\x15\x03\x01\x00\x02\x02\x46\r\n\r\n", CollectFailure.PROTOCOL, "is no web server"),
-        (b"", CollectFailure.CONNECT, "is this a port for https://"),
+        (b"", CollectFailure.CONNECT, "is this a port for TLS .https://"),
     ],
 )
 async def test_another_port_than_that_of_the_web_is_told_by_what_it_may_be(

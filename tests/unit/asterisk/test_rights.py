@@ -1,5 +1,8 @@
 """What the login may ask, by ListCommands of both versions."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from collectors.asterisk.rights import (
@@ -8,6 +11,7 @@ from collectors.asterisk.rights import (
     WISHES,
     Commands,
     missing,
+    optional,
     parse_commands,
     require,
 )
@@ -35,9 +39,9 @@ def test_every_action_is_read_with_its_rights(version: str, number: int) -> None
 @pytest.mark.parametrize("version", VERSIONS)
 def test_what_a_login_with_most_rights_lacks_is_a_right_or_a_module(version: str) -> None:
     require(commands(version))
-    found = missing(commands(version))
-    lacks = {"parked-times"} if version == "22.10.1" else {"parked-times", "voicemail"}
-    assert found.keys() == lacks
+    assert missing(commands(version)).keys() == ({"voicemail"} if version == "16.28.0" else set())
+    found = optional(commands(version))
+    assert found.keys() == {"parked-times"}
     assert "write = reporting,command,system,call in manager.conf" in found["parked-times"]
 
 
@@ -48,23 +52,40 @@ def test_an_action_that_the_login_might_send_lacks_its_module() -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_with_reporting_alone_the_rest_is_named_with_the_line_to_write(version: str) -> None:
+def test_with_reporting_alone_nothing_is_missing_and_the_rest_is_told_with_what_its_right_allows(
+    version: str,
+) -> None:
     mine = commands(version, "ListCommands-reporting")
     require(mine)
-    assert missing(mine) == {
+    assert missing(mine) == {}
+    assert optional(mine) == {
         "parked-times": (
-            "not how long calls are parked: would take write = reporting,call in manager.conf "
-            "(and res_parking), which also allows to hang up, redirect and change calls"
+            "times of parked calls: not read without write = reporting,call in manager.conf "
+            "(and res_parking), which also allows: hang up, redirect and change calls"
         ),
         "contacts": (
-            "no PJSIP contacts and their round trip times: would take write = reporting,system in "
-            "manager.conf (and res_pjsip), which also allows to reload, restart and stop Asterisk"
+            "PJSIP contacts and their round trip times: not read without write = reporting,system in "
+            "manager.conf (and res_pjsip), which also allows: reload, restart and stop Asterisk"
         ),
         "task-processors": (
-            "no task processors: would take write = reporting,command in manager.conf, which also allows "
-            "every command of Asterisk's console, so whatever Asterisk itself may do there"
+            "task processors: not read without write = reporting,command in manager.conf, which also allows: "
+            "every command of the console"
         ),
     }
+
+
+def test_the_guide_advises_against_the_same_rights_and_says_what_else_they_allow() -> None:
+    guide = Path(__file__).parents[3] / "docs" / "asterisk.md"
+    rows = re.findall(r"^\| `write = reporting,([a-z]+)` \|.*\| (.*) \|$", guide.read_text(), re.MULTILINE)
+    assert dict(rows) == {wish.right: wish.warning for wish in WISHES if wish.warning}
+
+
+def test_what_a_harmless_right_would_give_is_missing_and_not_optional() -> None:
+    mine = {name: rights for name, rights in commands("22.10.1").items() if name != "DeviceStateList"}
+    assert missing(mine) == {
+        "endpoints": "no phones' states: Asterisk has no DeviceStateList, load res_manager_devicestate"
+    }
+    assert "endpoints" not in optional(mine)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -78,17 +99,20 @@ def test_what_is_asked_for_without_a_right_is_never_missing(version: str) -> Non
 
 
 def test_each_is_a_short_line() -> None:
-    for found in (missing({}), missing(commands("22.10.1", "ListCommands-reporting"))):
+    mine = commands("22.10.1", "ListCommands-reporting")
+    for found in (missing({}), optional({}), optional(mine)):
+        assert found
         assert all(len(text) <= 190 and text.isprintable() for text in found.values())
 
 
 def test_the_line_keeps_the_rights_that_the_login_has() -> None:
     mine = {"CoreStatus": frozenset({"system", "reporting"}), "Redirect": frozenset({"call"})}
-    assert "would take write = reporting,call,system in manager.conf" in missing(mine)["contacts"]
+    assert "not read without write = reporting,call,system in manager.conf" in optional(mine)["contacts"]
 
 
 def test_a_right_that_is_there_is_not_asked_for_where_the_module_is_not() -> None:
     mine = {"CoreStatus": frozenset({"system", "reporting"}), "ModuleCheck": frozenset({"system"})}
+    assert "contacts" not in optional(mine)
     assert missing(mine)["contacts"].endswith("Asterisk has no PJSIPShowContacts, load res_pjsip")
     assert "write = " not in missing(mine)["contacts"]
     assert "set write = system,reporting in manager.conf" in missing(mine)["endpoints"]
@@ -106,7 +130,8 @@ def test_without_what_is_needed_the_login_is_denied(version: str, lacking: str) 
 
 
 def test_a_login_without_any_right_is_told_so_in_words() -> None:
-    assert missing({}).keys() == PARTS
+    assert missing({}).keys() | optional({}).keys() == PARTS
+    assert not missing({}).keys() & optional({}).keys()
     with pytest.raises(CollectError):
         require({})
 
