@@ -11,7 +11,8 @@ from typing import Final
 import aiohttp
 import pytest
 
-from lab.asterisk.manager import COLLECTOR, EVENTS, LAB_USER, TEST_USERS
+from collectors.asterisk.events import EVENTS
+from lab.asterisk.manager import COLLECTOR, LAB_USER, TEST_USERS
 from lab.asterisk.series import Series
 from lab.files import read_json
 from tests.integration.asterisk_ami import Ami, logged_in
@@ -59,7 +60,7 @@ async def test_the_collector_is_sent_what_is_counted_and_no_other_event(pbx: Pbx
         for each in (ami, other):
             await until(each, lambda seen: not seen)
             await each.ask("Ping")
-        assert {"Newchannel", "Newstate", "BridgeEnter", "Hangup"} <= set(ami.heard) <= set(EVENTS)
+        assert {"Newchannel", "Newstate", "BridgeEnter", "Hangup"} <= set(ami.heard) <= EVENTS
         assert ami.heard == [event for event in other.heard if event in EVENTS]
         assert "HangupRequest" in other.heard
 
@@ -128,7 +129,7 @@ async def test_a_parked_call_is_in_its_tenants_lot_and_can_be_taken(pbx: Pbx, tm
     acme, bolt, *_ = pbx.clients
     calls = [Placed.by_phone(pbx.number("12"), tenant) for tenant in (acme, bolt)]
     calls.append(Placed.by_phone(pbx.number("13"), bolt))
-    async with logged_in(pbx, COLLECTOR) as ami, held(pbx, tmp_path, calls, rate=2) as sipp:
+    async with logged_in(pbx, "call") as ami, held(pbx, tmp_path, calls, rate=2) as sipp:
         await until(ami, lambda seen: seen == {"PJSIP Up": 3})
 
         async def lots() -> dict[str, str]:
@@ -136,8 +137,7 @@ async def test_a_parked_call_is_in_its_tenants_lot_and_can_be_taken(pbx: Pbx, tm
             return {bridge["BridgeName"]: bridge["BridgeNumChannels"] for bridge in bridges}
 
         await until_equal(lots, {acme: "1", bolt: "0"})
-        async with logged_in(pbx, "call") as allowed:
-            parked = await allowed.list("ParkedCalls", "ParkedCallsComplete")
+        parked = await ami.list("ParkedCalls", "ParkedCallsComplete")
         assert [(call["Parkinglot"], call["ParkeeAccountCode"]) for call in parked] == [(acme, acme)]
         await sipp.hang_up()
         await sipp.passed()

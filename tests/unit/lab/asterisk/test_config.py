@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from collectors.asterisk.events import EVENTS
 from collectors.asterisk.manager import EVENT_CLASSES
 from lab.asterisk.config import MODULES, render
 from lab.asterisk.manager import TEST_USERS
@@ -96,10 +97,25 @@ def test_the_filter_passes_the_events_that_are_counted_and_none_that_begin_like_
     files: dict[str, str],
 ) -> None:
     pattern = section(files["manager.conf"], "dialtone")["eventfilter"].replace("[[:space:]]", r"\s")
-    for event in ("Newchannel", "Hangup", "RTCPSent", "QueueCallerAbandon", "ParkedCall"):
+    for event in EVENTS:
         assert re.search(pattern, f"Event: {event}\r\nPrivilege: call,all\r\n")
-    for event in ("HangupRequest", "SoftHangupRequest", "NewCallerid", "VarSet", "QueueMemberStatus"):
+    for event in (
+        "HangupRequest",
+        "SoftHangupRequest",
+        "NewCallerid",
+        "VarSet",
+        "QueueMemberStatus",
+        "ParkedCall",
+    ):
         assert not re.search(pattern, f"Event: {event}\r\nCallerIDName: Event: Hangup \r\n")
+
+
+def test_the_filter_is_the_one_that_the_guide_has_people_write(files: dict[str, str]) -> None:
+    guide = (Path(__file__).parents[4] / "docs" / "asterisk.md").read_text()
+    (told,) = re.findall(r"^eventfilter = (.*)$", guide, re.MULTILINE)
+    mine = section(files["manager.conf"], "dialtone")["eventfilter"]
+    assert re.split(r"[(|)]", mine)[0] == re.split(r"[(|)]", told)[0] == "^Event: "
+    assert sorted(re.split(r"[(|)]", mine)) == sorted(re.split(r"[(|)]", told))
 
 
 def test_each_client_has_its_own_account_code_and_identity(files: dict[str, str]) -> None:
