@@ -4,6 +4,7 @@ import asyncio
 import random
 import resource
 import secrets
+import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -39,6 +40,8 @@ _DEAD: Final = "gateway-dead"
 """A port that nobody ever has: the gateway there is down."""
 _FOLDERS: Final = ("etc", "var", "spool", "run", "log")
 _LOG_LINES: Final = 10
+CONSOLE: Final = "console"
+"""The file in the part's folder by which people get at its console."""
 
 
 class AsteriskPart:
@@ -60,7 +63,10 @@ class AsteriskPart:
         program = await asyncio.to_thread(_fetched, self.name, lab.cache)
         made = await asyncio.to_thread(certificates, lab)
         settings = _settings(lab, self._series, program, made)
-        main = await asyncio.to_thread(lambda: _write(settings.home, render(settings, lab.sample)))
+        main = settings.home / "etc" / "asterisk.conf"
+        files = {f"etc/{name}": text for name, text in render(settings, lab.sample).items()}
+        files[CONSOLE] = _console(settings.home, program.command("-C", str(main), "-r"))
+        await asyncio.to_thread(_write, settings.home, files)
         command = program.command("-C", str(main), "-f", "-n")
         lab.processes.start(self.name, command, cwd=settings.home, env={"HOME": str(settings.home)})
         try:
@@ -130,12 +136,16 @@ def free_rtp_block() -> range:
     raise LabError(f"no {_RTP_BLOCK} free UDP ports in a row on {LOOPBACK} for media")
 
 
-def _write(home: Path, files: Mapping[str, str]) -> Path:
+def _console(home: Path, command: Sequence[str]) -> str:
+    """Return a shell script that runs the bundle's program as the console of the one that runs here."""
+    return f'#!/bin/sh\nHOME={shlex.quote(str(home))} exec {shlex.join(command)} "$@"\n'
+
+
+def _write(home: Path, files: Mapping[str, str]) -> None:
     for name in _FOLDERS:
         (home / name).mkdir(mode=0o700, parents=True, exist_ok=True)
     for name, text in files.items():
-        write_private(home / "etc" / name, text)
-    return home / "etc" / "asterisk.conf"
+        write_private(home / name, text)
 
 
 def _complaints(lab: LabContext, settings: Settings) -> str:

@@ -3,16 +3,19 @@
 import asyncio
 import re
 import ssl
+import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
 import aiohttp
+import anyio
 import pytest
 
 from collectors.asterisk.events import EVENTS
 from lab.asterisk.manager import COLLECTOR, LAB_USER, TEST_USERS
+from lab.asterisk.part import CONSOLE
 from lab.asterisk.series import Series
 from lab.files import read_json
 from tests.integration.asterisk_ami import Ami, logged_in
@@ -144,6 +147,12 @@ async def test_a_parked_call_is_in_its_tenants_lot_and_can_be_taken(pbx: Pbx, tm
         await until(ami, lambda seen: not seen)
         assert Counter(ami.heard)["ParkedCall"] == 2
         assert Counter(ami.heard)["UnParkedCall"] == 1
+
+
+async def test_its_console_is_reached_by_the_script_in_its_folder(pbx: Pbx) -> None:
+    command = ("sh", str(pbx.home / CONSOLE), "-x", "core show uptime")
+    found = await anyio.run_process(command, stdin=subprocess.DEVNULL)
+    assert b"System uptime: " in found.stdout
 
 
 async def test_a_call_by_a_local_channel_has_two_of_asterisks_own(pbx: Pbx, tmp_path: Path) -> None:
