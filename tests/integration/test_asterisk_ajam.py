@@ -200,18 +200,29 @@ async def test_a_path_that_is_not_rawmans_says_so(
         assert caught.value.failure is failure
 
 
-async def test_the_ports_of_the_other_transports_say_what_is_wrong(pbx: Pbx) -> None:
-    plain_port, tls_port, ami = (pbx.address(way).rpartition(":")[2] for way in ("ajam", "ajam-tls", "ami"))
-    wrong = {
-        f"https://127.0.0.1:{plain_port}/rawman": CollectFailure.TLS,
-        f"http://127.0.0.1:{tls_port}/rawman": CollectFailure.CONNECT,
-        f"http://127.0.0.1:{ami}/rawman": CollectFailure.PROTOCOL,
-    }
-    for endpoint, failure in wrong.items():
-        async with managed(replace(node(pbx, "ajam"), endpoint=endpoint)) as ajam:
-            with pytest.raises(CollectError) as caught:
-                await ajam.ask("CoreStatus")
-            assert caught.value.failure is failure, endpoint
+@pytest.mark.parametrize(
+    ("scheme", "way", "failure", "said"),
+    [
+        ("https", "ajam", CollectFailure.TLS, "does not speak TLS"),
+        ("https", "ami", CollectFailure.TLS, "does not speak TLS"),
+        ("https", "ami-tls", CollectFailure.PROTOCOL, "no web server; for AMI write tcp:// or tls://"),
+        ("http", "ajam-tls", CollectFailure.CONNECT, "is this a port for TLS .https://"),
+        ("http", "ami", CollectFailure.PROTOCOL, "no web server; for AMI write tcp:// or tls://"),
+        ("tcp", "ami-tls", CollectFailure.TIMEOUT, "no greeting came: is this a port for TLS .tls://"),
+        ("tcp", "ajam", CollectFailure.TIMEOUT, "no greeting came: .* HTTP .http://"),
+        ("tls", "ami", CollectFailure.TLS, "does not speak TLS"),
+        ("tls", "ajam-tls", CollectFailure.TIMEOUT, "no greeting came: .* HTTP .https://"),
+    ],
+)
+async def test_the_ports_of_the_other_transports_say_what_is_wrong(
+    pbx: Pbx, scheme: str, way: str, failure: CollectFailure, said: str
+) -> None:
+    endpoint = ami_url(f"{scheme}://127.0.0.1:{pbx.address(way).rpartition(':')[2]}")
+    trust = {"tls_ca": str(pbx.ca)}
+    async with managed(replace(node(pbx, way, timeout=1.0, options=trust), endpoint=endpoint)) as manager:
+        with pytest.raises(CollectError, match=said) as caught:
+            await manager.ask("CoreStatus")
+        assert caught.value.failure is failure
 
 
 async def test_a_stopped_server_is_a_timeout_and_well_again_afterwards(pbx: Pbx) -> None:
