@@ -161,7 +161,7 @@ class AsteriskCollector:
         """Return the version, what can't be read and what it would take, and what went wrong."""
         said = {f"missing/{part}": text for part, text in missing(self._commands).items()}
         said |= {f"lists/{part}": text for part, text in self._parts.troubles.items()}
-        if self._tracker.blind:
+        if "call" in self._tracker.missing:
             said["missing/events"] = (
                 "no events of calls: what happens between two polls is not counted; "
                 f"set read = {EVENT_CLASSES} in manager.conf"

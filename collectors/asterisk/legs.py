@@ -11,7 +11,7 @@ class Call:
 
     `owner` is the tenant that its legs tell of, "" for none so far; `own` says how many outer legs tell of
     which, `bare` how many of none; `parties` are the tenants for which it is alive now. `told` is whether an
-    event has told of a leg, or none could have.
+    event has told of a leg, or none could have; `round` is the first list that has had it, from 1.
     """
 
     linked_id: str
@@ -39,7 +39,8 @@ class Leg:
 
     `epoch` is the connection by which it was last heard of, `told` whether an event has ever told of it,
     `lag` whether a snapshot has had it Up, which no event may have said yet; `left` are Linkedids that it has
-    had. `settled` is the channel, as it was listed, that has told all that there is to be told of it.
+    had. `awaited` is the connection by which its Newchannel may yet come, that a list was faster than.
+    `settled` is the channel, as it was listed, that has told all that there is to be told of it.
     """
 
     unique_id: str
@@ -55,4 +56,5 @@ class Leg:
     lag: bool = False
     ringing: float | None = None
     left: tuple[str, ...] = ()
+    awaited: int | None = None
     settled: Channel | None = None

@@ -12,8 +12,10 @@ ends in exactly one of four ways:
 - unseen: its end was missed, for the connection was down or the login hears no such events, and nothing had
   told of an answer before.
 
-A call is counted for one tenant, which never changes. So what of a tenant's started calls is not answered,
-failed or unseen is alive and unanswered, or was joined before it was answered.
+A call is counted for one tenant, which never changes: whose it is when it is answered, when it ends, or when
+the first list comes that has it. Not before, for the first lines of a dialplan may give it another account
+code. So what of a tenant's started calls is not answered, failed or unseen is alive and unanswered, or was
+joined before it was answered.
 """
 
 from collections import Counter
@@ -25,6 +27,7 @@ from collectors.asterisk.causes import cause_word
 from collectors.asterisk.ledger import METRICS, Ledger
 from collectors.asterisk.legs import Call, Leg
 from collectors.asterisk.parse import MAX_ID, MAX_NAME, Channel, is_event, parse_channel
+from collectors.asterisk.unheard import HANGUP, NEWCHANNEL, SETTLED, Unheard
 from collectors.asterisk.whose import Whose
 from collectors.asterisk.wire import Block
 from dialtone.model import UNKNOWN_TENANT, Sample, Spread
@@ -32,7 +35,7 @@ from dialtone.ports import TenantLookup
 
 __all__ = ["EVENTS", "MAX_CHANNELS", "METRICS", "Tracker"]
 
-EVENTS: Final = frozenset({"Newchannel", "NewAccountCode", "Newstate", "BridgeEnter", "Hangup"})
+EVENTS: Final = frozenset({NEWCHANNEL, "NewAccountCode", "Newstate", "BridgeEnter", HANGUP})
 """What is heard of."""
 
 MAX_CHANNELS: Final = 50_000
@@ -40,8 +43,6 @@ MAX_CHANNELS: Final = 50_000
 
 _UP: Final = "6"
 _RINGING: Final = "5"
-_SETTLED: Final = 1.0
-"""Seconds after which an event that belongs to a snapshot has come, if the login hears any."""
 _STEPS: Final = 3
 """Linkedids before its last one that a channel is kept from going back to."""
 _GONE: Final = ""
@@ -57,8 +58,6 @@ class Tracker:
     def __init__(self, whose: Whose, timed: bool = True) -> None:
         self.full = False
         """Whether channels are not followed, because there are more than MAX_CHANNELS."""
-        self.blind = False
-        """Whether the login gets no call events: `read = call` is missing in manager.conf."""
         self._whose = whose
         self._ledger = Ledger(timed)
         self._legs: dict[str, Leg] = {}
@@ -71,13 +70,13 @@ class Tracker:
         self._round = 0
         self._epoch = 0
         self._fresh = False
-        self._heard = False
+        self._unheard = Unheard()
         self._handlers = {
-            "Newchannel": self._newchannel,
+            NEWCHANNEL: self._newchannel,
             "NewAccountCode": self._told,
             "Newstate": self._told,
             "BridgeEnter": self._told,
-            "Hangup": self._hangup,
+            HANGUP: self._hangup,
         }
 
     @property
@@ -90,14 +89,19 @@ class Tracker:
         """How many calls are alive and unanswered, of those that were counted as started, by tenant."""
         return Counter(call.tenant for call in self._calls.values() if call.tenant and not call.answered)
 
+    @property
+    def missing(self) -> frozenset[str]:
+        """What the login isn't sent, as lists show: `call` for no event of EVENTS, `Hangup`, `Newchannel`."""
+        return self._unheard.missing
+
     # Events
 
     def hear(self, event: Block, now: float) -> None:
         """Take in an event; most are none of ours, and one that isn't as Asterisk's are may be a caller's."""
-        handler = self._handlers.get(event.get("Event", ""))
+        name = event.get("Event", "")
+        handler = self._handlers.get(name)
         if handler is not None and is_event(event):
-            self._heard = True
-            self.blind = False
+            self._unheard.heard(name)
             handler(event, now)
 
     def connected(self) -> None:
@@ -108,11 +112,19 @@ class Tracker:
         """
         self._epoch += 1
         self._fresh = True
-        self._heard = self.blind = False
+        self._unheard.connected()
+
+    def processed(self, count: int | None) -> None:
+        """Take in how many calls the server has begun so far, by its CoreStatus; None where it doesn't tell.
+
+        It is of the connection that was made last: said as soon as it is read.
+        """
+        self._unheard.processed(count)
 
     def _newchannel(self, event: Block, now: float) -> None:
         unique_id = event["Uniqueid"]
-        if unique_id in self._legs:  # a snapshot was faster
+        if known := self._legs.get(unique_id):  # a snapshot was faster
+            known.awaited = None
             self._told(event, now)
             return
         # The event may also be older than the snapshots that had us give up the channel.
@@ -158,9 +170,7 @@ class Tracker:
         each channel.
         """
         leg.epoch, leg.settled = self._epoch, None
-        if not leg.told:
-            leg.told = leg.call.told = True
-            self._reckon(leg.call)
+        leg.told = leg.call.told = True
         linked_id = event["Linkedid"]
         if linked_id != leg.call.linked_id and 0 < len(linked_id) <= MAX_ID:
             self._go_over(leg, linked_id, now)
@@ -186,11 +196,14 @@ class Tracker:
         if missing := self._legs.keys() - listed.keys():
             for leg in [leg for leg in self._legs.values() if leg.unique_id in missing]:
                 self._miss(leg)
+        found = False
         if strange := listed.keys() - self._legs.keys():
             for channel in channels:
                 # A list can be older than a Hangup that we have heard.
                 if channel.unique_id in strange and not self._has_gone(channel.unique_id):
                     self._find(channel, now, anew=anew)
+                    found = True
+        unsettled = []
         for channel in listed.values():
             known = self._legs.get(channel.unique_id)
             if known is None:
@@ -198,7 +211,11 @@ class Tracker:
             if known.settled is channel and known.epoch == self._epoch:  # most of them, on a busy server
                 known.patience = 1
             else:
-                self._see(known, channel, now)
+                self._place(known, channel)
+                unsettled.append((known, channel))
+        for known, channel in unsettled:  # by now it is known whose they all are
+            self._see(known, channel, now)
+        self._unheard.listed(now, strange=found and not anew)
         self._gone = (set(), self._gone[0])
         self._over = ({}, self._over[0])
         self.full = self.full and len(self._legs) >= MAX_CHANNELS
@@ -210,26 +227,43 @@ class Tracker:
         and its Hangup as late as the others', so that it is given two. What wasn't heard of since the
         connection is another has ended while there was none.
         """
-        if leg.epoch != self._epoch or leg.patience == 0:
+        if leg.epoch != self._epoch:
+            self._end(leg, None, "")
+        elif leg.patience == 0:
+            self._unheard.without(HANGUP)
             self._end(leg, None, "")
         else:
             leg.patience -= 1
 
+    def _announced(self, leg: Leg) -> None:
+        """Wait no longer for the Newchannel of a leg that a list was first to have."""
+        if leg.awaited == self._epoch:
+            self._unheard.without(NEWCHANNEL)
+        leg.awaited = None
+
     def _find(self, channel: Channel, now: float, *, anew: bool) -> None:
         """A channel is in the list that we don't know: its Newchannel may be on its way, or was missed."""
         leg = self._take_in(channel, now, patience=1, told=anew)
-        if leg is not None and anew:
+        if leg is None:
+            return
+        if anew:
             leg.epoch = self._epoch - 1
+        elif not self.full:  # else it may have been announced, and there was no place for it
+            leg.awaited = self._epoch
 
-    def _see(self, leg: Leg, channel: Channel, now: float) -> None:
-        missed = leg.epoch != self._epoch
-        leg.epoch, leg.patience = self._epoch, 1
-        call = leg.call
-        if channel.linked_id != call.linked_id:
+    def _place(self, leg: Leg, channel: Channel) -> None:
+        """Take in what a list tells of a channel's call, and whose it is."""
+        if channel.linked_id != leg.call.linked_id:
             self._go_over(leg, channel.linked_id, None)
-            call = leg.call
         if not leg.domain or channel.account_code != leg.code:
             self._learn(leg, channel)
+
+    def _see(self, leg: Leg, channel: Channel, now: float) -> None:
+        """Take in what a list tells of a channel's state, and that its call is there."""
+        missed = leg.epoch != self._epoch
+        leg.epoch, leg.patience = self._epoch, 1
+        if leg.awaited is not None and now - leg.born >= SETTLED:
+            self._announced(leg)
         if leg.internal:
             return
         if channel.state == "up" and not leg.up:
@@ -237,15 +271,26 @@ class Tracker:
             if leg.lag or missed:
                 self._answer(leg, None)
             leg.lag = True
-        if call.round == 0:
-            call.round = self._round
-        elif call.tenant is None and call.round != self._round:
-            self._count(call, call.owner or UNKNOWN_TENANT)
-        if not leg.told and not self._heard and now - leg.born >= _SETTLED:
-            # It came between two lists of this connection, is in a third, and no event has told of anything.
-            self.blind = True
-        if leg.told and leg.domain and call.tenant is not None and leg.up == (channel.state == "up"):
+        call = leg.call
+        self._meet(call)
+        if (
+            leg.told
+            and leg.awaited is None
+            and leg.domain
+            and call.tenant is not None
+            and leg.up == (channel.state == "up")
+        ):
             leg.settled = channel
+
+    def _meet(self, call: Call) -> None:
+        """Count a call that a list has.
+
+        One that no event has told of is left to the next list: the leg that it began with may have ended, and
+        its events tell whose it was. So is one of nobody: its account code may be on its way.
+        """
+        if call.tenant is None and ((call.told and call.owner) or 0 < call.round < self._round):
+            self._count(call, call.owner or UNKNOWN_TENANT)
+        call.round = call.round or self._round
 
     # What is asked
 
@@ -403,6 +448,7 @@ class Tracker:
         """A channel has ended; `at` is None where that wasn't seen."""
         if leg.lag and not leg.up:
             self._answer(leg, None)
+        self._announced(leg)
         call = leg.call
         del self._legs[leg.unique_id]
         self._remember(leg.unique_id)
@@ -436,17 +482,11 @@ class Tracker:
             self._reckon(call)
 
     def _reckon(self, call: Call) -> None:
-        """Count a call for the tenant that is now known, and as alive for each that has a leg in it.
-
-        What a snapshot alone has is counted by its first event, else by the second snapshot that has it: the
-        leg that the call began with may have ended before, and its events tell whose it was.
+        """Have a call alive for each tenant that has a leg in it.
 
         A call of nobody is alive for `_unknown` only once it was counted so: until then a trunk's leg is
         waiting for its account code.
         """
-        if call.tenant is None and call.owner and call.had_outer and call.told:
-            call.tenant = call.owner
-            self._ledger.started(call.owner)
         parties = frozenset(call.own)
         if call.bare and (whose := call.owner or (UNKNOWN_TENANT if call.tenant is not None else "")):
             parties |= {whose}
