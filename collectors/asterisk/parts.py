@@ -205,8 +205,8 @@ class Parts:
     def unheard(self) -> str:
         """Which events the login isn't sent, though lists show that there were some; "" where none is missed.
 
-        Of queues alone: tracker.missing tells of calls. For RTCP (class `reporting`) nothing does: a server on
-        which all media go past Asterisk has none either.
+        Of queues alone: tracker.missing tells of calls. For RTCP (class `reporting`) nothing does: a server
+        on which all media go past Asterisk has none either.
         """
         if not self._queues.deaf:
             return ""

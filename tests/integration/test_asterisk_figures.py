@@ -6,6 +6,7 @@ from typing import Final
 
 import pytest
 
+from dialtone.config.addresses import ami_url
 from lab.asterisk.series import Series
 from tests.integration.asterisk_calls import Placed, desk, held, phones
 from tests.integration.asterisk_lab import SERIES, Pbx, asterisk
@@ -157,6 +158,36 @@ async def test_every_figure_is_what_was_placed_and_the_series_are_the_same_after
             await sipp.passed()
         over = await until(collector, COUNTED | OVER)
         assert series(over) == series(placed)
+
+
+async def test_over_http_calls_are_counted_and_none_is_timed(pbx: Pbx, tmp_path: Path) -> None:
+    """Events come with a poll there, not when something happens."""
+    acme, bolt, *_ = pbx.clients
+    by_phone = (("101", acme), (pbx.number("03"), acme), ("104", bolt))
+    calls = [Placed.by_phone(number, tenant) for number, tenant in by_phone]
+    alive: Figures = {"asterisk_tenant_calls": {"acme": 1, "bolt": 1}}
+    counted: Figures = {
+        "asterisk_tenant_calls_started_total": {"acme": 2, "bolt": 1},
+        "asterisk_tenant_calls_answered_total": {"acme": 1},
+        "asterisk_tenant_calls_failed_total": {"acme busy": 1, "bolt cancelled": 1},
+        "asterisk_tenant_calls_unseen_total": {},
+    }
+    timed: Figures = {
+        "asterisk_tenant_call_duration_seconds": {"acme": 1},
+        "asterisk_tenant_ring_seconds": {"acme": 1},
+    }
+    over_http = pbx.node(endpoint=ami_url(pbx.address("ajam")))
+    async with watching(pbx) as ami, watching(pbx, over_http) as ajam, phones(pbx, tmp_path):
+        await ami.collect()
+        await ajam.collect()
+        async with held(pbx, tmp_path, calls) as sipp:
+            await until(ami, alive)
+            await until(ajam, alive)
+            await sipp.hang_up()
+            await sipp.passed()
+        await until(ami, counted | timed)
+        seen = figures(await until(ajam, counted))
+    assert not seen.keys() & timed.keys()
 
 
 async def test_a_phone_that_registered_is_reachable_and_how_far_away_it_is(pbx: Pbx) -> None:
