@@ -299,6 +299,8 @@ async def test_a_login_that_hears_nothing_is_told_so(
         assert value(reading, "asterisk_calls") == calls
         await clock.advance(15)
     assert "read = call,agent,reporting" in reading.info["missing/events"]
+    assert value(reading, "asterisk_events_missing", "call") == 1
+    assert value(reading, "asterisk_events_missing", "Hangup") == 0
 
 
 async def test_rights_that_are_missing_are_named_and_the_rest_is_read(
@@ -306,7 +308,8 @@ async def test_rights_that_are_missing_are_named_and_the_rest_is_read(
 ) -> None:
     server.users = {"dialtone": ("geheim", ("reporting",))}
     reading = await collector.collect()
-    assert "write = reporting,system" in reading.info["missing/contacts"]
+    assert "write = reporting,system" in reading.info["optional/contacts"]
+    assert not [key for key in reading.info if key.startswith("missing/") and "parked" not in key]
     assert value(reading, "asterisk_tenant_endpoints", ACME, "busy") == 1
     assert not [s for s in reading.samples if s.metric == "asterisk_tenant_contacts"]
     assert "PJSIPShowContacts" not in server.names
