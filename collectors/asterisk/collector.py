@@ -1,12 +1,21 @@
 """Reads one Asterisk: asks for what is, hears what happens in between, publishes both."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from collectors.asterisk.events import Events
 from collectors.asterisk.manager import EVENT_CLASSES, AmiRefusedError
-from collectors.asterisk.metrics import EVENTS, LOGINS, LOST_EVENTS, UNREADABLE, Publisher
+from collectors.asterisk.metrics import (
+    EVENTS,
+    LOGINS,
+    LOST_EVENTS,
+    MISSABLE,
+    MISSING_EVENTS,
+    QUEUE_EVENTS,
+    UNREADABLE,
+    Publisher,
+)
 from collectors.asterisk.parse import (
     AsteriskSnapshot,
     Channel,
@@ -19,7 +28,7 @@ from collectors.asterisk.parse import (
 from collectors.asterisk.parts import Parts
 from collectors.asterisk.recall import Recall
 from collectors.asterisk.reloads import Reloads
-from collectors.asterisk.rights import Commands, missing, parse_commands, require
+from collectors.asterisk.rights import Commands, missing, optional, parse_commands, require
 from collectors.asterisk.rtp import RtpQuality
 from collectors.asterisk.tracker import MAX_CHANNELS, Tracker
 from collectors.asterisk.transfers import Transfers
@@ -38,6 +47,16 @@ class _Seen:
     unreadable: int
     owners: Mapping[str, str]
     tenants: TenantLookup
+
+
+def _lost_words(missing: frozenset[str]) -> str:
+    if "call" in missing:
+        return (
+            "no events of calls: what happens between two polls is not counted; "
+            f"set read = {EVENT_CLASSES} in manager.conf"
+        )
+    names = " and ".join(sorted(missing))
+    return f"calls come and go, and no {names} is heard of: an eventfilter in manager.conf holds it back"
 
 
 class AsteriskCollector:
@@ -101,6 +120,7 @@ class AsteriskCollector:
             self._learnt = connection
         if reloaded := self._reloads.see(status, anew=anew):
             self._reloads.last = await self._instant(reloaded)
+        self._tracker.processed(parse_processed(status))
         return status
 
     async def _instant(self, wall: datetime) -> datetime | None:
@@ -147,6 +167,7 @@ class AsteriskCollector:
             *self._reloads.samples(node, at),
             LOGINS.sample(node, value=self._manager.connections, at=at),
             UNREADABLE.sample(node, value=seen.unreadable, at=at),
+            *self._missing_events(at),
             EVENTS.sample(node, value=self._events.count, at=at),
             LOST_EVENTS.sample(node, value=self._manager.lost_events + self._events.lost, at=at),
         ]
@@ -157,19 +178,22 @@ class AsteriskCollector:
         ]
         return tuple(samples), tuple(spreads)
 
+    def _missing_events(self, at: datetime) -> Iterator[Sample]:
+        lacking = {*self._tracker.missing, *({QUEUE_EVENTS} if self._parts.unheard else ())}
+        for events in MISSABLE:
+            yield MISSING_EVENTS.sample(self._node.name, events, value=events in lacking, at=at)
+
     def _info(self, unreadable: int) -> dict[str, str]:
         """Return the version, what can't be read and what it would take, and what went wrong."""
         said = {f"missing/{part}": text for part, text in missing(self._commands).items()}
+        said |= {f"optional/{part}": text for part, text in optional(self._commands).items()}
         said |= {f"lists/{part}": text for part, text in self._parts.troubles.items()}
-        if "call" in self._tracker.missing:
-            said["missing/events"] = (
-                "no events of calls: what happens between two polls is not counted; "
-                f"set read = {EVENT_CLASSES} in manager.conf"
-            )
+        if unheard := self._tracker.missing:
+            said["missing/events"] = _lost_words(unheard)
         if self._tracker.full:
             said["calls"] = f"over {MAX_CHANNELS} channels: new ones are not followed by events"
-        if unheard := self._parts.unheard:
-            said["missing/queue-events"] = unheard
+        if self._parts.unheard:
+            said["missing/queue-events"] = self._parts.unheard
         if unreadable:
             said["channels"] = (
                 f"{unreadable} channels can't be read: a caller's number has line breaks in it, or this is "

@@ -40,6 +40,12 @@ UPTIME: Final = _gauge("uptime_seconds", "Seconds since Asterisk started", unit=
 LOGINS: Final = _counter("manager_logins", "Logins of Dialtone at the manager; events between two are missed")
 EVENTS: Final = _counter("manager_events", "Events that the manager sent to Dialtone")
 LOST_EVENTS: Final = _counter("manager_events_lost", "Events thrown away: too big, or too many at once")
+QUEUE_EVENTS: Final = "queue"
+MISSABLE: Final = ("call", "Hangup", "Newchannel", QUEUE_EVENTS)
+"""What may not be heard of: all events of calls, of queues, or one kind that an eventfilter holds back."""
+MISSING_EVENTS: Final = _gauge(
+    "events_missing", "Whether such events happen and are not sent to Dialtone: 1 if so", "events"
+)
 UNREADABLE: Final = _gauge("unreadable_channels", "Channels whose lines a caller's number has broken")
 TENANT_CALLS: Final = _of_tenant("calls", "Calls of the tenant now alive")
 TENANT_EARLY: Final = _of_tenant("early_calls", "Calls of the tenant that no channel has answered yet")
@@ -53,6 +59,7 @@ METRICS: Final = (
     LOGINS,
     EVENTS,
     LOST_EVENTS,
+    MISSING_EVENTS,
     UNREADABLE,
     TENANT_CALLS,
     TENANT_EARLY,
