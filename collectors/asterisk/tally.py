@@ -79,7 +79,6 @@ class Tally:
         """Forget tenants that are not among these."""
         for gone in self._counts.keys() - domains:
             del self._counts[gone]
-            self._new.discard(gone)
             self._labels.forget(gone)
 
     def samples(self, node: str, tenants: TenantLookup, at: datetime) -> Iterator[Sample]:
@@ -123,7 +122,6 @@ class Distribution:
         for gone in self._counts.keys() - domains:
             for labels in self._counts.pop(gone):
                 self._totals.pop((gone, labels), None)
-            self._new.discard(gone)
             self._labels.forget(gone)
 
     def spreads(self, node: str, tenants: TenantLookup, at: datetime) -> Iterator[Spread]:

@@ -273,13 +273,7 @@ class Tracker:
             leg.lag = True
         call = leg.call
         self._meet(call)
-        if (
-            leg.told
-            and leg.awaited is None
-            and leg.domain
-            and call.tenant is not None
-            and leg.up == (channel.state == "up")
-        ):
+        if leg.told and leg.domain and call.tenant is not None and leg.up == (channel.state == "up"):
             leg.settled = channel
 
     def _meet(self, call: Call) -> None:

@@ -799,7 +799,10 @@ def test_channels_of_before_the_connection_and_late_announcements_prove_nothing(
         desk.resync(*((call, call, "ring") for call in calls), anew=not n)
     for call in calls:
         desk.hangup(call, of=call)
-    desk.resync(*((call, call, "ring") for call in "vwxyz"))
+    assert desk.missing() == set()
+    for after in (10.0, 0.1):
+        desk.resync(*((call, call, "ring") for call in "vwxyz"), after=after)
+        assert desk.missing() == set()
     for call in "vwxyz":
         desk.new(call, of=call)
     desk.resync(*((call, call, "ring") for call in "vwxyz"))
