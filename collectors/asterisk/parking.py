@@ -15,7 +15,7 @@ from typing import Final
 
 from collectors.asterisk.figures import count, seconds
 from collectors.asterisk.level import Level, Levels, Scene, Values, tenant_gauge
-from collectors.asterisk.parse import parse_channel
+from collectors.asterisk.parse import is_whole, parse_channel
 from collectors.asterisk.wire import Block
 from dialtone.model import UNKNOWN_TENANT, CollectError, CollectFailure
 
@@ -61,14 +61,15 @@ def parse_lots(items: Sequence[Block], scene: Scene) -> tuple[Values]:
 
 
 def parse_times(items: Sequence[Block], scene: Scene) -> tuple[Values]:
-    """Return the longest time parked by tenant. Raises CollectError where an item is none.
+    """Return the longest time parked by tenant.
 
-    A parked call is its channel's tenant's, else the one's that the lot's name stands for.
+    A parked call is its channel's tenant's, else the one's that the lot's name stands for. One whose lines
+    its caller's number has broken is left out.
     """
     longest: dict[tuple[str, ...], float] = {}
     for item in items:
-        if not item.get("ParkeeChannel"):
-            raise CollectError(CollectFailure.PROTOCOL, f"{TIMES}: a parked call without channel")
+        if not is_whole(item, "Parkee"):
+            continue
         key = (_owner(item, scene),)
         longest[key] = max(longest.get(key, 0), seconds(item.get("ParkingDuration")) or 0)
     return (longest,)

@@ -46,6 +46,25 @@ EVENTS: Final = frozenset(
     {"QueueCallerJoin", "QueueCallerAbandon", "AgentConnect", "AgentComplete", "AgentRingNoAnswer"}
 )
 
+# fmt: off
+_SAID: Final = {
+    "QueueParams": frozenset({
+        "Max", "Strategy", "Calls", "Holdtime", "TalkTime", "Completed", "Abandoned", "ServiceLevel",
+        "ServicelevelPerf", "Weight",
+    }),
+    "QueueMember": frozenset({
+        "Name", "Location", "StateInterface", "Membership", "Penalty", "CallsTaken", "LastCall", "InCall",
+        "Status", "Paused",
+    }),
+    "QueueEntry": frozenset({
+        "Position", "Channel", "Uniqueid", "CallerIDNum", "CallerIDName", "ConnectedLineNum",
+        "ConnectedLineName", "Wait",
+    }),
+}
+# fmt: on
+"""What 16 to 22 say in each item: more than fits into a caller's number."""
+_NOTHING: Final[frozenset[str]] = frozenset()
+
 MAX_QUEUES: Final = 2_000
 """Queues of a node that have series of their own; the rest of a tenant's are OTHER_QUEUES."""
 OTHER_QUEUES: Final = "_other"
@@ -155,15 +174,16 @@ class Queue:
 
 
 def parse(items: Sequence[Block], scene: Scene) -> dict[str, Queue]:
-    """Return the queues by name, as label() has it. Raises CollectError where an item is none.
+    """Return the queues by name, as label() has it. Raises CollectError where a queue is none.
 
-    A name that comes twice is one queue, of which the last one's numbers are kept.
+    A name that comes twice is one queue, of which the last one's numbers are kept. An item that lacks what
+    Asterisk says in each is left out: the second half of a waiting caller's, whose number has line breaks.
     """
     queues: dict[str, Queue] = {}
     for item in items:
-        name, kind = item.get("Queue", ""), item.get("Event")
-        if not name:
-            raise CollectError(CollectFailure.PROTOCOL, f"{ACTION}: an item without queue")
+        name, kind = item.get("Queue", ""), item.get("Event", "")
+        if not name or not item.keys() >= _SAID.get(kind, _NOTHING):
+            continue
         key = label(name)
         if (queue := queues.get(key)) is None:
             queue = queues[key] = Queue(scene.whose.name(name) or UNKNOWN_TENANT)
@@ -174,6 +194,8 @@ def parse(items: Sequence[Block], scene: Scene) -> dict[str, Queue]:
             queue.agents["paused" if paused else _AGENT.get(item.get("Status", ""), "other")] += 1
         elif kind == "QueueEntry":
             queue.longest = max(queue.longest, seconds(item.get("Wait")) or 0)
+    if items and not queues:
+        raise CollectError(CollectFailure.PROTOCOL, f"{ACTION}: no item that can be read")
     return queues
 
 

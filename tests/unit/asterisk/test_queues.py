@@ -7,7 +7,7 @@ import pytest
 
 from collectors.asterisk.level import Scene
 from collectors.asterisk.parse import Channel
-from collectors.asterisk.queues import AGENTS, EVENTS, MAX_QUEUES, METRICS, OTHER_QUEUES, Queues, parse
+from collectors.asterisk.queues import _SAID, AGENTS, EVENTS, MAX_QUEUES, METRICS, OTHER_QUEUES, Queues, parse
 from collectors.asterisk.whose import Whose, read_patterns
 from collectors.asterisk.wire import Block
 from dialtone.config.tree import TenantTree
@@ -26,7 +26,7 @@ from tests.unit.asterisk.lists import (
 )
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
-PARAMS = {
+PARAMS = dict.fromkeys(_SAID["QueueParams"], "0") | {
     "Event": "QueueParams",
     "Queue": "sales",
     "Calls": "0",
@@ -38,8 +38,12 @@ PARAMS = {
     "ServicelevelPerf": "0.0",
     "ServicelevelPerf2": "0.0",
 }
-MEMBER = {"Event": "QueueMember", "Queue": "sales", "Status": "1", "Paused": "0"}
-ENTRY = {"Event": "QueueEntry", "Queue": "sales", "Channel": "PJSIP/x-1", "Uniqueid": "1", "Wait": "7"}
+MEMBER = dict.fromkeys(_SAID["QueueMember"], "0") | {
+    "Event": "QueueMember",
+    "Queue": "sales",
+    "Status": "1",
+}
+ENTRY = dict.fromkeys(_SAID["QueueEntry"], "1") | {"Event": "QueueEntry", "Queue": "sales", "Wait": "7"}
 JOIN = event_of("QueueCallerJoin", Channel="PJSIP/trunk-00000001", Uniqueid="1", Linkedid="1") | {
     "Queue": "sales"
 }
@@ -210,21 +214,20 @@ def test_the_share_is_that_of_completed_calls(line: Line) -> None:
     assert line.figures["queue_service_level_ratio", UNKNOWN_TENANT, "sales"] == pytest.approx(0.667)
 
 
-@pytest.mark.parametrize(
-    "block",
-    [
-        without(PARAMS, "Queue"),
-        without(MEMBER, "Queue"),
-        without(PARAMS, "Calls"),
-        PARAMS | {"Calls": "-1"},
-        PARAMS | {"Calls": "nan"},
-        PARAMS | {"Calls": "9" * 50},
-        {},
-    ],
-)
-def test_half_a_queue_is_no_reading(block: Block, tenants: TenantTree) -> None:
+@pytest.mark.parametrize("calls", ["-1", "nan", "9" * 50, ""])
+def test_a_queue_whose_callers_are_no_number_is_no_reading(calls: str, tenants: TenantTree) -> None:
     with pytest.raises(CollectError) as caught:
-        parse([PARAMS, block], scene(tenants))
+        parse([PARAMS, PARAMS | {"Calls": calls}], scene(tenants))
+    assert caught.value.failure is CollectFailure.PROTOCOL
+
+
+@pytest.mark.parametrize("block", [without(PARAMS, "Queue"), without(MEMBER, "Status"), {}])
+def test_half_an_item_is_left_out_and_nothing_but_halves_is_no_reading(
+    block: Block, tenants: TenantTree
+) -> None:
+    assert parse([PARAMS, block], scene(tenants)) == parse([PARAMS], scene(tenants))
+    with pytest.raises(CollectError) as caught:
+        parse([block], scene(tenants))
     assert caught.value.failure is CollectFailure.PROTOCOL
 
 
@@ -377,6 +380,15 @@ def test_what_is_no_event_of_a_queue_makes_no_series(event: Block, line: Line) -
 def test_an_event_without_its_channel_is_none(kind: str, line: Line) -> None:
     line.hear({"Event": kind, "Queue": "sales"})
     assert line.figures == {}
+
+
+@pytest.mark.parametrize("kind", sorted(_SAID))
+def test_a_second_half_that_a_callers_number_makes_of_an_item_changes_nothing(kind: str, line: Line) -> None:
+    line.read([PARAMS])
+    before = line.figures
+    forged = {"Event": kind, "Queue": "sales", "Calls": "99", "Status": "1", "Paused": "0", "Wait": "9"}
+    line.read([PARAMS, forged | {"CallerIDName": "x", "ConnectedLineNum": "", "ConnectedLineName": ""}])
+    assert line.figures == before
 
 
 # A login that is sent no events of queues
