@@ -76,12 +76,16 @@ class AjamClient:
         self._turn = asyncio.Lock()
         self._cookie = ""
         self._closed = False
-        self.lost_events = 0
 
     @property
     def connections(self) -> int:
         """How many logins have succeeded so far."""
         return self._hearing.connections
+
+    @property
+    def lost_events(self) -> int:
+        """How many events were not taken in."""
+        return self._hearing.lost
 
     async def aclose(self) -> None:
         """Log off and close, within a second and for good."""
@@ -227,7 +231,7 @@ class AjamClient:
                 elif answer.has(raw):
                     whole = head.get("Event") == "WaitEventComplete"
                 elif len(raw) > MAX_BLOCK_BYTES:
-                    self.lost_events += 1
+                    self._hearing.lose()
                 else:
                     self._hearing.tell(head)
 

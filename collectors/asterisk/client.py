@@ -75,12 +75,16 @@ class AmiClient:
         self._connection: Connection | None = None
         self._closed = False
         self._reached = False
-        self.lost_events = 0
 
     @property
     def connections(self) -> int:
         """How many logins have succeeded so far."""
         return self._hearing.connections
+
+    @property
+    def lost_events(self) -> int:
+        """How many events were not taken in."""
+        return self._hearing.lost
 
     async def aclose(self) -> None:
         """Log off and close, within two seconds and for good."""
@@ -184,7 +188,7 @@ class AmiClient:
         # Reading certificates blocks; the context is the same for as long as their file is.
         context = await asyncio.to_thread(client_context, self._tls) if self._tls else None
         connection = self._connection = Connection(
-            self._clock, self._where, self._name, self._hearing.tell, self._lose
+            self._clock, self._where, self._name, self._hearing.tell, self._hearing.lose
         )
 
         def reached() -> Connection:
@@ -260,9 +264,6 @@ class AmiClient:
         raise self._account.in_vain(
             f"{self._where} has no MD5 challenge; a password is sent in clear over verified TLS only"
         )
-
-    def _lose(self) -> None:
-        self.lost_events += 1
 
     def _check_open(self) -> None:
         if self._closed:

@@ -25,6 +25,8 @@ class Hearing:
         """What a login asks for."""
         self.connections = 0
         """How many logins have succeeded."""
+        self.lost = 0
+        """How many events were not taken in: too big, or by a mistake of ours."""
         self._where, self._hear, self._connected = where, hear, connected
         self._failed = False
 
@@ -34,6 +36,10 @@ class Hearing:
         if self._connected is not None:
             self._connected()
 
+    def lose(self) -> None:
+        """Take in that an event was too big to be read."""
+        self.lost += 1
+
     def tell(self, block: Block) -> None:
         """Hand an event over; what only looks like one, a piece of a message that a caller broke, is none."""
         if self._hear is None or not begins(block, "Event", "Privilege"):
@@ -41,6 +47,7 @@ class Hearing:
         try:
             self._hear(block)
         except Exception:  # noqa: BLE001 - a mistake of ours about one event must not take the others away
+            self.lost += 1
             if not self._failed:
                 _log.exception("an event could not be taken in, by a mistake of ours", endpoint=self._where)
             self._failed = True

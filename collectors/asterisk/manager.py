@@ -79,8 +79,9 @@ class Manager(Protocol):
     whoever waited for that answer has run on to its next wait.
     """
 
-    lost_events: int
-    """How many events could not be read, because they were too big to be kept."""
+    @property
+    def lost_events(self) -> int:
+        """How many events were not taken in: too big to be kept, or by a mistake of ours."""
 
     @property
     def connections(self) -> int:

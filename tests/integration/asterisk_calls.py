@@ -1,7 +1,6 @@
 """Calls of several tenants, placed by SIPp as the front hands them to Asterisk; phones for it to call."""
 
 import asyncio
-import os
 import socket
 import uuid
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.integration.asterisk_lab import Pbx
+from tests.integration.sipp_process import sipp_process, told_to_end
 
 _DATA: Final = Path(__file__).parents[1] / "data" / "asterisk"
 _MOST_SECONDS: Final = 170
@@ -64,7 +64,7 @@ class Sipp:
         """Tell held calls to end, by their place from 0; all of them where none is named."""
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             for place in range(self.calls) if places is None else places:
-                sock.sendto(_told(_CALL_ID.format(number=place + 1)), ("127.0.0.1", self.port))
+                sock.sendto(told_to_end(_CALL_ID.format(number=place + 1)), ("127.0.0.1", self.port))
                 await asyncio.sleep(_PACE)
 
     async def ended(self, patience: float = _PATIENCE) -> int:
@@ -189,44 +189,6 @@ async def desk(pbx: Pbx, tenant: str) -> AsyncIterator[None]:
 async def _sipp(
     folder: Path, name: str, port: int, calls: int, rate: int, *words: str | Path
 ) -> AsyncIterator[Sipp]:
-    errors = folder / f"{name}.err"
-    with (folder / f"{name}.log").open("wb") as output:
-        process = await asyncio.create_subprocess_exec(
-            *(
-                "sipp",
-                *words,
-                "-m",
-                str(calls),
-                "-l",
-                str(calls),
-                "-r",
-                str(rate),
-                "-i",
-                "127.0.0.1",
-                "-p",
-                str(port),
-                "-nostdin",
-            ),
-            # The timeout is a soft one; whoever waits has a harder one.
-            *("-timeout", str(_MOST_SECONDS), "-timeout_error", "-trace_err", "-error_file", errors),
-            cwd=folder,
-            env={**os.environ, "TERM": "dumb"},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-        )
-    try:
-        yield Sipp(process, port, calls, errors)
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-
-
-def _told(call_id: str) -> bytes:
-    """The INFO that the scenario waits for, with just enough in it for SIPp to know the call."""
-    return (
-        f"INFO sip:held@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bK{call_id}\r\n"
-        f"From: <sip:test@127.0.0.1>;tag=t\r\nTo: <sip:held@127.0.0.1>\r\nCall-ID: {call_id}\r\n"
-        "CSeq: 1 INFO\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
-    ).encode()
+    words = (*words, "-l", str(calls), "-r", str(rate))
+    async with sipp_process(folder, name, port, *words, calls=calls, seconds=_MOST_SECONDS) as process:
+        yield Sipp(process, port, calls, folder / f"{name}.err")

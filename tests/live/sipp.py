@@ -1,7 +1,6 @@
 """SIPp as phones: calls that are held until they are told to end, and phones that answer."""
 
 import asyncio
-import os
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.integration.phone import Phone
+from tests.integration.sipp_process import sipp_process, told_to_end
 from tests.live.stage import Stage
 
 _DATA: Final = Path(__file__).parents[1] / "data"
@@ -32,7 +32,7 @@ class Sipp:
         """Tell every held call to end."""
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             for number in range(1, self.calls + 1):
-                sock.sendto(_told(CALL_ID.replace("%u", str(number))), ("127.0.0.1", self.port))
+                sock.sendto(told_to_end(CALL_ID.replace("%u", str(number))), ("127.0.0.1", self.port))
 
     async def passed(self) -> None:
         """Return when SIPp has ended; fails unless every call passed."""
@@ -73,30 +73,5 @@ async def sipp_running(folder: Path, name: str, number: int, *words: str) -> Asy
     """Run a SIPp with these words, on a port of its own, until so many calls have ended."""
     with Phone(0, "", "", "") as bound:
         port = bound.port
-    log = folder / f"{name}.log"
-    with log.open("wb") as output:
-        process = await asyncio.create_subprocess_exec(
-            *("sipp", *words, "-m", str(number), "-i", "127.0.0.1", "-p", str(port), "-nostdin"),
-            # The timeout is a soft one; whoever waits has a harder one.
-            *("-timeout", str(_MOST_SECONDS), "-timeout_error", "-trace_err", "-error_file", f"{name}.err"),
-            cwd=folder,
-            env={**os.environ, "TERM": "dumb"},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-        )
-    try:
-        yield Sipp(process, port, number, log)
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-
-
-def _told(call_id: str) -> bytes:
-    """The INFO that the scenario waits for, with just enough in it for SIPp to know the call."""
-    return (
-        f"INFO sip:held@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bK{call_id}\r\n"
-        f"From: <sip:test@127.0.0.1>;tag=t\r\nTo: <sip:held@127.0.0.1>\r\nCall-ID: {call_id}\r\n"
-        "CSeq: 1 INFO\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
-    ).encode()
+    async with sipp_process(folder, name, port, *words, calls=number, seconds=_MOST_SECONDS) as process:
+        yield Sipp(process, port, number, folder / f"{name}.log")

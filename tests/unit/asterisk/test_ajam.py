@@ -462,6 +462,7 @@ async def test_a_listener_that_fails_loses_no_event_for_others(server: FakeAjam,
     server.events = [event(1), event(2)]
     await client.drain()
     assert heard == ["1", "2"]
+    assert client.lost_events == 2
     await client.aclose()
 
 
