@@ -39,7 +39,9 @@ PROCESSED: Final = _counter(
 UPTIME: Final = _gauge("uptime_seconds", "Seconds since Asterisk started", unit="seconds")
 LOGINS: Final = _counter("manager_logins", "Logins of Dialtone at the manager; events between two are missed")
 EVENTS: Final = _counter("manager_events", "Events that the manager sent to Dialtone")
-LOST_EVENTS: Final = _counter("manager_events_lost", "Events not taken in: too big, too many at once, or by our mistake")
+LOST_EVENTS: Final = _counter(
+    "manager_events_lost", "Events not taken in: too big, too many at once, or by our mistake"
+)
 QUEUE_EVENTS: Final = "queue"
 MISSABLE: Final = ("call", "Hangup", "Newchannel", QUEUE_EVENTS)
 """What may not be heard of: all events of calls, of queues, or one kind that an eventfilter holds back."""
