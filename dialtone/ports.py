@@ -21,6 +21,7 @@ from dialtone.model import (
     Reading,
     Scope,
     Tenant,
+    TopologyState,
     TrafficMark,
 )
 
@@ -103,6 +104,13 @@ class Sink(Protocol):
 
     async def probe_ended(self, run: ProbeRun) -> None:
         """A probe ended."""
+
+
+class TopologySink(Protocol):
+    """Takes what is known of topologies. Never raises for what it was handed."""
+
+    async def topology_judged(self, state: TopologyState) -> None:
+        """A member was polled, or its reading withdrawn: this is the topology now."""
 
 
 class StoreError(Exception):

@@ -13,8 +13,6 @@ from dialtone.config.settings import (
     QuietSpan,
     Receiver,
     Settings,
-    Topology,
-    TopologyKind,
 )
 from dialtone.config.tree import TenantTree
 
@@ -32,7 +30,5 @@ __all__ = [
     "Settings",
     "TenantDirectory",
     "TenantTree",
-    "Topology",
-    "TopologyKind",
     "load",
 ]

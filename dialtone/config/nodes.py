@@ -17,11 +17,10 @@ from dialtone.config.schema import (
     OpensipsEntry,
     TopologyEntry,
 )
-from dialtone.config.settings import Topology, TopologyKind
 from dialtone.config.tls import read_tls
 from dialtone.config.tree import TenantTree
 from dialtone.config.values import OneOf, Tenants
-from dialtone.model import Database, Level, Node, NodeKind, Secret
+from dialtone.model import Database, Level, Node, NodeKind, Secret, Topology, TopologyKind
 
 _DEFAULT_TIMEOUT: Final = 5.0
 _HTTP_SESSION: Final = 60.0

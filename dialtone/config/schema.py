@@ -12,11 +12,23 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator
 from dialtone.config import addresses, dialling, naming, values
 from dialtone.config.files import SecretRef
 from dialtone.config.quiet import quiet_spans
-from dialtone.config.settings import Listen, QuietSpan, TopologyKind
-from dialtone.model import AnsweredBy, CalledFrom, ChangedBy, Engine, EventPackage, Flow, Level, Side
+from dialtone.config.settings import Listen, QuietSpan
+from dialtone.model import (
+    AnsweredBy,
+    CalledFrom,
+    ChangedBy,
+    Engine,
+    EventPackage,
+    Flow,
+    Level,
+    Side,
+    TopologyKind,
+)
 
 LATER: Final = frozenset({"stress", "objectives", "maintenance", "export"})
 """Top-level keys of the design that this version does not know yet."""
+
+_TOPOLOGIES: Final = tuple(kind for kind in TopologyKind if kind is not TopologyKind.STANDALONE)
 
 Text = Annotated[str, PlainValidator(values.text)]
 OptionalText = Annotated[str | None, PlainValidator(values.text)]
@@ -166,9 +178,7 @@ class TopologyEntry(Entry):
     """One of `topologies:`"""
 
     name: Annotated[Name, Field(examples=["main"])]
-    kind: Annotated[
-        str, PlainValidator(values.OneOf(tuple(TopologyKind))), Field(examples=["active-passive"])
-    ]
+    kind: Annotated[str, PlainValidator(values.OneOf(_TOPOLOGIES)), Field(examples=["active-passive"])]
     nodes: Annotated[tuple[str, ...], PlainValidator(values.words), Field(examples=["[db1, db2]"])]
     tenants: TenantChoice = "all"
 

@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 
 from dialtone.config.tree import TenantTree
-from dialtone.model import Account, Database, Engine, Flow, Node, Plan, Secret
+from dialtone.model import Account, Database, Engine, Flow, Node, Plan, Secret, Topology
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,25 +14,6 @@ class Listen:
 
     host: str
     port: int
-
-
-class TopologyKind(StrEnum):
-    """How database nodes belong together."""
-
-    PRIMARY_REPLICA = "primary-replica"
-    ACTIVE_PASSIVE = "active-passive"
-    MULTI_PRIMARY = "multi-primary"
-    GALERA = "galera"
-
-
-@dataclass(frozen=True, slots=True)
-class Topology:
-    """Nodes that replicate to each other, and the tenants whose data they hold."""
-
-    name: str
-    kind: TopologyKind
-    nodes: tuple[str, ...]
-    tenants: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

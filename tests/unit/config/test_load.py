@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import trustme
 
-from dialtone.config import Caps, ConfigError, Listen, Problem, TopologyKind, load
-from dialtone.model import Database, Engine, Flow, Level, NodeKind, Secret
+from dialtone.config import Caps, ConfigError, Listen, Problem, load
+from dialtone.model import Database, Engine, Flow, Level, NodeKind, Secret, TopologyKind
 from tests.unit.config.conftest import ENVIRON, HEAD, WHOLE, Reader, refusals, write_private
 
 

@@ -1,0 +1,1 @@
+"""Topologies: what several servers together say of replication (pure), and the sink that asks it."""
