@@ -10,10 +10,10 @@ from collectors.mysql.snapshot import ClockReading, MysqlSnapshot
 class NodeView:
     """A server as a topology sees it.
 
-    `up` is None before its first poll has ended, `polls` counts those that have. `now` and `before` are its last two
-    readings; `now` is None while it is down: what it said before is not what it says. `clock` is the best
-    reading of its clock in the last few polls. `heartbeat` is how many seconds lie between two beats of the
-    writer that its configuration names, None without one.
+    `up` is None before its first poll has ended, `polls` counts those that have. `now` and `before` are its
+    last two readings; `now` is None while it is down: what it said before is not what it says. `clock` is the
+    best reading of its clock in the last few polls. `heartbeat` is how many seconds lie between two beats of
+    the writer that its configuration names, None without one.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Fleet:
         return min(self._clocks.get(node, ()), key=lambda clock: clock.error, default=None)
 
     def having(self, server_id: int, nodes: Iterable[str] | None = None) -> str | None:
-        """Return the node with that server_id, among those or all; None where it is nobody's or several have it."""
+        """Return the node with that server_id, among those or all; None where nobody or several have it."""
         wanted = self._now if nodes is None else nodes
         found = [name for name in wanted if (s := self._now.get(name)) and s.server.server_id == server_id]
         return found[0] if len(found) == 1 else None

@@ -20,7 +20,7 @@ class Flavour(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ClockReading:
-    """How far a server's clock is ahead of ours, in seconds, give or take `error` (half of the round trip)."""
+    """How far a server's clock is ahead of ours, in seconds, give or take `error` (half a round trip)."""
 
     offset: float
     error: float

@@ -74,7 +74,7 @@ class Trouble(StrEnum):
 
 
 class Impact(StrEnum):
-    """What the tenants have of it: nothing, nothing yet (one more failure would cost data or calls), or harm now."""
+    """What the tenants have of it: nothing, nothing yet (one more failure would cost them), or harm now."""
 
     NONE = "none"
     EXPOSED = "exposed"
