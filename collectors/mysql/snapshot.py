@@ -1,7 +1,8 @@
 """What one poll of a server says: the one schema for every server and version.
 
-Fields are what MySQL 8.4's manual and MariaDB's Knowledge Base call them, in new words (source, replica). None
-or an empty text means that this server doesn't have or doesn't say it; a right that is missing is in `unread`.
+Fields are what MySQL 8.4's manual and MariaDB's Knowledge Base call them, in new words (source, replica).
+None or an empty text means that this server doesn't have or doesn't say it; a right that is missing is in
+`unread`.
 """
 
 from collections.abc import Mapping
@@ -55,12 +56,12 @@ class Workers:
 class Channel:
     """One stream of changes from a source.
 
-    `lag` is Seconds_Behind_Source, None where the server says NULL; `delay` is SQL_Delay, the lag that is meant; both
-    in seconds. `source_id` is 0 and `source_uuid` "" as long as the source was never reached (MariaDB has no
-    UUIDs). `connecting` is an I/O thread that tries to. `received` and `executed` are GTIDs as the server writes
-    them, of this channel where the server tells them apart. `applier_state` is the SQL thread's state in the server's words
-    (the processlist's). `source_heartbeats` counts replication's own heartbeats, that come every
-    `heartbeat_period` seconds over a link without changes.
+    `lag` is Seconds_Behind_Source, None where the server says NULL; `delay` is SQL_Delay, the lag that is
+    meant; both in seconds. `source_id` is 0 and `source_uuid` "" as long as the source was never reached
+    (MariaDB has no UUIDs). `connecting` is an I/O thread that tries to. `received` and `executed` are GTIDs
+    as the server writes them, of this channel where the server tells them apart. `applier_state` is the SQL
+    thread's state in the server's words (the processlist's). `source_heartbeats` counts replication's own
+    heartbeats, that come every `heartbeat_period` seconds over a link without changes.
     """
 
     name: str
@@ -90,8 +91,9 @@ class Channel:
 class SemiSync:
     """Semi-synchronous replication: what is switched on, and what holds now.
 
-    As a source: `source_enabled` and `source_active` (off while it has fallen back to asynchronous), `clients` the
-    replicas that acknowledge, `unacknowledged` the commits that went without. As a replica likewise.
+    As a source: `source_enabled` and `source_active` (off while it has fallen back to asynchronous),
+    `clients` the replicas that acknowledge, `unacknowledged` the commits that went without. As a replica
+    likewise.
     """
 
     source_enabled: bool = False
@@ -107,8 +109,8 @@ class Server:
     """What a server says of itself.
 
     `gtid` is all that it has, as it writes it (gtid_executed; MariaDB: gtid_binlog_pos joined with what it
-    applied, gtid_current_pos). `replicas` is how many are connected to it. `skips` names the setting that lets it
-    skip errors ("slave_skip_errors=1062"), "" without one; `skipped` counts errors that were skipped.
+    applied, gtid_current_pos). `replicas` is how many are connected to it. `skips` names the setting that
+    lets it skip errors ("slave_skip_errors=1062"), "" without one; `skipped` counts errors that were skipped.
     `increment` and `offset` are auto_increment_increment and auto_increment_offset. `net_timeout` and
     `uptime` are seconds.
     """
@@ -141,10 +143,10 @@ class Server:
 class Galera:
     """A node of a Galera or Percona XtraDB cluster: the status variables wsrep_*, without the prefix.
 
-    `members` are the addresses of wsrep_incoming_addresses, `own` is the one of this node (by wsrep_local_index).
-    `view` is wsrep_cluster_conf_id, None where the node is in no primary component. `state` is
-    wsrep_local_state_comment. `paused` are seconds in which flow control held this node up since the start. Counters
-    begin with the server. `desync` says that the operator asked for it (wsrep_desync).
+    `members` are the addresses of wsrep_incoming_addresses, `own` is the one of this node (by
+    wsrep_local_index). `view` is wsrep_cluster_conf_id, None where the node is in no primary component.
+    `state` is wsrep_local_state_comment. `paused` are seconds in which flow control held this node up since
+    the start. Counters begin with the server. `desync` says that the operator asked for it (wsrep_desync).
     """
 
     status: str
@@ -187,8 +189,9 @@ class Heartbeat:
 @dataclass(frozen=True, slots=True)
 class MysqlSnapshot:
     """One poll. `taken` is our monotonic clock and `at` our wall clock (seconds since 1970) when the server was
-    asked for its heartbeats, `heartbeats` are by the writer's server_id; None where no table is configured or it
-    can't be read. `galera` is None on a server without wsrep. `unread` says what could not be read, and why.
+    asked for its heartbeats, `heartbeats` are by the writer's server_id; None where no table is configured or
+    it can't be read. `galera` is None on a server without wsrep. `unread` says what could not be read, and
+    why.
     """
 
     taken: float

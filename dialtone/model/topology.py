@@ -20,8 +20,8 @@ class TopologyKind(StrEnum):
 class Topology:
     """Nodes that replicate to each other, and the tenants whose data they hold.
 
-    `tenants` are domains, None stands for all that there are. `lag` is how many seconds a replica may be behind,
-    beyond the delay that is meant.
+    `tenants` are domains, None stands for all that there are. `lag` is how many seconds a replica may be
+    behind, beyond the delay that is meant.
     """
 
     name: str
@@ -126,8 +126,8 @@ class Role(StrEnum):
 class Member:
     """A server of a topology. `writable` is None while that is unknown.
 
-    `clock_offset` is how many seconds its clock is ahead of ours, give or take `clock_error`. `status` is a word or
-    two for a person: of Galera its state, "" elsewhere.
+    `clock_offset` is how many seconds its clock is ahead of ours, give or take `clock_error`. `status` is a
+    word or two for a person: of Galera its state, "" elsewhere.
     """
 
     node: str
@@ -144,10 +144,10 @@ class Member:
 class Link:
     """Who replicates from whom: a channel.
 
-    `source` is the node's name, None where it is none of the topology; `address` is the source's as the replica
-    has it, host:port. `lag` is in seconds beyond the delay that is meant, None while it is unknown; `measured`
-    says that a heartbeat tells it, and not the replica itself. `gap` counts transactions that the source has
-    and the replica has not applied, None where that can't be told.
+    `source` is the node's name, None where it is none of the topology; `address` is the source's as the
+    replica has it, host:port. `lag` is in seconds beyond the delay that is meant, None while it is unknown;
+    `measured` says that a heartbeat tells it, and not the replica itself. `gap` counts transactions that the
+    source has and the replica has not applied, None where that can't be told.
     """
 
     replica: str
