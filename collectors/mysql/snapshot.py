@@ -188,7 +188,7 @@ class Heartbeat:
 
 @dataclass(frozen=True, slots=True)
 class MysqlSnapshot:
-    """One poll. `taken` is our monotonic clock and `at` our wall clock (seconds since 1970) when the server was
+    """One poll. `taken` is our monotonic clock and `at` our wall clock (seconds since 1970) as the server was
     asked for its heartbeats, `heartbeats` are by the writer's server_id; None where no table is configured or
     it can't be read. `galera` is None on a server without wsrep. `unread` says what could not be read, and
     why.
