@@ -13,6 +13,7 @@ from dialtone.config.settings import (
     QuietSpan,
     Receiver,
     Settings,
+    TenantQuery,
 )
 from dialtone.config.tree import TenantTree
 
@@ -29,6 +30,7 @@ __all__ = [
     "Receiver",
     "Settings",
     "TenantDirectory",
+    "TenantQuery",
     "TenantTree",
     "load",
 ]

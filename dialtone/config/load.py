@@ -10,7 +10,7 @@ from dialtone.config.addresses import is_loopback, listen
 from dialtone.config.discover import read_discover
 from dialtone.config.document import Document, parse
 from dialtone.config.files import FileError, read_text
-from dialtone.config.nodes import Secrets, read_nodes, read_topologies
+from dialtone.config.nodes import Secrets, read_nodes
 from dialtone.config.probes import outage_note, read_probes
 from dialtone.config.problem import ConfigError, Problem, nearest, quote
 from dialtone.config.report import Report
@@ -25,6 +25,7 @@ from dialtone.config.schema import (
 )
 from dialtone.config.settings import AccessToken, Caps, EvidenceLimits, Receiver, Settings
 from dialtone.config.tenants import read_tree
+from dialtone.config.topologies import read_topologies
 from dialtone.config.tree import TenantTree
 from dialtone.config.values import DAY
 from dialtone.model import Secret
@@ -71,7 +72,8 @@ def _settings(
     nodes = read_nodes(report, data.get("nodes"), secrets, folder)
     whole = len(report.problems) == before
     discover = read_discover(report, data.get("discover"), nodes if whole else None, secrets)
-    topologies = read_topologies(report, data.get("topologies"), nodes if whole else None, tree)
+    given = data.get("topologies")
+    topologies, queries = read_topologies(report, given, nodes if whole else None, tree, secrets)
     accounts = read_accounts(report, data.get("accounts"), folder, tree)
     probes = read_probes(report, data.get("probes"), accounts, tree, folder)
     caps = _caps(report, data.get("caps"))
@@ -93,6 +95,7 @@ def _settings(
     return Settings(
         source, top.location, place, top.listen, tree, nodes, topologies, accounts, probes, caps,
         receivers, rules, tokens, top.external_url, tuple(report.notes), evidence, discover,
+        queries,
     )  # fmt: skip
 
 

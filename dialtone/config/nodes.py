@@ -1,13 +1,13 @@
-"""`nodes:` and `topologies:` -> the servers to read, and how they belong together."""
+"""`nodes:` -> the servers to read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from dialtone.config.addresses import events_place
 from dialtone.config.files import FileError, SecretRef, read_secret
-from dialtone.config.problem import Where, listing, nearest, quote
+from dialtone.config.problem import Where, listing, nearest
 from dialtone.config.report import Report
 from dialtone.config.schema import (
     AsteriskEntry,
@@ -15,12 +15,11 @@ from dialtone.config.schema import (
     MysqlEntry,
     NodeEntry,
     OpensipsEntry,
-    TopologyEntry,
 )
 from dialtone.config.tls import read_tls
 from dialtone.config.tree import TenantTree
 from dialtone.config.values import OneOf, Tenants
-from dialtone.model import Database, Level, Node, NodeKind, Secret, Topology, TopologyKind
+from dialtone.model import Database, Level, Node, NodeKind, Secret
 
 _DEFAULT_TIMEOUT: Final = 5.0
 _HTTP_SESSION: Final = 60.0
@@ -157,38 +156,6 @@ def _address(entry: NodeEntry, shape: _Kind) -> tuple[str, str | None]:
     if isinstance(entry, MysqlEntry):
         return entry.dsn.endpoint, entry.dsn.username or entry.username
     return str(getattr(entry, shape.address)), entry.username
-
-
-def read_topologies(
-    report: Report, raw: object, nodes: Sequence[Node] | None, tree: TenantTree | None
-) -> tuple[Topology, ...]:
-    """Return the topologies that are right; None for nodes or tree means that they can't be judged by."""
-    found: dict[str, Topology] = {}
-    for where, item in report.entries(raw, ("topologies",)):
-        entry = report.take(TopologyEntry, item, where)
-        if entry is None:
-            continue
-        before = len(report.problems)
-        if nodes is not None:
-            _check_members(report, where, entry, nodes)
-        tenants = choose(report, (*where, "tenants"), entry.tenants, tree)
-        if entry.name in found:
-            report.problem((*where, "name"), f"{entry.name} is the name of another topology already")
-        if len(report.problems) == before:
-            found[entry.name] = Topology(entry.name, TopologyKind(entry.kind), entry.nodes, tenants)
-    return tuple(found.values())
-
-
-def _check_members(report: Report, where: Where, entry: TopologyEntry, nodes: Sequence[Node]) -> None:
-    there = (*where, "nodes")
-    kinds = {node.name: node.kind for node in nodes}
-    for name in entry.nodes:
-        if name not in kinds:
-            report.problem(there, f"{quote(name)} is not a configured node{nearest(name, kinds)}")
-        elif kinds[name] is not NodeKind.MYSQL:
-            report.problem(there, f"{name} is a node of kind {kinds[name]}; a topology joins mysql nodes")
-    if len(entry.nodes) < 2:
-        report.problem(there, "a topology joins at least two nodes")
 
 
 def choose(report: Report, where: Where, tenants: Tenants, tree: TenantTree | None) -> tuple[str, ...]:

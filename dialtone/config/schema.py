@@ -4,6 +4,7 @@ Models are flat: lists of entries are taken apart by the sections, so that one b
 nothing about the others. What a value may be is in values.py and addresses.py.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Final
 
@@ -180,7 +181,15 @@ class TopologyEntry(Entry):
     name: Annotated[Name, Field(examples=["main"])]
     kind: Annotated[str, PlainValidator(values.OneOf(_TOPOLOGIES)), Field(examples=["active-passive"])]
     nodes: Annotated[tuple[str, ...], PlainValidator(values.words), Field(examples=["[db1, db2]"])]
-    tenants: TenantChoice = "all"
+    lag: Annotated[float, PlainValidator(values.lag)] = 60.0
+    tenants: Annotated[values.Tenants | Mapping[str, object], PlainValidator(values.tenants_or_query)] = "all"
+
+
+class TenantQueryEntry(DatabaseEntry):
+    """`tenants:` of a topology, as a question to a database."""
+
+    sql: Annotated[str | None, PlainValidator(values.select)] = None
+    every: Annotated[float, PlainValidator(values.discovery_interval)] = 300.0
 
 
 class AccountsEntry(Entry):

@@ -32,6 +32,16 @@ class Discover:
 
 
 @dataclass(frozen=True, slots=True)
+class TenantQuery:
+    """Where to ask, `every` so many seconds, whose data a topology holds: the domains that `sql` lists."""
+
+    topology: str
+    database: Database
+    sql: str
+    every: float
+
+
+@dataclass(frozen=True, slots=True)
 class QuietSpan:
     """Hours in which no probe is placed, by the wall clock of the tenant's zone.
 
@@ -129,3 +139,4 @@ class Settings:
     notes: tuple[str, ...]
     evidence: EvidenceLimits = field(default_factory=EvidenceLimits)
     discover: tuple[Discover, ...] = ()
+    tenant_queries: tuple[TenantQuery, ...] = ()

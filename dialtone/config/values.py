@@ -141,6 +141,11 @@ def discovery_interval(raw: object) -> float:
     return _within(duration(raw), 10, 86400, "it")
 
 
+def lag(raw: object) -> float:
+    """Return the seconds that a replica may be behind: one second to one day."""
+    return _within(duration(raw), 1, 86400, "a lag")
+
+
 def timeout(raw: object) -> float:
     """Return a deadline in seconds: a tenth of a second to five minutes."""
     return _within(duration(raw), 0.1, 300, "a timeout")
@@ -322,6 +327,17 @@ def tenants(raw: object) -> Tenants:
     if twice := sorted(one for one, times in Counter(domains).items() if times > 1):
         raise ValueError(f"names {listing(twice)} twice")
     return domains
+
+
+def tenants_or_query(raw: object) -> Tenants | Mapping[str, object]:
+    """Return what `tenants` does, or a mapping as it is: a question to a database."""
+    if isinstance(raw, dict):
+        return raw
+    if raw != "all" and not isinstance(raw, list):
+        raise ValueError(
+            f'must be `all`, a list of domains, or {{dsn: "mysql://USER@HOST/DATABASE"}}, not {kind_of(raw)}'
+        )
+    return tenants(raw)
 
 
 def secret_ref(raw: object) -> SecretRef:
