@@ -15,6 +15,10 @@ NO_SUCH_TABLE: Final = frozenset({1049, 1054, 1146})
 
 _MOST: Final = 300
 
+# What a server says before it hangs up: it goes down, somebody killed the connection (MariaDB), it was idle
+# for too long (MySQL from 8.0.24).
+_GOODBYES: Final = frozenset({1053, 1927, 4031})
+
 # Numbers below 2000 and above 3000 are the server's, 2000 to 2999 the client's own
 # (MySQL 8.4 Error Message Reference; MariaDB KB, Error Codes).
 _BY_CODE: Final = {
@@ -29,6 +33,7 @@ _BY_CODE: Final = {
     **dict.fromkeys(NO_PRIVILEGE, CollectFailure.DENIED),
     1969: CollectFailure.TIMEOUT,  # max_statement_time (MariaDB)
     3024: CollectFailure.TIMEOUT,  # max_execution_time (MySQL)
+    **dict.fromkeys(_GOODBYES, CollectFailure.CONNECT),
     2003: CollectFailure.CONNECT,
     2006: CollectFailure.CONNECT,  # server has gone away
     2013: CollectFailure.CONNECT,  # lost connection
@@ -74,7 +79,7 @@ def translated(error: asyncmy.errors.MySQLError, where: str, grants: str) -> Col
     detail = f"{where}: {text}" if code < 1000 else f"{where}: error {code}: {text}"
     if failure is CollectFailure.DENIED:
         detail += f" (grant {grants})"
-    if code >= 1000 and not 2000 <= code < 3000:
+    if code >= 1000 and not 2000 <= code < 3000 and code not in _GOODBYES:
         return RefusedError(failure, detail, code)
     return CollectError(failure, detail)
 

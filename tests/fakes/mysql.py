@@ -18,6 +18,7 @@ _CAPABILITIES = 0x0008 | 0x0200 | 0x8000 | 0x80000
 _UTF8MB4, _VAR_STRING = 45, 253
 _QUIT, _QUERY = 0x01, 0x03
 _SSL_REQUEST = 36
+_LIMITS = "SET SESSION lock_wait_timeout="
 _OK = b"\x00\x00\x00\x02\x00\x00\x00"
 
 Row = Mapping[str, str | None]
@@ -67,7 +68,8 @@ class FakeMysql:
 
     `greeting` is sent instead of the handshake, `login` instead of OK; a Result there stands for
     OK. `statements` and `logins` are what clients sent, `goodbyes` how many of them ended in order;
-    `asked` is set by the first statement, `left` when the first client is gone.
+    `asked` is set by the first statement, `left` when the first client is gone. What opens a session, the
+    limits of its time, is answered by `limit` and noted in `limits`.
     """
 
     answers: Mapping[str, Answer] = field(default_factory=dict)
@@ -75,6 +77,8 @@ class FakeMysql:
     greeting: Answer | None = None
     login: Answer | None = None
     tls: ssl.SSLContext | None = None
+    limit: Answer = field(default_factory=Ok)
+    limits: list[str] = field(default_factory=list)
     statements: list[str] = field(default_factory=list)
     logins: list[bytes] = field(default_factory=list)
     goodbyes: int = 0
@@ -82,6 +86,7 @@ class FakeMysql:
 
     def __post_init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
+        self._writers: list[asyncio.StreamWriter] = []
         self.asked = asyncio.Event()
         self.left = asyncio.Event()
 
@@ -104,6 +109,11 @@ class FakeMysql:
                     task.cancel()
                 await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    def hang_up(self) -> None:
+        """Close every connection without a word."""
+        for writer in self._writers:
+            writer.transport.abort()
+
     async def _accept(self, listener: socket.socket) -> None:
         while True:
             connection, _ = await asyncio.get_running_loop().sock_accept(listener)
@@ -116,6 +126,7 @@ class FakeMysql:
             if self.tls is not None:
                 first = await self._asked_for_tls(connection)
             async with _wire(connection, self.tls) as wire:
+                self._writers.append(wire.writer)
                 await self._converse(wire, first)
         self.left.set()
 
@@ -138,6 +149,10 @@ class FakeMysql:
         while (command := (await wire.read())[1])[0] != _QUIT:
             assert command[0] == _QUERY
             statement = command[1:].decode()
+            if statement.startswith(_LIMITS):
+                self.limits.append(statement)
+                await wire.send(1, self.limit)
+                continue
             self.statements.append(statement)
             self.asked.set()
             await wire.send(1, self.answers.get(statement, Refusal(1064, f"near '{statement}'")))

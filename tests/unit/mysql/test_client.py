@@ -10,9 +10,21 @@ import pytest
 from collectors.mysql.statements import FIXED, REPLICA, SERVER
 from collectors.mysqlclient import MAX_SESSION_BYTES, MysqlClient, RefusedError
 from dialtone.model import CollectError, CollectFailure, Secret
-from tests.fakes.mysql import HANG_UP, SILENCE, Answer, FakeMysql, Raw, Refusal, Result, column, packet
+from tests.fakes.mysql import (
+    HANG_UP,
+    SILENCE,
+    Answer,
+    FakeMysql,
+    Ok,
+    Raw,
+    Refusal,
+    Result,
+    column,
+    packet,
+)
 
 PASSWORD = "s3cr3t-Ω"
+BEAT = "REPLACE INTO dialtone.heartbeat VALUES (1)"
 ROW = {"version": "9.7.4", "read_only": "1", "accents": "é", "nothing": None}
 A_RESULT = packet(1, b"\x01") + packet(2, column("version")) + packet(3, b"\xfe\0\0\2\0")
 
@@ -33,7 +45,7 @@ def client(
         password=Secret(PASSWORD),
         deadline=deadline,
         tls=tls,
-        statements=FIXED,
+        statements=FIXED | {BEAT},
         most=most,
         most_packet=most_packet,
     )
@@ -314,3 +326,119 @@ async def test_tls_that_the_server_does_not_have_fails_and_sends_no_login() -> N
 def test_an_address_that_is_no_servers_is_refused(endpoint: str) -> None:
     with pytest.raises(ValueError, match="mysql://HOST:3306"):
         MysqlClient(endpoint, username="dialtone", password=None, deadline=1.0, statements=FIXED)
+
+
+async def test_a_standing_session_is_one_connection_for_many_statements() -> None:
+    server = FakeMysql({BEAT: Ok(), SERVER: Result([ROW])})
+    async with server.running():
+        async with client(server).standing() as session:
+            await session.done(BEAT)
+            await session.done(BEAT)
+            assert await session.rows(SERVER) == [ROW]
+            assert session.open
+        await server.left.wait()
+    assert (server.statements, len(server.logins), server.goodbyes) == ([BEAT, BEAT, SERVER], 1, 1)
+
+
+async def test_a_standing_session_outlives_its_deadline_and_the_bytes_of_a_session() -> None:
+    """Each statement has the whole deadline, and the whole limit of bytes: a writer beats for months."""
+    server = FakeMysql({SERVER: Result([{"version": "x" * 30_000}])})
+    async with server.running(), client(server, deadline=0.2, most=64 * 1024).standing() as session:
+        await asyncio.sleep(0.25)
+        for _ in range(4):
+            assert len(await session.rows(SERVER)) == 1
+
+
+async def test_a_standing_session_goes_on_after_a_no() -> None:
+    server = FakeMysql({BEAT: Refusal(1290, "running with the --read-only option"), SERVER: Result([ROW])})
+    async with server.running(), client(server).standing() as session:
+        with pytest.raises(RefusedError) as raised:
+            await session.done(BEAT)
+        assert (raised.value.code, session.open) == (1290, True)
+        assert await session.rows(SERVER) == [ROW]
+
+
+async def test_a_statement_off_the_list_is_not_sent_on_a_standing_session_and_ends_nothing() -> None:
+    server = FakeMysql({BEAT: Ok()})
+    async with server.running(), client(server).standing() as session:
+        with pytest.raises(ValueError, match="not on the list"):
+            await session.done("DELETE FROM dialtone.heartbeat")
+        await session.done(BEAT)
+    assert server.statements == [BEAT]
+
+
+@pytest.mark.parametrize(
+    ("answer", "failure"),
+    [
+        (SILENCE, CollectFailure.TIMEOUT),
+        (HANG_UP, CollectFailure.CONNECT),
+        (Refusal(1927, "Connection was killed"), CollectFailure.CONNECT),
+        (Refusal(1053, "Server shutdown in progress"), CollectFailure.CONNECT),
+        (Refusal(4031, "disconnected by the server because of inactivity"), CollectFailure.CONNECT),
+        (Result([ROW]), CollectFailure.PROTOCOL),  # rows, where there are none
+        (Raw(packet(9, b"\x00")), CollectFailure.PROTOCOL),
+    ],
+)
+async def test_a_standing_session_is_over_after_an_error(answer: Answer, failure: CollectFailure) -> None:
+    server = FakeMysql({BEAT: answer, SERVER: Result([ROW])})
+    async with server.running():
+        async with client(server, deadline=0.2 if answer is SILENCE else 5.0).standing() as session:
+            with pytest.raises(CollectError) as raised:
+                await session.done(BEAT)
+            assert (raised.value.failure, session.open) == (failure, False)
+            with pytest.raises(CollectError, match="over") as after:
+                await session.rows(SERVER)
+            assert after.value.failure is CollectFailure.CONNECT
+            await server.left.wait()
+        assert server.statements == [BEAT]
+
+
+async def test_a_cancelled_statement_ends_a_standing_session() -> None:
+    server = FakeMysql({BEAT: SILENCE, SERVER: Result([ROW])})
+    async with server.running(), client(server).standing() as session:
+        beat = asyncio.create_task(session.done(BEAT))
+        await server.asked.wait()
+        beat.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await beat
+        await server.left.wait()
+        with pytest.raises(CollectError, match="over"):
+            await session.rows(SERVER)
+    assert (server.statements, server.goodbyes) == ([BEAT], 0)
+
+
+async def test_a_connection_that_was_closed_between_two_beats_is_noticed() -> None:
+    server = FakeMysql({BEAT: Ok()})
+    async with server.running(), client(server).standing() as session:
+        await session.done(BEAT)
+        server.hang_up()
+        for _ in range(1000):
+            await asyncio.sleep(0)
+        assert not session.open
+        with pytest.raises(CollectError) as raised:
+            await session.done(BEAT)
+    assert raised.value.failure is CollectFailure.CONNECT
+
+
+async def test_a_standing_session_that_is_not_let_in_says_why() -> None:
+    server = FakeMysql(login=SILENCE)
+    async with server.running():
+        with pytest.raises(CollectError) as raised:
+            async with client(server, deadline=0.2).standing():
+                pytest.fail("nobody was let in")
+    assert raised.value.failure is CollectFailure.TIMEOUT
+
+
+async def test_the_time_between_two_beats_is_nobodys_error() -> None:
+    """What the block does, and what it raises, is its own affair: it comes through as it is."""
+    server = FakeMysql({BEAT: Ok()})
+
+    async def beat_and_fail() -> None:
+        async with client(server).standing() as session:
+            await session.done(BEAT)
+            raise TimeoutError("the block's")
+
+    async with server.running():
+        with pytest.raises(TimeoutError, match="the block's"):
+            await beat_and_fail()
+        await server.left.wait()

@@ -1,0 +1,138 @@
+"""The driver's connection, with limits to what it takes; the driver is known to this module and errors.py."""
+
+import ssl
+from collections.abc import Awaitable
+from typing import Any, Final
+
+import asyncmy.connection
+import asyncmy.errors
+
+from collectors.mysqlclient.errors import GARBAGE, translated
+from dialtone.model import CollectError, CollectFailure, Secret
+
+MAX_SESSION_BYTES: Final = 1024 * 1024
+"""Most that a server may send in a session, unless its owner says otherwise. The row of a replication channel
+has some 3 KiB, and nobody has 256."""
+
+_PROGRAM: Final = "dialtone"
+_COM_QUERY: Final = 3
+_HEADER: Final = 4
+_OLD_PREFIX: Final = "5.5.5-"
+"""MariaDB before 11.0 greets with it, for replicas that know no version of two digits (MariaDB KB)."""
+
+
+async def guarded(work: Awaitable[Any], where: str, grants: str) -> Any:
+    """Return what the driver's work returns; what it raises becomes a CollectError."""
+    try:
+        return await work
+    except asyncmy.errors.MySQLError as error:
+        raise translated(error, where, grants) from error
+    except GARBAGE as error:
+        raise CollectError(
+            CollectFailure.PROTOCOL,
+            f"{where}: what answers there doesn't speak MySQL's protocol ({type(error).__name__})",
+        ) from error
+
+
+# Sends the password as it is, or hashed in a way that is reversed at once (MySQL before 4.1).
+_TELLS_THE_PASSWORD: Final = ("mysql_clear_password", "dialog", "mysql_old_password")
+
+
+class _Refusal:
+    """Takes the place of a plugin that would give the password to whoever answers at that port."""
+
+    def __init__(self, connection: object) -> None:
+        del connection
+
+    def authenticate(self, packet: object) -> None:
+        del packet
+        raise asyncmy.errors.OperationalError(
+            2059, "the server wants the password in clear, which is for TLS only; nothing was sent"
+        )
+
+
+class Connection(asyncmy.connection.Connection):
+    """A connection that takes so much and no more; the driver itself believes every length it is told.
+
+    `most` are the bytes that the server may send until the next renew(), `most_packet` those of one row.
+    """
+
+    _proto: Any  # the driver's receive buffer; its published types leave it out
+    server_version: str
+    most = most_packet = MAX_SESSION_BYTES
+    _taken = 0
+    _awaited = 0
+
+    @property
+    def version(self) -> str:
+        """What the server said it is as it greeted."""
+        return self.server_version.removeprefix(_OLD_PREFIX)
+
+    @property
+    def usable(self) -> bool:
+        """Whether the server is still there, as far as is known without asking it."""
+        return bool(self.connected) and not self._stream_broken  # type: ignore[attr-defined]
+
+    def renew(self) -> None:
+        """Let the server send as much as at first: a statement begins that has no part in the last."""
+        self._taken = 0
+
+    async def read_packet(self, *kind: Any) -> Any:
+        """Return the next packet: the one door that everything from the server comes through."""
+        packet = await super().read_packet(*kind)  # type: ignore[no-untyped-call]
+        size = len(packet.get_all_data())
+        self._check_packet(size)
+        self._taken += _HEADER + size
+        self._awaited = 0
+        self._check(self._proto.length - self._proto.pos)
+        return packet
+
+    async def _fill_buffer(self, need: int) -> None:
+        """Wait for `need` unread bytes, several times for a packet in parts."""
+        self._awaited += need
+        self._check(self._awaited)
+        self._check_packet(self._awaited - _HEADER)
+        await super()._fill_buffer(need)  # type: ignore[misc] # inside the driver, so a test holds it
+
+    def _check(self, more: int) -> None:
+        if self._taken + more > self.most:
+            raise CollectError(
+                CollectFailure.TOO_LARGE,
+                f"the server sends more than {self.most // 1024} KiB in one session",
+            )
+
+    def _check_packet(self, size: int) -> None:
+        if size > self.most_packet:
+            raise CollectError(
+                CollectFailure.TOO_LARGE,
+                f"the server sends more than {self.most_packet // 1024} KiB in one row",
+            )
+
+    async def send(self, statement: str) -> None:
+        """Send a statement; its reply is read packet by packet with read_packet()."""
+        await self._execute_command(_COM_QUERY, statement)  # type: ignore[attr-defined]
+
+
+def connection(
+    place: tuple[str, int],
+    *,
+    username: str,
+    password: Secret | None,
+    deadline: float,
+    database: str | None,
+    tls: ssl.SSLContext | None,
+) -> Connection:
+    """Return a connection to be made; `place` is host and port."""
+    return Connection(  # type: ignore[no-untyped-call] # the driver's constructor has no types
+        host=place[0],
+        port=place[1],
+        db=database,
+        user=username,
+        # Bytes: the driver would encode text as latin-1, and show it where that fails.
+        password=password.reveal().encode() if password else b"",
+        connect_timeout=deadline,
+        autocommit=None,  # nothing to commit; True would send a SET
+        ssl=tls,
+        program_name=_PROGRAM,
+        auth_plugin_map={} if tls else dict.fromkeys(_TELLS_THE_PASSWORD, _Refusal),
+    )
