@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from dialtone.config.nodes import Secrets
+from dialtone.config.credentials import Secrets
 from dialtone.config.problem import Where, nearest, quote
 from dialtone.config.report import Report
 from dialtone.config.schema import DiscoverEntry

@@ -7,10 +7,11 @@ from typing import Final
 
 from dialtone.config.accounts import read_accounts
 from dialtone.config.addresses import is_loopback, listen
+from dialtone.config.credentials import Secrets
 from dialtone.config.discover import read_discover
 from dialtone.config.document import Document, parse
 from dialtone.config.files import FileError, read_text
-from dialtone.config.nodes import Secrets, read_nodes
+from dialtone.config.nodes import read_nodes
 from dialtone.config.probes import outage_note, read_probes
 from dialtone.config.problem import ConfigError, Problem, nearest, quote
 from dialtone.config.report import Report
@@ -69,7 +70,7 @@ def _settings(
     top = report.take(Top, data, ())
     tree = read_tree(report, data.get("platform"), data.get("tenants", []))
     before = len(report.problems)
-    nodes = read_nodes(report, data.get("nodes"), secrets, folder)
+    nodes, heartbeats = read_nodes(report, data.get("nodes"), secrets, folder)
     whole = len(report.problems) == before
     discover = read_discover(report, data.get("discover"), nodes if whole else None, secrets)
     given = data.get("topologies")
@@ -95,7 +96,7 @@ def _settings(
     return Settings(
         source, top.location, place, top.listen, tree, nodes, topologies, accounts, probes, caps,
         receivers, rules, tokens, top.external_url, tuple(report.notes), evidence, discover,
-        queries,
+        queries, heartbeats,
     )  # fmt: skip
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Final
 
 from dialtone.config.addresses import events_place
-from dialtone.config.files import FileError, SecretRef, read_secret
+from dialtone.config.credentials import Secrets
+from dialtone.config.heartbeat import read_heartbeat
 from dialtone.config.problem import Where, listing, nearest
 from dialtone.config.report import Report
 from dialtone.config.schema import (
@@ -16,10 +17,11 @@ from dialtone.config.schema import (
     NodeEntry,
     OpensipsEntry,
 )
+from dialtone.config.settings import HeartbeatWriter
 from dialtone.config.tls import read_tls
 from dialtone.config.tree import TenantTree
 from dialtone.config.values import OneOf, Tenants
-from dialtone.model import Database, Level, Node, NodeKind, Secret
+from dialtone.model import Database, Level, Node, NodeKind
 
 _DEFAULT_TIMEOUT: Final = 5.0
 _HTTP_SESSION: Final = 60.0
@@ -38,35 +40,27 @@ class _Kind:
 _KINDS: Final[Mapping[NodeKind, _Kind]] = {
     NodeKind.OPENSIPS: _Kind(OpensipsEntry, "mi", ("profile", "events")),
     NodeKind.ASTERISK: _Kind(AsteriskEntry, "ami", ("names",)),
-    NodeKind.MYSQL: _Kind(MysqlEntry, "dsn", ("heartbeat",)),
+    NodeKind.MYSQL: _Kind(MysqlEntry, "dsn"),
 }
 _kind_word: Final = OneOf(tuple(NodeKind))
 
 
-class Secrets:
-    """Reads secrets by reference, noting what is wrong with one at the place that refers to it."""
+def read_nodes(
+    report: Report, raw: object, secrets: Secrets, folder: Path
+) -> tuple[tuple[Node, ...], Mapping[str, HeartbeatWriter]]:
+    """Return the nodes that are right, and as whom heartbeats are written to which of them.
 
-    def __init__(self, report: Report, folder: Path, environ: Mapping[str, str]) -> None:
-        self._report, self._folder, self._environ = report, folder, environ
-
-    def read(self, ref: SecretRef, where: Where) -> Secret | None:
-        """Return the secret, or None with the problem noted."""
-        try:
-            return read_secret(ref, self._folder, self._environ)
-        except FileError as error:
-            self._report.problem(where, str(error))
-            return None
-
-
-def read_nodes(report: Report, raw: object, secrets: Secrets, folder: Path) -> tuple[Node, ...]:
-    """Return the nodes that are right. Relative paths start from `folder`."""
+    Relative paths start from `folder`.
+    """
     found: dict[str, Node] = {}
+    writers: dict[str, HeartbeatWriter] = {}
     lines: dict[str, int | None] = {}
     listening: dict[str | None, str] = {}
     for where, item in report.entries(raw, ("nodes",)):
-        node = _node(report, item, where, secrets, folder)
-        if node is None:
+        read = _node(report, item, where, secrets, folder)
+        if read is None:
             continue
+        node, writer = read
         if node.name in found:
             report.problem(where, f"the name {node.name} is taken by the node in line {lines[node.name]}")
             continue
@@ -80,10 +74,14 @@ def read_nodes(report: Report, raw: object, secrets: Secrets, folder: Path) -> t
         if place is not None:
             listening[place] = node.name
         found[node.name], lines[node.name] = node, report.line(where)
-    return tuple(found.values())
+        if writer is not None:
+            writers[node.name] = writer
+    return tuple(found.values()), writers
 
 
-def _node(report: Report, raw: object, where: Where, secrets: Secrets, folder: Path) -> Node | None:
+def _node(
+    report: Report, raw: object, where: Where, secrets: Secrets, folder: Path
+) -> tuple[Node, HeartbeatWriter | None] | None:
     if not isinstance(raw, Mapping) or "kind" not in raw:
         # Without a kind nothing more can be said; the common model says what is missing.
         if isinstance(raw, Mapping):
@@ -118,6 +116,9 @@ def _node(report: Report, raw: object, where: Where, secrets: Secrets, folder: P
     tls: Mapping[str, str] = {}
     if isinstance(entry, AsteriskEntry) and entry.tls is not None:
         tls = _tls(report, entry, (*where, "tls"), folder)
+    heartbeat = None
+    if isinstance(entry, MysqlEntry) and entry.heartbeat is not None:
+        heartbeat = read_heartbeat(report, (*where, "heartbeat"), entry.heartbeat, username, secrets)
     if len(report.problems) > before:
         return None
     if kind is NodeKind.ASTERISK and endpoint.startswith("http") and entry.interval >= _HTTP_SESSION:
@@ -128,9 +129,11 @@ def _node(report: Report, raw: object, where: Where, secrets: Secrets, folder: P
         )
     options = {key: str(value) for key in shape.options if (value := getattr(entry, key)) is not None}
     options.update(tls)
-    return Node(
+    options.update(heartbeat.options if heartbeat else {})
+    node = Node(
         entry.name, kind, endpoint, username, secret, entry.interval, timeout, entry.labels, options, database
     )
+    return node, heartbeat.writer if heartbeat else None
 
 
 def _tls(report: Report, entry: AsteriskEntry, where: Where, folder: Path) -> Mapping[str, str]:

@@ -170,9 +170,24 @@ class MysqlEntry(NodeEntry):
     dsn: Annotated[
         addresses.Dsn, PlainValidator(addresses.Dsn), Field(examples=["mysql://dialtone@127.0.0.1:3306"])
     ]
-    heartbeat: Annotated[str | None, PlainValidator(values.table)] = None
+    heartbeat: Annotated[str | Mapping[str, object] | None, PlainValidator(values.heartbeat)] = None
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
+
+
+class HeartbeatEntry(Entry):
+    """`heartbeat:` of a mysql node, with all its keys."""
+
+    table: Annotated[str, PlainValidator(values.table), Field(examples=["dialtone.heartbeat"])]
+    every: Annotated[float, PlainValidator(values.heartbeat_interval)] = values.HEARTBEAT_INTERVAL
+    writer: dict[str, object] | None = None
+
+
+class HeartbeatWriterEntry(Entry):
+    """`heartbeat.writer:` of a mysql node: as whom `dialtone heartbeat` writes."""
+
+    username: Annotated[Text, Field(examples=["heartbeat"])]
+    password: Annotated[Password, Field(examples=["{file: secrets/heartbeat}"])]
 
 
 class TopologyEntry(Entry):

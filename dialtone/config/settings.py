@@ -42,6 +42,14 @@ class TenantQuery:
 
 
 @dataclass(frozen=True, slots=True)
+class HeartbeatWriter:
+    """As whom heartbeats are written to a node."""
+
+    username: str
+    secret: Secret
+
+
+@dataclass(frozen=True, slots=True)
 class QuietSpan:
     """Hours in which no probe is placed, by the wall clock of the tenant's zone.
 
@@ -116,7 +124,8 @@ class AccessToken:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """A whole configuration. `data` and `rules` are absolute; `accounts` are by tenant domain.
+    """A whole configuration. `data` and `rules` are absolute; `accounts` are by tenant domain, `heartbeats`
+    by node.
 
     `rules` is the operator's own file of alert rules; its contents are for the alerts to read.
     `notes` say what was left out and why: nothing is wrong, but `check` shows it.
@@ -140,3 +149,4 @@ class Settings:
     evidence: EvidenceLimits = field(default_factory=EvidenceLimits)
     discover: tuple[Discover, ...] = ()
     tenant_queries: tuple[TenantQuery, ...] = ()
+    heartbeats: Mapping[str, HeartbeatWriter] = field(default_factory=dict)

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
+from dialtone.config.credentials import Secrets
 from dialtone.config.discover import DEFAULT_SQL
-from dialtone.config.nodes import Secrets, choose
+from dialtone.config.nodes import choose
 from dialtone.config.problem import Where, nearest, quote
 from dialtone.config.report import Report
 from dialtone.config.schema import TenantQueryEntry, TopologyEntry

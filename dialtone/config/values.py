@@ -25,7 +25,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}(-[A-Z]{2})?")
 _LABEL_NAME: Final = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]{0,62}")
 _PROFILE: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_TABLE: Final = re.compile(r"[A-Za-z0-9_$]{1,64}\.[A-Za-z0-9_$]{1,64}")
+_TABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_$]{0,63}\.[A-Za-z_][A-Za-z0-9_$]{0,63}")
 _SELECT: Final = re.compile(r"SELECT[ (]", re.IGNORECASE)
 _QUOTED: Final = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`[^`]*`""")
 _COMMENT: Final = re.compile(r"/\*|#|--(?: |$)")
@@ -38,6 +38,8 @@ _BYTES: Final[Mapping[str, int]] = {
 }  # fmt: skip
 _LEAST_SIZE: Final = 10_000_000
 DAY: Final = 86400.0
+HEARTBEAT_INTERVAL: Final = 1.0
+"""Seconds between two heartbeats, unless `every` says otherwise; pt-heartbeat's default too."""
 _TEXT_MAX: Final = 200
 _SQL_MAX: Final = 1000
 _LIST_MAX: Final = 20_000
@@ -146,6 +148,11 @@ def lag(raw: object) -> float:
     return _within(duration(raw), 1, 86400, "a lag")
 
 
+def heartbeat_interval(raw: object) -> float:
+    """Return the seconds between two heartbeats: a fifth of a second to a minute."""
+    return _within(duration(raw), 0.2, 60, "it")
+
+
 def timeout(raw: object) -> float:
     """Return a deadline in seconds: a tenth of a second to five minutes."""
     return _within(duration(raw), 0.1, 300, "a timeout")
@@ -251,6 +258,17 @@ def table(raw: object) -> str:
     if not _TABLE.fullmatch(found):
         raise ValueError(f"{quote(found)} is not a table; write SCHEMA.TABLE like dialtone.heartbeat")
     return found
+
+
+def heartbeat(raw: object) -> str | Mapping[str, object]:
+    """Return the table of heartbeats, or a mapping as it is: the table and who writes it."""
+    if isinstance(raw, dict):
+        return raw
+    if not isinstance(raw, str):
+        raise ValueError(
+            f"must be SCHEMA.TABLE like dialtone.heartbeat, or {{table: SCHEMA.TABLE}}, not {kind_of(raw)}"
+        )
+    return table(raw)
 
 
 def select(raw: object) -> str:

@@ -41,7 +41,8 @@ def test_each_kind_of_node_has_its_endpoint_user_secret_and_options(read: Reader
     assert (pbx1.kind, pbx1.endpoint) == (NodeKind.ASTERISK, "tcp://127.0.0.1:5038")
     assert (pbx1.username, pbx1.secret, pbx1.timeout) == ("dialtone", Secret("sesame-ami"), 5)
     assert (db1.kind, db1.endpoint, db1.username) == (NodeKind.MYSQL, "mysql://127.0.0.1:3306", "dialtone")
-    assert (db1.secret, db1.options) == (Secret("sesame-db"), {"heartbeat": "dialtone.heartbeat"})
+    assert db1.secret == Secret("sesame-db")
+    assert db1.options == {"heartbeat": "dialtone.heartbeat", "heartbeat_every": "1"}
     assert db1.labels == {"site": "mtl", "rack": "12"}
     assert (db2.endpoint, db2.interval, db2.timeout) == ("mysql://[::1]:3307", 2, 2)
 
