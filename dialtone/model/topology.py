@@ -1,9 +1,10 @@
 """Topologies: database servers that replicate to each other, and what is known of them together."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeAlias
 
 
 class TopologyKind(StrEnum):
@@ -109,6 +110,15 @@ class Check:
     detail: str = ""
     impact: Impact = Impact.EXPOSED
 
+    @property
+    def key(self) -> "CheckKey":
+        """What it is about: the same from one poll to the next, and of no other check of the topology."""
+        return self.trouble, self.node, self.channel
+
+
+CheckKey: TypeAlias = tuple[Trouble, str | None, str | None]
+"""What a check is about: its trouble, node and channel."""
+
 
 class Role(StrEnum):
     """What a server is in its topology, as far as one can see."""
@@ -127,7 +137,8 @@ class Member:
     """A server of a topology. `writable` is None while that is unknown.
 
     `clock_offset` is how many seconds its clock is ahead of ours, give or take `clock_error`. `status` is a
-    word or two for a person: of Galera its state, "" elsewhere.
+    word or two for a person: of Galera its state, "" elsewhere. Where `channels_known` is False, its channels
+    could not be read: that it has no link then doesn't mean that it has none.
     """
 
     node: str
@@ -138,6 +149,7 @@ class Member:
     clock_offset: float | None = None
     clock_error: float | None = None
     status: str = ""
+    channels_known: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,3 +200,23 @@ class TopologyState:
     def impact(self) -> Impact:
         """What the tenants have of it all."""
         return max((check.impact for check in self.troubles), key=IMPACTS.index, default=Impact.NONE)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownTopology:
+    """A topology as known now, and since when each of its troubles has been there."""
+
+    state: TopologyState
+    since: Mapping[CheckKey, datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What of a topology its tenants may know: that it holds their data, and what they have of its troubles.
+
+    `tenants` are those of them whom the reader may see.
+    """
+
+    topology: str
+    impact: Impact
+    tenants: tuple[str, ...]

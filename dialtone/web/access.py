@@ -9,7 +9,17 @@ from typing import Annotated, Final
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBearer
 
-from dialtone.model import AlertEvent, AlertState, Flow, NodeState, ProbeResult, Scope, Tenant
+from dialtone.model import (
+    AlertEvent,
+    AlertState,
+    Flow,
+    Holding,
+    KnownTopology,
+    NodeState,
+    ProbeResult,
+    Scope,
+    Tenant,
+)
 from dialtone.web.beside import beside
 from dialtone.web.context import WebContext
 from dialtone.web.ratios import Source, TenantRatios, ratios_of
@@ -81,6 +91,22 @@ class Reader:
     def node(self, name: str) -> NodeState | None:
         """Return one node."""
         return self._context.board.node(self._scope, name) if self._scope.sees_all else None
+
+    def topologies(self) -> tuple[KnownTopology, ...]:
+        """Return the topologies; they name servers, so only the platform sees any."""
+        return tuple(self._context.board.topologies(self._scope)) if self._scope.sees_all else ()
+
+    def topology(self, name: str) -> KnownTopology | None:
+        """Return one topology."""
+        return self._context.board.topology(self._scope, name) if self._scope.sees_all else None
+
+    def holdings(self) -> tuple[Holding, ...]:
+        """Return what the tenants in scope may know of the topologies that hold their data."""
+        found = self._context.board.holdings(self._scope)
+        if self._scope.sees_all:
+            return tuple(found)
+        ours = ((one, tuple(filter(self._scope.allows, one.tenants))) for one in found)
+        return tuple(replace(one, tenants=tenants) for one, tenants in ours if tenants)
 
     def latest(self) -> tuple[ProbeResult, ...]:
         """Return the last result of each tenant's probes."""

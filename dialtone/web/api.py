@@ -26,6 +26,7 @@ from dialtone.web.models import (
 from dialtone.web.overview import Overview, overview
 from dialtone.web.problems import DOCUMENTED
 from dialtone.web.ratios import Source
+from dialtone.web.topologies import TopologyDetailOut, TopologyOut
 
 router: Final = APIRouter(prefix="/api/v1", responses=dict(DOCUMENTED))
 
@@ -42,7 +43,9 @@ def full_hour(moment: datetime) -> datetime:
 async def everything(reader: Reader) -> Overview:
     """Return all that a reader sees. Raises StoreError."""
     alerts = await reader.alerts()
-    return await beside(partial(overview, reader.tenants(), reader.latest(), reader.nodes(), alerts))
+    return await beside(
+        partial(overview, reader.tenants(), reader.latest(), reader.nodes(), alerts, reader.holdings())
+    )
 
 
 @router.get("/status", response_model=StatusOut)
@@ -66,6 +69,22 @@ async def node(name: str, reader: Reads) -> Response:
     if state is None:
         raise HTTPException(404)
     return await answered(partial(NodeDetailOut.of, state))
+
+
+@router.get("/topologies", response_model=Listing[TopologyOut])
+async def topologies(reader: Reads) -> Response:
+    """How databases replicate. They are the platform's: every other scope gets an empty list."""
+    found = reader.topologies()
+    return await answered(lambda: Listing(items=[TopologyOut.of(known) for known in found]))
+
+
+@router.get("/topologies/{name}", response_model=TopologyDetailOut)
+async def topology(name: str, reader: Reads) -> Response:
+    """One topology, and all tenants whose data it holds."""
+    known = reader.topology(name)
+    if known is None:
+        raise HTTPException(404)
+    return await answered(partial(TopologyDetailOut.of, known))
 
 
 @router.get("/tenants", response_model=Listing[TenantOut])

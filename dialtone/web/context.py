@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from dialtone.model import NodeState, ProbeResult, Scope, Secret, Tenant
+from dialtone.model import Holding, KnownTopology, NodeState, ProbeResult, Scope, Secret, Tenant
 from dialtone.ports import Clock, Store
 
 
@@ -16,6 +16,15 @@ class Board(Protocol):
 
     def node(self, scope: Scope, name: str) -> NodeState | None:
         """Return one node's state, or None where there is none that the scope may see."""
+
+    def topologies(self, scope: Scope) -> Sequence[KnownTopology]:
+        """Return every topology that the scope may see, by name."""
+
+    def topology(self, scope: Scope, name: str) -> KnownTopology | None:
+        """Return one topology, or None where there is none that the scope may see."""
+
+    def holdings(self, scope: Scope) -> Sequence[Holding]:
+        """Return the topologies that hold data of tenants whom the scope may see, and no others of these."""
 
     def results(self, scope: Scope) -> Sequence[ProbeResult]:
         """Return the last result of each tenant's probe and location that the scope may see."""

@@ -16,6 +16,7 @@ from dialtone.model import (
     Engine,
     FailureCode,
     Flow,
+    Impact,
     Level,
     NodeKind,
     NodeState,
@@ -140,6 +141,15 @@ class AlertOut(Answer):
         )
 
 
+class DatabaseOut(Answer):
+    """Databases that hold a tenant's data, as the tenant may know of them."""
+
+    topology: str
+    impact: Impact = Field(
+        description="Of what is wrong with them: none; exposed: one more failure would be felt; hurt: it is"
+    )
+
+
 class TenantOut(Answer):
     """A tenant and how its flows last ended."""
 
@@ -151,6 +161,7 @@ class TenantOut(Answer):
     health: Health = Field(description="By its own flows: the worst last outcome")
     flows: list[ResultOut]
     alerts_firing: int
+    databases: list[DatabaseOut] = Field(description="The topologies that hold its data")
 
     @classmethod
     def of(cls, view: TenantView) -> "TenantOut":
@@ -165,6 +176,7 @@ class TenantOut(Answer):
             health=view.health,
             flows=[ResultOut.of(flow) for flow in view.flows],
             alerts_firing=sum(a.state is AlertState.FIRING for a in view.alerts),
+            databases=[DatabaseOut(topology=name, impact=impact) for name, impact in view.databases],
         )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from dialtone.model import AlertEvent, AlertState, NodeState, Outcome, ProbeResult, Tenant
+from dialtone.model import AlertEvent, AlertState, Holding, Impact, NodeState, Outcome, ProbeResult, Tenant
 
 
 class Health(StrEnum):
@@ -33,7 +33,8 @@ class TenantView:
     """A tenant with the last result of each of its flows, its live alerts, and the tenants below it.
 
     `health` is its own; `clients_below` and `below_failing` count tenants under it, at any depth: those
-    that have nothing below themselves, and those that fail.
+    that have nothing below themselves, and those that fail. `databases` are the topologies that hold its
+    data, and what it has of their troubles.
     """
 
     tenant: Tenant
@@ -43,6 +44,7 @@ class TenantView:
     below: tuple["TenantView", ...]
     clients_below: int
     below_failing: int
+    databases: tuple[tuple[str, Impact], ...] = ()
 
     def walk(self, depth: int = 0) -> Iterator[tuple[int, "TenantView"]]:
         """Yield this tenant and those below it, each with its depth."""
@@ -107,8 +109,13 @@ def overview(
     results: Iterable[ProbeResult],
     nodes: Iterable[NodeState],
     alerts: Iterable[AlertEvent],
+    holdings: Iterable[Holding] = (),
 ) -> Overview:
     """Put together what was read, worst first, then by name."""
+    databases: dict[str, list[tuple[str, Impact]]] = {}
+    for one in holdings:
+        for domain in one.tenants:
+            databases.setdefault(domain, []).append((one.topology, one.impact))
     live = tuple(a for a in alerts if a.state is not AlertState.RESOLVED)
     by_tenant: dict[str, list[ProbeResult]] = {}
     for result in results:
@@ -132,6 +139,7 @@ def overview(
             below=children,
             clients_below=sum(c.clients_below or 1 for c in children),
             below_failing=sum(c.below_failing + (c.health is Health.FAILING) for c in children),
+            databases=tuple(databases.get(tenant.domain, ())),
         )
 
     return Overview(

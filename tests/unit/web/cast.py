@@ -18,8 +18,13 @@ from httpx import ASGITransport
 
 from dialtone.model import (
     AlertState,
+    Check,
+    CheckState,
     CollectFailure,
     Flow,
+    Holding,
+    Impact,
+    KnownTopology,
     Level,
     Node,
     NodeKind,
@@ -32,11 +37,13 @@ from dialtone.model import (
     Secret,
     Spread,
     Tenant,
+    Trouble,
 )
 from dialtone.web import WebContext, WebToken, create_app
 from tests.fakes.alerts import NOON, alert, result
 from tests.fakes.clock import FakeClock
 from tests.fakes.store import BreakableStore
+from tests.fakes.topologies import a_link, a_member, a_topology_state
 
 PLATFORM: Final = "clusterpbx.example"
 NTEK: Final = "ntek.clusterpbx.example"
@@ -80,6 +87,28 @@ DB2: Final = NodeState(
     detail="connection refused by 127.0.0.1:3306",
 )
 
+DUPLICATE: Final = Check(
+    Trouble.DUPLICATE_KEY,
+    CheckState.BAD,
+    "db2-standby",
+    "dc2",
+    1062,
+    "Could not execute Write_rows: Duplicate entry '7'",
+    Impact.HURT,
+)
+LATE: Final = Check(Trouble.LATE, CheckState.SUSPECT, "db2-standby", "dc2", 75, "75 s behind db1-live")
+RACK_ONE: Final = KnownTopology(
+    a_topology_state(
+        "rack-one",
+        members=(a_member("db1-live", writable=True), a_member("db2-standby")),
+        links=(a_link("db2-standby", "db1-live", channel="dc2", sql_running=False, lag=75, gap=40),),
+        checks=(LATE, DUPLICATE, Check(Trouble.MEMBER_DOWN, CheckState.FINE, "db1-live")),
+        tenants=(NTEK, ACME),
+    ),
+    {DUPLICATE.key: NOON - timedelta(minutes=4)},
+)
+RACK_TWO: Final = KnownTopology(a_topology_state("rack-two", tenants=(VOLT, ZETA)), {})
+
 TOKENS: Final = {
     "root": "root-token-1",
     "bob": "bob-token-22",
@@ -96,10 +125,11 @@ SCOPES: Final = {
 
 @dataclass(slots=True)
 class ListBoard:
-    """A Board over two lists."""
+    """A Board over lists."""
 
     states: Sequence[NodeState]
     last: Sequence[ProbeResult]
+    known: Sequence[KnownTopology] = (RACK_ONE, RACK_TWO)
 
     def nodes(self, scope: Scope) -> Sequence[NodeState]:
         """Return every node to the platform."""
@@ -108,6 +138,22 @@ class ListBoard:
     def node(self, scope: Scope, name: str) -> NodeState | None:
         """Return one node."""
         return next((s for s in self.nodes(scope) if s.node.name == name), None)
+
+    def topologies(self, scope: Scope) -> Sequence[KnownTopology]:
+        """Return every topology to the platform."""
+        return self.known if scope.sees_all else ()
+
+    def topology(self, scope: Scope, name: str) -> KnownTopology | None:
+        """Return one topology."""
+        return next((k for k in self.topologies(scope) if k.state.topology.name == name), None)
+
+    def holdings(self, scope: Scope) -> Sequence[Holding]:
+        """Return what tenants may know of topologies."""
+        found = (
+            Holding(k.state.topology.name, k.state.impact, tuple(filter(scope.allows, k.state.tenants)))
+            for k in self.known
+        )
+        return [one for one in found if one.tenants]
 
     def results(self, scope: Scope) -> Sequence[ProbeResult]:
         """Return the last results."""
@@ -120,6 +166,14 @@ class LeakyBoard(ListBoard):
     def nodes(self, scope: Scope) -> Sequence[NodeState]:
         """Return every node."""
         return self.states
+
+    def topologies(self, scope: Scope) -> Sequence[KnownTopology]:
+        """Return every topology."""
+        return self.known
+
+    def holdings(self, scope: Scope) -> Sequence[Holding]:
+        """Return what all tenants may know."""
+        return [Holding(k.state.topology.name, k.state.impact, k.state.tenants) for k in self.known]
 
     def results(self, scope: Scope) -> Sequence[ProbeResult]:
         """Return every result."""

@@ -15,9 +15,10 @@ from dialtone.web import WebToken, create_app
 from dialtone.web.gate import OPEN, Keys
 from tests.unit.web.cast import ACME, NTEK, TENANTS, TOKENS, VOLT, ZETA, client, context, seen_by
 
-NODES = ("sip1-front", "db2-standby")
+NODES = ("sip1-front", "db2-standby", "db1-live")
+TOPOLOGIES = ("rack-one", "rack-two")
 FILLINGS = {
-    "name": NODES,
+    "name": (*NODES, *TOPOLOGIES),
     "domain": tuple(tenant.domain for tenant in TENANTS),
     "result_id": ("acme-call", "acme-reg", "zeta-call", "zeta-reg", "nobody's"),
 }
@@ -56,7 +57,9 @@ def foreign_to(who: str) -> tuple[str, ...]:
     """Return what one of the cast must never read."""
     own = {"charlie": {ZETA}, "alice": {ACME}, "bob": {NTEK, ACME}}[who]
     others = [tenant for tenant in TENANTS if tenant.domain not in own]
-    return (*(t.domain for t in others), *(t.name for t in others), *NODES, "dc2", "OpenSIPS (")
+    rack = "rack-one" if who == "charlie" else "rack-two"
+    names = (*(t.domain for t in others), *(t.name for t in others), *NODES, rack)
+    return (*names, "dc2", "OpenSIPS (", "Duplicate entry", "10.11.19")
 
 
 def own_words(who: str) -> tuple[str, ...]:
@@ -110,6 +113,8 @@ async def test_a_reseller_sees_its_clients_and_their_place_in_the_tree() -> None
         f"/api/v1/tenants/{VOLT}",
         "/api/v1/results/acme-call",
         "/api/v1/nodes/sip1-front",
+        "/api/v1/topologies/rack-one",
+        "/api/v1/topologies/rack-two",
     ],
 )
 async def test_a_foreign_thing_is_as_absent_as_one_that_does_not_exist(path: str) -> None:
@@ -120,9 +125,20 @@ async def test_a_foreign_thing_is_as_absent_as_one_that_does_not_exist(path: str
     assert foreign.content == absent.content
 
 
-async def test_the_nodes_of_anybody_but_the_platform_are_an_empty_list() -> None:
+@pytest.mark.parametrize("leaky", [False, True], ids=["board", "board that filters nothing"])
+async def test_a_tenant_sees_what_its_databases_are_worth_and_not_that_there_are_others(leaky: bool) -> None:
+    async with seen_by("charlie", leaky=leaky) as http:
+        charlie = (await http.get("/api/v1/status")).json()["tenants"]
+    async with seen_by("alice", leaky=leaky) as http:
+        alice = (await http.get(f"/api/v1/tenants/{ACME}")).json()
+    assert [tenant["databases"] for tenant in charlie] == [[{"topology": "rack-two", "impact": "none"}]]
+    assert alice["databases"] == [{"topology": "rack-one", "impact": "hurt"}]
+
+
+@pytest.mark.parametrize("what", ["nodes", "topologies"])
+async def test_the_servers_of_anybody_but_the_platform_are_an_empty_list(what: str) -> None:
     async with seen_by("bob") as http:
-        answer = await http.get("/api/v1/nodes")
+        answer = await http.get(f"/api/v1/{what}")
     assert (answer.status_code, answer.json()) == (200, {"items": [], "next": None})
 
 

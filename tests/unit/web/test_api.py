@@ -12,7 +12,7 @@ from dialtone.web.access import Position
 from tests.fakes.alerts import NOON, result
 from tests.fakes.records import an_alert
 from tests.fakes.store import BreakableStore
-from tests.unit.web.cast import ACME, PLATFORM, VOLT, ZETA, ListBoard, client, context
+from tests.unit.web.cast import ACME, NTEK, PLATFORM, VOLT, ZETA, ListBoard, client, context
 
 
 async def test_status_has_everything_at_once_worst_first() -> None:
@@ -59,6 +59,53 @@ async def test_a_node_shows_texts_and_figures_while_its_reading_is_fresh() -> No
     ]
     assert (down["up"], down["failure"], down["info"]) == (False, "connect", {})
     assert down["samples"] == down["spreads"] == []
+
+
+async def test_a_topology_says_who_replicates_from_whom_what_is_wrong_since_when_and_whom_it_hurts() -> None:
+    async with client(create_app(await context())) as http:
+        listed = (await http.get("/api/v1/topologies")).json()["items"]
+        rack = (await http.get("/api/v1/topologies/rack-one")).json()
+        absent = await http.get("/api/v1/topologies/rack")
+    assert [one["name"] for one in listed] == ["rack-one", "rack-two"]
+    assert listed[0] == {key: value for key, value in rack.items() if key != "tenants"}
+    assert absent.status_code == 404
+    assert (rack["kind"], rack["impact"], rack["at"]) == ("active-passive", "hurt", "2026-03-01T12:00:00Z")
+    assert [(m["node"], m["up"], m["writable"]) for m in rack["members"]] == [
+        ("db1-live", True, True),
+        ("db2-standby", True, False),
+    ]
+    (link,) = rack["links"]
+    assert (link["source"], link["replica"], link["channel"]) == ("db1-live", "db2-standby", "dc2")
+    assert (link["io_running"], link["sql_running"]) == (True, False)
+    assert (link["lag"], link["measured"], link["gap"]) == (75.0, True, 40)
+    assert rack["checks"] == {"fine": 1, "suspect": 1, "bad": 1}
+    assert [(t["trouble"], t["state"], t["since"]) for t in rack["troubles"]] == [
+        ("duplicate-key", "bad", "2026-03-01T11:56:00Z"),
+        ("late", "suspect", None),
+    ]
+    assert rack["troubles"][0] | {"since": None} == {
+        "trouble": "duplicate-key",
+        "state": "bad",
+        "node": "db2-standby",
+        "channel": "dc2",
+        "value": 1062.0,
+        "detail": "Could not execute Write_rows: Duplicate entry '7'",
+        "impact": "hurt",
+        "since": None,
+    }
+    assert (rack["tenants_count"], rack["tenants"]) == (2, [NTEK, ACME])
+
+
+async def test_a_tenant_says_which_databases_hold_its_data() -> None:
+    async with client(create_app(await context())) as http:
+        tenants = (await http.get("/api/v1/tenants")).json()["items"]
+    assert {tenant["domain"]: tenant["databases"] for tenant in tenants} == {
+        PLATFORM: [],
+        NTEK: [{"topology": "rack-one", "impact": "hurt"}],
+        ACME: [{"topology": "rack-one", "impact": "hurt"}],
+        VOLT: [{"topology": "rack-two", "impact": "none"}],
+        ZETA: [{"topology": "rack-two", "impact": "none"}],
+    }
 
 
 async def test_alerts_that_never_fired_are_not_history() -> None:
@@ -210,6 +257,8 @@ async def test_openapi_describes_every_route_its_errors_and_the_token() -> None:
         "/api/v1/status",
         "/api/v1/nodes",
         "/api/v1/nodes/{name}",
+        "/api/v1/topologies",
+        "/api/v1/topologies/{name}",
         "/api/v1/tenants",
         "/api/v1/tenants/{domain}",
         "/api/v1/ratios",
