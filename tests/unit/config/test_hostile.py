@@ -23,7 +23,7 @@ KEYS: Final = st.sampled_from(
         *("mi", "ami", "dsn", "username", "password", "interval", "timeout", "heartbeat", "profile"),
         *("file", "env", "flow", "engine", "target", "tenants", "nodes", "receivers", "url", "tokens"),
         *("scope", "token", "events", "database", "language", "names"),
-        *("tls", "ca", "verify"),
+        *("tls", "ca", "verify", "table", "every", "writer"),
     ]
 )
 WORDS: Final = st.sampled_from(
