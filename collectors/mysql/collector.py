@@ -1,6 +1,5 @@
 """Reads one MySQL or MariaDB server: asks, parses, publishes."""
 
-import ssl
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -17,6 +16,7 @@ from collectors.mysql.parse import (
 from collectors.mysql.statements import FIXED, SERVER, channel_statements, heartbeat_statement
 from collectors.mysqlclient import MysqlClient, RefusedError, Row, Session, one_line
 from collectors.mysqlclient.errors import NO_PRIVILEGE, NO_SUCH_TABLE, SYNTAX_ERROR
+from collectors.mysqlclient.tls import tls_of
 from dialtone.model import CollectFailure, Node, Reading
 from dialtone.ports import Clock
 
@@ -30,9 +30,8 @@ class MysqlCollector:
     """Implements ports.Collector.
 
     `node.options` may hold `heartbeat`, the table schema.table that a heartbeat is written to;
-    `tls`, `verify` for an encrypted connection to a server that proves who it is; and `ca`, a file
-    of certificates to prove it by, instead of the system's. Raises ValueError for a node without user
-    name, or for other values of these.
+    `tls`, `tls_ca`, `tls_name` and `tls_verify` (see mysqlclient/tls.py). Raises ValueError for a node
+    without user name, or for other values of these.
     """
 
     def __init__(self, node: Node, clock: Clock) -> None:
@@ -48,7 +47,7 @@ class MysqlCollector:
             password=node.secret,
             deadline=node.timeout,
             statements=FIXED | {self._heartbeat} if self._heartbeat else FIXED,
-            tls=_tls(node.options),
+            tls=tls_of(node.options),
             grants=_GRANTS,
         )
         self._heartbeat_fails = False
@@ -112,10 +111,3 @@ def _words(channel: Channel) -> dict[str, str]:
     if errors:
         words[f"channel/{channel.name}/error"] = "; ".join(errors)
     return words
-
-
-def _tls(options: Mapping[str, str]) -> ssl.SSLContext | None:
-    wanted = options.get("tls", "off")
-    if wanted not in ("off", "verify"):
-        raise ValueError(f"tls is {wanted!r}; write verify or off")
-    return ssl.create_default_context(cafile=options.get("ca")) if wanted == "verify" else None

@@ -7,28 +7,31 @@ or that a cancelled statement left out of step. A writer that beats every second
 """
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 from urllib.parse import urlsplit
 
 from collectors.mysqlclient.connection import MAX_SESSION_BYTES, Connection, connection, guarded
+from collectors.mysqlclient.restraint import Restraint
 from collectors.mysqlclient.session import Session, StandingSession
-from dialtone.model import CollectError, CollectFailure, Secret
+from dialtone.model import CollectError, CollectFailure, Secret, TlsPlan
 
 _DEFAULT_PORT: Final = 3306
+_SHOWN: Final = 60
 
 
 class MysqlClient:
     """Opens sessions to one server.
 
     `endpoint` is mysql://HOST:PORT, `deadline` seconds for a whole session: connecting, all
-    statements, goodbye. `statements` are all that can be sent, each of them reading; `database` is the
-    one that they are about, `most` the bytes that the server may send in a session, `most_packet` those of
-    one row; `grants` says what an account needs for the statements. With `tls` nothing is sent in clear: a
-    server without TLS, or with a certificate that the context doesn't accept, is a failure. Raises ValueError
-    for what isn't so.
+    statements, goodbye. `statements` are all that can be sent, each of them reading, but for a writer's own;
+    `database` is the one that they are about, `most` the bytes that the server may send in a session,
+    `most_packet` those of one row; `grants` says what an account needs for the statements. With `tls`, which
+    says whom to trust, nothing is sent in clear: a server without TLS, or with a certificate that isn't
+    right, is a failure, and no password goes there. Without it (also the databases of `discover:` and of an
+    OpenSIPS's `database:` may stay so) rows pass in clear, and the password never does. Raises ValueError for
+    what isn't so.
     """
 
     def __init__(
@@ -40,7 +43,7 @@ class MysqlClient:
         deadline: float,
         statements: frozenset[str],
         database: str | None = None,
-        tls: ssl.SSLContext | None = None,
+        tls: TlsPlan | None = None,
         most: int = MAX_SESSION_BYTES,
         most_packet: int = MAX_SESSION_BYTES,
         grants: str = "SELECT on the tables",
@@ -60,22 +63,37 @@ class MysqlClient:
         self._grants = grants
         self._most = most
         self._most_packet = most_packet
+        self._restraint = Restraint(self._where)
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Session]:
-        """Log in for the time of the block. Raises CollectError; also for what goes wrong inside it."""
-        link = self._link()
+        """Log in for the time of the block. Raises CollectError; also for what goes wrong inside it.
+
+        A server on which statements hang is asked less often; in between that is a CollectError too.
+        """
+        self._restraint.check()
+        link = session = None
         try:
             async with asyncio.timeout(self._deadline):
-                session = await self._entered(link)
+                link = await self._link()
+                session = await self._let_in(link)
+                await session.limit(self._deadline)
                 yield session
                 await guarded(link.ensure_closed(), self._where, self._grants)
+                self._restraint.went_well()
         except TimeoutError:
+            awaited = session.awaited if session is not None else ""
             raise CollectError(
-                CollectFailure.TIMEOUT, f"{self._where}: not done in {self._deadline:g} s"
+                CollectFailure.TIMEOUT,
+                f"{self._where}: not done in {self._deadline:g} s"
+                + (f", no answer to {awaited[:_SHOWN]}" if awaited else ""),
             ) from None
         finally:
-            link.close()
+            # Also where somebody else's deadline ended it, by cancelling us.
+            if session is not None and session.awaited:
+                self._restraint.hung(session.awaited)
+            if link is not None:
+                link.close()
 
     @asynccontextmanager
     async def standing(self) -> AsyncIterator[StandingSession]:
@@ -84,11 +102,13 @@ class MysqlClient:
         Raises CollectError where the server lets nobody in. An error of a statement is raised where the
         statement is sent, and the next connection is a matter of another standing().
         """
-        link = self._link()
+        link = None
         try:
             try:
                 async with asyncio.timeout(self._deadline):
-                    session = await self._entered(link)
+                    link = await self._link()
+                    session = await self._let_in(link)
+                    await session.limit(self._deadline)
             except TimeoutError:
                 raise CollectError(
                     CollectFailure.TIMEOUT, f"{self._where}: no answer in {self._deadline:g} s"
@@ -98,10 +118,11 @@ class MysqlClient:
                 async with asyncio.timeout(self._deadline):
                     await guarded(link.ensure_closed(), self._where, self._grants)
         finally:
-            link.close()
+            if link is not None:
+                link.close()
 
-    def _link(self) -> Connection:
-        link = connection(
+    async def _link(self) -> Connection:
+        link = await connection(
             (self._host, self._port),
             username=self._username,
             password=self._password,
@@ -112,8 +133,6 @@ class MysqlClient:
         link.most, link.most_packet = self._most, self._most_packet
         return link
 
-    async def _entered(self, link: Connection) -> Session:
+    async def _let_in(self, link: Connection) -> Session:
         await guarded(link.connect(), self._where, self._grants)
-        session = Session(link, self._statements, self._where, self._grants)
-        await session.limit(self._deadline)
-        return session
+        return Session(link, self._statements, self._where, self._grants)

@@ -1,6 +1,6 @@
 """The driver's connection, with limits to what it takes; the driver is known to this module and errors.py."""
 
-import ssl
+import asyncio
 from collections.abc import Awaitable
 from typing import Any, Final
 
@@ -8,7 +8,8 @@ import asyncmy.connection
 import asyncmy.errors
 
 from collectors.mysqlclient.errors import GARBAGE, translated
-from dialtone.model import CollectError, CollectFailure, Secret
+from dialtone.model import CollectError, CollectFailure, Secret, TlsPlan
+from dialtone.runtime.tls import TrustError, client_context, why_not
 
 MAX_SESSION_BYTES: Final = 1024 * 1024
 """Most that a server may send in a session, unless its owner says otherwise. The row of a replication channel
@@ -17,6 +18,7 @@ has some 3 KiB, and nobody has 256."""
 _PROGRAM: Final = "dialtone"
 _COM_QUERY: Final = 3
 _HEADER: Final = 4
+_CLIENT_SSL: Final = 0x0800
 _OLD_PREFIX: Final = "5.5.5-"
 """MariaDB before 11.0 greets with it, for replicas that know no version of two digits (MariaDB KB)."""
 
@@ -47,7 +49,7 @@ class _Refusal:
     def authenticate(self, packet: object) -> None:
         del packet
         raise asyncmy.errors.OperationalError(
-            2059, "the server wants the password in clear, which is for TLS only; nothing was sent"
+            2059, "the server wants the password in clear, which is for verified TLS only; nothing was sent"
         )
 
 
@@ -55,10 +57,17 @@ class Connection(asyncmy.connection.Connection):
     """A connection that takes so much and no more; the driver itself believes every length it is told.
 
     `most` are the bytes that the server may send until the next renew(), `most_packet` those of one row.
+    `trusted` is whom the certificate must name, where there is TLS.
     """
 
-    _proto: Any  # the driver's receive buffer; its published types leave it out
+    # Inside the driver: its published types leave them out, and a test holds each.
+    _proto: Any
+    _ssl_context: Any
+    _host: str
+    _secure: bool
     server_version: str
+    server_capabilities: int
+    where = trusted = ""
     most = most_packet = MAX_SESSION_BYTES
     _taken = 0
     _awaited = 0
@@ -87,6 +96,24 @@ class Connection(asyncmy.connection.Connection):
         self._check(self._proto.length - self._proto.pos)
         return packet
 
+    async def _request_authentication(self) -> Any:
+        """Encrypt and log in. The server's greeting is there, and nothing of ours has been sent."""
+        if self._ssl_context is None:
+            return await super()._request_authentication()  # type: ignore[misc]
+        if not self.server_capabilities & _CLIENT_SSL:
+            raise CollectError(
+                CollectFailure.TLS,
+                f"{self.where}: the server has no TLS, and nothing was sent: give it a certificate "
+                "(ssl_cert, ssl_key), or take tls: out, and all that is read passes in clear",
+            )
+        self._host = self.trusted
+        try:
+            return await super()._request_authentication()  # type: ignore[misc]
+        except (OSError, ValueError) as error:
+            if self._secure:
+                raise
+            raise CollectError(CollectFailure.TLS, f"{self.where}: {why_not(error, self.trusted)}") from None
+
     async def _fill_buffer(self, need: int) -> None:
         """Wait for `need` unread bytes, several times for a packet in parts."""
         self._awaited += need
@@ -113,17 +140,23 @@ class Connection(asyncmy.connection.Connection):
         await self._execute_command(_COM_QUERY, statement)  # type: ignore[attr-defined]
 
 
-def connection(
+async def connection(
     place: tuple[str, int],
     *,
     username: str,
     password: Secret | None,
     deadline: float,
     database: str | None,
-    tls: ssl.SSLContext | None,
+    tls: TlsPlan | None,
 ) -> Connection:
-    """Return a connection to be made; `place` is host and port."""
-    return Connection(  # type: ignore[no-untyped-call] # the driver's constructor has no types
+    """Return a connection to be made; `place` is host and port. Raises CollectError for a bad file of CAs."""
+    where = f"{place[0]}:{place[1]}"
+    try:
+        # Reading certificates blocks; the context is the same for as long as their file is.
+        context = await asyncio.to_thread(client_context, tls) if tls else None
+    except TrustError as error:
+        raise CollectError(CollectFailure.TLS, f"{where}: {error}") from None
+    link = Connection(  # type: ignore[no-untyped-call] # the driver's constructor has no types
         host=place[0],
         port=place[1],
         db=database,
@@ -132,7 +165,9 @@ def connection(
         password=password.reveal().encode() if password else b"",
         connect_timeout=deadline,
         autocommit=None,  # nothing to commit; True would send a SET
-        ssl=tls,
+        ssl=context,
         program_name=_PROGRAM,
-        auth_plugin_map={} if tls else dict.fromkeys(_TELLS_THE_PASSWORD, _Refusal),
+        auth_plugin_map={} if tls and tls.verify else dict.fromkeys(_TELLS_THE_PASSWORD, _Refusal),
     )
+    link.where, link.trusted = where, (tls.name if tls else None) or place[0]
+    return link

@@ -37,7 +37,7 @@ class Session:
         self._allowed = allowed
         self._where = where
         self._grants = grants
-        self._waits = False
+        self._asked = self._awaited = ""
 
     @property
     def version(self) -> str:
@@ -45,9 +45,9 @@ class Session:
         return self._connection.version
 
     @property
-    def waits(self) -> bool:
-        """Whether the server owes us the answer to a statement."""
-        return self._waits
+    def awaited(self) -> str:
+        """The statement of which the server owes us the answer, or more of it; "" for none."""
+        return self._awaited
 
     async def limit(self, seconds: float) -> None:
         """Have the server itself end what takes longer than that. Raises CollectError, but for a no.
@@ -111,6 +111,7 @@ class Session:
         resultset.check_ok(await self._packet())
 
     async def _send(self, statement: str) -> None:
+        self._asked = statement
         await guarded(self._connection.send(statement), self._where, self._grants)
 
     async def _rows(self, first: bytes, columns: Collection[str]) -> AsyncIterator[Row]:
@@ -131,13 +132,13 @@ class Session:
             packet = await self._packet()
 
     async def _packet(self) -> bytes:
-        self._waits = True
+        self._awaited = self._asked
         try:
             packet = await guarded(self._connection.read_packet(), self._where, self._grants)
         except CollectError:
-            self._waits = False
+            self._awaited = ""
             raise
-        self._waits = False
+        self._awaited = ""
         return bytes(packet.get_all_data())
 
 

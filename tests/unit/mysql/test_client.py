@@ -1,15 +1,18 @@
 """The client against a server on a real socket that hangs, lies, floods, refuses and eavesdrops."""
 
 import asyncio
+import re
 import ssl
 import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
 
-from collectors.mysql.statements import FIXED, REPLICA, SERVER
 from collectors.mysqlclient import MAX_SESSION_BYTES, MysqlClient, RefusedError
-from dialtone.model import CollectError, CollectFailure, Secret
+from collectors.mysqlclient.tls import tls_of
+from dialtone.model import CollectError, CollectFailure, Secret, TlsPlan
 from tests.fakes.mysql import (
     HANG_UP,
     SILENCE,
@@ -24,6 +27,9 @@ from tests.fakes.mysql import (
 )
 
 PASSWORD = "s3cr3t-Ω"
+SERVER = "SELECT VERSION() AS version, @@GLOBAL.read_only AS read_only, @@GLOBAL.server_id AS id"
+REPLICA = "SHOW REPLICA STATUS"
+STATEMENTS = frozenset({SERVER, REPLICA})
 BEAT = "REPLACE INTO dialtone.heartbeat VALUES (1)"
 ROW = {"version": "9.7.4", "read_only": "1", "accents": "é", "nothing": None}
 A_RESULT = packet(1, b"\x01") + packet(2, column("version")) + packet(3, b"\xfe\0\0\2\0")
@@ -33,7 +39,7 @@ def client(
     server: FakeMysql,
     *,
     deadline: float = 5.0,
-    tls: ssl.SSLContext | None = None,
+    tls: TlsPlan | None = None,
     host: str = "127.0.0.1",
     most: int = MAX_SESSION_BYTES,
     most_packet: int = MAX_SESSION_BYTES,
@@ -45,7 +51,7 @@ def client(
         password=Secret(PASSWORD),
         deadline=deadline,
         tls=tls,
-        statements=FIXED | {BEAT},
+        statements=STATEMENTS | {BEAT},
         most=most,
         most_packet=most_packet,
     )
@@ -299,33 +305,264 @@ def server_side(certificate: tuple[Path, Path]) -> ssl.SSLContext:
 
 async def test_tls_is_used_when_asked_for(certificate: tuple[Path, Path]) -> None:
     server = FakeMysql({SERVER: Result([ROW])}, tls=server_side(certificate))
-    trusting = ssl.create_default_context(cafile=str(certificate[0]))
+    trusting = TlsPlan(ca=str(certificate[0]))
     async with server.running(), client(server, tls=trusting, host="localhost").session() as session:
+        assert await session.rows(SERVER) == [ROW]
+    assert len(server.logins) == 1
+
+
+async def test_the_certificate_may_be_for_the_name_that_is_written(certificate: tuple[Path, Path]) -> None:
+    server = FakeMysql({SERVER: Result([ROW])}, tls=server_side(certificate))
+    named = TlsPlan(ca=str(certificate[0]), name="localhost")
+    async with server.running(), client(server, tls=named, host="127.0.0.1").session() as session:
         assert await session.rows(SERVER) == [ROW]
 
 
-async def test_tls_with_a_certificate_that_nobody_vouches_for_is_refused(
-    certificate: tuple[Path, Path],
+async def test_nobody_is_asked_who_he_is_where_that_is_written(certificate: tuple[Path, Path]) -> None:
+    server = FakeMysql({SERVER: Result([ROW])}, tls=server_side(certificate))
+    async with server.running(), client(server, tls=TlsPlan(verify=False)).session() as session:
+        assert await session.rows(SERVER) == [ROW]
+
+
+@pytest.mark.parametrize(
+    ("trust", "host", "words"),
+    [
+        ("nobody", "localhost", "self-signed, by nobody that is trusted here: .* tls: {ca: FILE}"),
+        ("its CA", "127.0.0.1", "another address .*; expected 127.0.0.1: .* tls: {name: NAME}"),
+        ("another name", "localhost", "another name .*; expected db9.example: .* tls: {name: NAME}"),
+        ("a missing file", "localhost", "nowhere.pem: No such file"),
+        ("a file without certificates", "localhost", "holds no certificate"),
+    ],
+)
+async def test_a_certificate_that_is_not_right_is_refused_with_words_that_help(
+    certificate: tuple[Path, Path], trust: str, host: str, words: str
 ) -> None:
+    ca = str(certificate[0])
+    plan = {
+        "nobody": TlsPlan(),
+        "its CA": TlsPlan(ca=ca),
+        "another name": TlsPlan(ca=ca, name="db9.example"),
+        "a missing file": TlsPlan(ca=f"{certificate[0].parent}/nowhere.pem"),
+        "a file without certificates": TlsPlan(ca=str(certificate[1])),
+    }[trust]
     server = FakeMysql({SERVER: Result([ROW])}, tls=server_side(certificate))
     async with server.running():
-        error = await failure_of(client(server, tls=ssl.create_default_context(), host="localhost"))
+        error = await failure_of(client(server, tls=plan, host=host))
     assert error.failure is CollectFailure.TLS
+    assert error.detail.startswith(f"{host}:{server.port}: ")
+    assert re.search(words, error.detail)
     assert server.logins == []
 
 
-async def test_tls_that_the_server_does_not_have_fails_and_sends_no_login() -> None:
+async def test_a_server_without_tls_is_told_nothing_at_all() -> None:
+    heard = bytearray()
+    async with listening(heard, packet(0, FakeMysql().handshake())) as port:
+        error = await failure_of(client(FakeMysql(port=port), tls=TlsPlan(), host="localhost"))
+    assert error.failure is CollectFailure.TLS
+    assert "has no TLS, and nothing was sent: give it a certificate" in error.detail
+    assert heard == b""
+
+
+async def test_a_server_that_promises_tls_and_speaks_in_clear_gets_no_login(
+    certificate: tuple[Path, Path],
+) -> None:
+    """It answers the request for TLS with an OK, as if we were let in: an old way to strip it."""
+    heard = bytearray()
+    promise = FakeMysql(tls=server_side(certificate)).handshake()
+    async with listening(heard, packet(0, promise), packet(2, b"\0\0\0\2\0\0\0")) as port:
+        error = await failure_of(client(FakeMysql(port=port), tls=TlsPlan(), host="localhost"))
+    assert error.failure is CollectFailure.TLS
+    assert "does not speak TLS" in error.detail
+    assert b"dialtone" not in heard
+
+
+async def test_a_password_in_clear_is_for_servers_whose_certificate_was_verified(
+    certificate: tuple[Path, Path],
+) -> None:
+    wants_it = Raw(packet(3, b"\xfemysql_clear_password\0"))
+    server = FakeMysql(login=wants_it, tls=server_side(certificate))
+    async with server.running():
+        error = await failure_of(client(server, tls=TlsPlan(verify=False)))
+    assert error.failure is CollectFailure.AUTH
+    assert "verified TLS only" in error.detail
+
+
+@asynccontextmanager
+async def listening(heard: bytearray, *says: bytes) -> AsyncIterator[int]:
+    """A port where somebody says things one after the other, and hears what is said after each."""
+    done = asyncio.Event()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for words in says:
+            writer.write(words)
+            heard.extend(await reader.read(4096))
+        heard.extend(await reader.read(4096))
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+        done.set()
+
+    server = await asyncio.start_server(talk, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+        await done.wait()
+
+
+async def test_the_server_is_told_first_how_long_a_statement_may_take() -> None:
+    for version, limit in (
+        ("8.4.5", "max_execution_time=2500"),
+        ("5.5.5-10.11.14-MariaDB-0+deb12u2", "max_statement_time=2.500"),
+    ):
+        server = FakeMysql({SERVER: Result([ROW])}, version=version)
+        async with server.running(), client(server, deadline=2.5).session() as session:
+            assert session.version == version.removeprefix("5.5.5-")
+            await session.rows(SERVER)
+        assert server.limits == [
+            f"SET SESSION lock_wait_timeout=3, innodb_lock_wait_timeout=3, {limit}",
+        ]
+        assert server.statements == [SERVER]
+
+
+@pytest.mark.parametrize("code", [1193, 1227, 1231, 1064])
+async def test_a_server_that_takes_no_limits_is_read_all_the_same(code: int) -> None:
+    server = FakeMysql({SERVER: Result([ROW])}, limit=Refusal(code, "Unknown system variable"))
+    async with server.running(), client(server).session() as session:
+        assert await session.rows(SERVER) == [ROW]
+    assert server.limits[1:] == ["SET SESSION lock_wait_timeout=5"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "failure"),
+    [
+        (SILENCE, CollectFailure.TIMEOUT),
+        (HANG_UP, CollectFailure.CONNECT),
+        (Result([ROW]), CollectFailure.PROTOCOL),
+    ],
+)
+async def test_a_server_that_is_lost_over_the_limits_is_a_failure(
+    answer: Answer, failure: CollectFailure
+) -> None:
+    server = FakeMysql({SERVER: Result([ROW])}, limit=answer)
+    async with server.running():
+        error = await failure_of(client(server, deadline=0.2 if answer is SILENCE else 5.0))
+    assert (error.failure, server.statements) == (failure, [])
+
+
+async def test_a_statement_is_timed_around_its_answer_by_the_clock_that_is_given() -> None:
+    server = FakeMysql({SERVER: Result([ROW, ROW])})
+    ticks = iter((100.0, 100.25, 999.0))
+    async with server.running(), client(server).session() as session:
+        timed = await session.timed(SERVER, ("version",), clock=lambda: next(ticks))
+        assert (timed.rows, timed.sent, timed.received) == ([ROW, ROW], 100.0, 100.25)
+        with pytest.raises(ValueError, match="not on the list"):
+            await session.timed("SELECT SLEEP(1)")
+        with pytest.raises(CollectError, match="no column hostname"):
+            await session.timed(SERVER, ("hostname",))
+    assert server.statements == [SERVER, SERVER]
+
+
+async def polled(reader: MysqlClient, server: FakeMysql) -> str:
+    """Poll once; return "read", "hung" or why it was left out. A poll that hangs is cancelled, as by the
+    runner when its own deadline is the first to strike."""
+
+    async def read() -> str:
+        try:
+            async with reader.session() as session:
+                await session.rows(SERVER)
+        except CollectError as error:
+            assert error.failure is CollectFailure.TIMEOUT  # noqa: PT017 - the other branch is no failure
+            return error.detail
+        return "read"
+
+    server.asked.clear()
+    poll, hears = asyncio.create_task(read()), asyncio.create_task(server.asked.wait())
+    await asyncio.wait({poll, hears}, return_when=asyncio.FIRST_COMPLETED)
+    hears.cancel()
+    if not poll.done() and server.answers[SERVER] is SILENCE:
+        poll.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await poll
+        return "hung"
+    return await poll
+
+
+async def test_a_server_on_which_a_statement_hangs_is_asked_less_and_less_often() -> None:
+    server = FakeMysql({SERVER: SILENCE})
+    async with server.running():
+        reader = client(server, deadline=60)
+        went = [await polled(reader, server) for _ in range(24)]
+    assert [number for number, how in enumerate(went) if how == "hung"] == [0, 1, 3, 7, 15, 23]
+    assert len(server.logins) == 6
+    hanging = f"127.0.0.1:{server.port}: not asked again yet: a statement hangs there, {SERVER[:60]}"
+    assert went[2] == f"{hanging} (again at the next poll)"
+    assert went[4:7] == [
+        f"{hanging} (again in 3 polls)",
+        f"{hanging} (again in 2 polls)",
+        f"{hanging} (again at the next poll)",
+    ]
+
+
+async def test_a_server_that_answers_again_is_asked_at_every_poll_again() -> None:
+    answers: dict[str, Answer] = {SERVER: SILENCE}
+    server = FakeMysql(answers)
+    async with server.running():
+        reader = client(server, deadline=60)
+        assert [await polled(reader, server) for _ in range(3)][:2] == ["hung", "hung"]
+        answers[SERVER] = Result([ROW])
+        assert [await polled(reader, server) for _ in range(3)] == ["read"] * 3
+        answers[SERVER] = SILENCE
+        assert [await polled(reader, server) for _ in range(2)] == ["hung", "hung"]
+
+
+async def test_a_deadline_of_ours_over_a_hanging_statement_names_it_and_counts() -> None:
+    server = FakeMysql({SERVER: SILENCE})
+    async with server.running():
+        reader = client(server, deadline=0.5)
+        for _ in range(2):
+            assert (await failure_of(reader)).detail.endswith(
+                f"not done in 0.5 s, no answer to {SERVER[:60]}"
+            )
+        assert "not asked again yet" in (await failure_of(reader)).detail
+
+
+async def test_restraint_is_for_hanging_statements_and_for_nothing_else() -> None:
+    for greeting, login in ((SILENCE, None), (None, SILENCE), (None, HANG_UP)):
+        server = FakeMysql(greeting=greeting, login=login)
+        async with server.running():
+            reader = client(server, deadline=0.05)
+            went = [(await failure_of(reader)).detail for _ in range(5)]
+        assert not any("not asked" in how for how in went)
+
+
+async def test_a_poll_that_we_are_slow_in_ourselves_is_not_held_against_the_server() -> None:
     server = FakeMysql({SERVER: Result([ROW])})
     async with server.running():
-        error = await failure_of(client(server, tls=ssl.create_default_context(), host="localhost"))
-    assert error.failure is CollectFailure.TLS
-    assert server.logins == []
+        reader = client(server, deadline=0.2)
+
+        async def slow() -> None:
+            async with reader.session() as session:
+                await session.rows(SERVER)
+                await asyncio.sleep(60)
+
+        for _ in range(3):
+            with pytest.raises(CollectError, match=r"not done in 0\.2 s$"):
+                await slow()
+
+
+def test_options_of_trust_without_tls_are_a_mistake_and_not_a_connection_in_clear() -> None:
+    assert tls_of({"heartbeat": "dialtone.heartbeat"}) is None
+    assert tls_of({"tls": "on"}) == TlsPlan()
+    full = {"tls": "on", "tls_ca": "/ca.pem", "tls_name": "db1", "tls_verify": "false"}
+    assert tls_of(full) == TlsPlan("/ca.pem", "db1", False)
+    for wrong in ({"tls": "off"}, {"tls": "verify"}, {"tls_ca": "/ca.pem"}, {"tls_verify": "false"}):
+        with pytest.raises(ValueError, match="tls is"):
+            tls_of(wrong)
 
 
 @pytest.mark.parametrize("endpoint", ["127.0.0.1:3306", "http://127.0.0.1", "mysql://"])
 def test_an_address_that_is_no_servers_is_refused(endpoint: str) -> None:
     with pytest.raises(ValueError, match="mysql://HOST:3306"):
-        MysqlClient(endpoint, username="dialtone", password=None, deadline=1.0, statements=FIXED)
+        MysqlClient(endpoint, username="dialtone", password=None, deadline=1.0, statements=STATEMENTS)
 
 
 async def test_a_standing_session_is_one_connection_for_many_statements() -> None:
