@@ -116,6 +116,8 @@ def _node(
     tls: Mapping[str, str] = {}
     if isinstance(entry, AsteriskEntry) and entry.tls is not None:
         tls = _tls(report, entry, (*where, "tls"), folder)
+    if isinstance(entry, MysqlEntry) and "tls" in raw:
+        tls = {"tls": "on", **_trust(report, entry.tls, (*where, "tls"), folder)}
     heartbeat = None
     if isinstance(entry, MysqlEntry) and entry.heartbeat is not None:
         heartbeat = read_heartbeat(report, (*where, "heartbeat"), entry.heartbeat, username, secrets)
@@ -142,7 +144,13 @@ def _tls(report: Report, entry: AsteriskEntry, where: Where, folder: Path) -> Ma
         report.problem(
             where, "goes with tls:// and https://, and `ami` is neither; write one or take this out"
         )
-    plan = read_tls(report, where, entry.tls, folder)
+    return _trust(report, entry.tls, where, folder)
+
+
+def _trust(report: Report, raw: object, where: Where, folder: Path) -> Mapping[str, str]:
+    if raw is None:
+        report.problem(where, "says nothing; write {} for the system's authorities, or take it out")
+    plan = read_tls(report, where, raw, folder)
     given = {"tls_ca": plan.ca, "tls_name": plan.name, "tls_verify": None if plan.verify else "false"}
     return {key: value for key, value in given.items() if value is not None}
 

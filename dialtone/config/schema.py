@@ -171,6 +171,7 @@ class MysqlEntry(NodeEntry):
         addresses.Dsn, PlainValidator(addresses.Dsn), Field(examples=["mysql://dialtone@127.0.0.1:3306"])
     ]
     heartbeat: Annotated[str | Mapping[str, object] | None, PlainValidator(values.heartbeat)] = None
+    tls: dict[str, object] | None = None
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 

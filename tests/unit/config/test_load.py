@@ -61,6 +61,43 @@ def test_an_asterisk_read_by_tls_may_say_whom_it_trusts_beside_the_configuration
     assert read(text.replace("ca: ca.pem, name: PBX.Example", "verify: true")).nodes[1].options == {}
 
 
+def test_a_mysql_server_is_asked_by_tls_where_that_is_written(read: Reader, folder: Path) -> None:
+    trustme.CA().cert_pem.write_to_path(folder / "ca.pem")
+    dsn = 'dsn: "mysql://dialtone@127.0.0.1:3306"'
+
+    def tls_options(tls: str) -> dict[str, str]:
+        options = read(WHOLE.replace(dsn, f"{dsn}, tls: {tls}")).nodes[2].options
+        return {key: value for key, value in options.items() if key.startswith("tls")}
+
+    ca = str(folder / "ca.pem")
+    assert tls_options("{}") == {"tls": "on"}
+    assert tls_options("{ca: ca.pem, name: DB.Example}") == {
+        "tls": "on",
+        "tls_ca": ca,
+        "tls_name": "db.example",
+    }
+    assert tls_options("{verify: false}") == {"tls": "on", "tls_verify": "false"}
+    assert not any(key.startswith("tls") for key in read(WHOLE).nodes[2].options)
+
+
+@pytest.mark.parametrize(
+    ("tls", "words"),
+    [
+        ("", r"tls: says nothing; write \{\}"),
+        ("true", "tls"),
+        ("{ca: none.pem}", "none.pem can't be read"),
+        ("{verify: false, name: db}", "trusts anybody"),
+        ("{cert: x}", "cert"),
+    ],
+)
+def test_tls_of_a_mysql_server_that_means_nothing_is_a_problem_and_not_a_connection_in_clear(
+    read: Reader, tls: str, words: str
+) -> None:
+    dsn = 'dsn: "mysql://dialtone@127.0.0.1:3306"'
+    with pytest.raises(ConfigError, match=words):
+        read(WHOLE.replace(dsn, f"{dsn}, tls: {tls}"))
+
+
 def test_the_authority_of_an_asterisk_is_found_from_any_folder(
     read: Reader, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
