@@ -7,9 +7,19 @@ from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from alerts.judges import troubles_in
 from alerts.rules import Observation, Rule, Subject, Verdict, When, probe_subject
 from alerts.windows import SlotWindow
-from dialtone.model import AlertEvent, AlertState, NodeState, Origin, ProbeResult
+from dialtone.model import (
+    TENANTS_NAMED,
+    AlertEvent,
+    AlertState,
+    NodeState,
+    Origin,
+    ProbeResult,
+    TopologyState,
+    Trouble,
+)
 
 IN_A_ROW: Final = 300.0
 """Seconds. A pending alert that is older at a start, and older than 2 * hold, does not go on."""
@@ -25,6 +35,9 @@ def fingerprint(rule: str, subject: Subject) -> str:
     parts = [rule, subject.tenant, subject.node, subject.flow, subject.channel]
     if subject.probe is not None:
         parts += [subject.probe, subject.location]
+    # A node's alert keeps its name wherever the node belongs, and had it before there were topologies.
+    if subject.node is None and subject.topology is not None:
+        parts.append(subject.topology)
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
@@ -38,7 +51,9 @@ class AlertEngine:
     """Holds the alerts that are pending or firing; each call returns only what changed state.
 
     An alert keeps the cause and the value it had when it entered its state, so that a text that varies
-    from poll to poll is no news. What is not observed stays as it is.
+    from poll to poll is no news. What is not observed stays as it is: an alert about a database ends when
+    every trouble that was bad while it lasted has been judged and is fine. Over a restart those count that
+    stand in its cause.
     """
 
     def __init__(self, rules: Sequence[Rule]) -> None:
@@ -48,6 +63,8 @@ class AlertEngine:
         self._lapsed: set[str] = set()
         self._entered: dict[str, datetime] = {}
         self._windows: dict[str, SlotWindow] = {}
+        self._blamed: dict[str, frozenset[Trouble]] = {}
+        self._tenants: dict[str, tuple[str, ...]] = {}
 
     @property
     def active(self) -> tuple[AlertEvent, ...]:
@@ -80,7 +97,9 @@ class AlertEngine:
             if rule is None or not _is_about(rule, event) or not watched(event):
                 since = self._enter(key, now)
                 news.append(replace(event, state=AlertState.RESOLVED, since=since, cause="no longer watched"))
-            elif not judged:
+                continue
+            self._blame(key, troubles_in(event.cause) & rule.troubles)
+            if not judged:
                 self._active[key] = event
                 if event.state is AlertState.PENDING:
                     self._resume(event, rule, now)
@@ -109,8 +128,24 @@ class AlertEngine:
             event
             for rule in self._rules.values()
             for seen in rule.judge_node(state)
+            for event in self._change(rule, self._with_tenants(seen), now)
+        ]
+
+    def topology_judged(self, state: TopologyState, now: datetime) -> list[AlertEvent]:
+        """Judge a topology, and end what is about a channel that is gone or of another topology."""
+        self._tenants |= dict.fromkeys(state.topology.nodes, state.tenants)
+        news = [
+            event
+            for rule in self._rules.values()
+            for seen in rule.judge_topology(state)
             for event in self._change(rule, seen, now)
         ]
+        for held in list(self._active.values()):
+            if held.node in state.topology.nodes and (why := self._gone(held, state)):
+                self._drop(held.fingerprint)
+                since = self._enter(held.fingerprint, now)
+                news.append(replace(held, state=AlertState.RESOLVED, since=since, cause=why))
+        return news
 
     def probe_ended(self, result: ProbeResult, now: datetime) -> list[AlertEvent]:
         """Judge a probe's result."""
@@ -155,12 +190,23 @@ class AlertEngine:
         held = self._active.get(key)
         if held is None or (seen.verdict is Verdict.EASING and held.state is not AlertState.FIRING):
             return None
+        if not self._blamed.get(key, frozenset()) <= seen.fine:
+            return None
+        self._drop(key)
+        return replace(held, state=AlertState.RESOLVED, since=self._enter(key, now), value=seen.value)
+
+    def _drop(self, key: str) -> None:
         del self._active[key]
         self._bad_since.pop(key, None)
         self._lapsed.discard(key)
-        return replace(held, state=AlertState.RESOLVED, since=self._enter(key, now), value=seen.value)
+        self._blamed.pop(key, None)
+
+    def _blame(self, key: str, troubles: frozenset[Trouble]) -> None:
+        if troubles:
+            self._blamed[key] = self._blamed.get(key, frozenset()) | troubles
 
     def _raise(self, key: str, rule: Rule, seen: Observation, now: datetime) -> AlertEvent | None:
+        self._blame(key, seen.bad)
         firing = seen.verdict is Verdict.BAD and self._bad_for(key, now) >= rule.hold
         state = AlertState.FIRING if firing else AlertState.PENDING
         held = self._active.get(key)
@@ -177,10 +223,29 @@ class AlertEngine:
             started=since if firing else None,
             value=seen.value,
             cause=seen.cause,
+            tenants=seen.tenants[:TENANTS_NAMED],
+            tenants_total=len(seen.tenants),
             **asdict(seen.subject),
         )
         self._active[key] = event
         return event
+
+    def _with_tenants(self, seen: Observation) -> Observation:
+        """Return what a poll showed with the tenants whose data the node has, as far as that is known."""
+        tenants = self._tenants.get(seen.subject.node or "", ())
+        return replace(seen, tenants=tenants) if tenants else seen
+
+    def _gone(self, held: AlertEvent, state: TopologyState) -> str:
+        """Return why there is nothing left that an alert is about; "" where there is, or may be."""
+        if self._rules[held.rule].when is not When.DATABASE_TROUBLE or not _is_known(held.node, state):
+            return ""
+        judged = {c.trouble for c in state.checks if (c.node, c.channel) == (held.node, held.channel)}
+        links = {(link.replica, link.channel) for link in state.links}
+        if held.channel is not None and not judged and (held.node, held.channel) not in links:
+            return "the channel is gone"
+        moved = held.topology not in (None, state.topology.name)
+        blamed = self._blamed.get(held.fingerprint, frozenset())
+        return f"{held.node} is no longer in {held.topology}" if moved and judged.isdisjoint(blamed) else ""
 
     def _bad_for(self, key: str, now: datetime) -> float:
         """Return for how many seconds it has been bad; none, where the clock was set back to before that."""
@@ -205,16 +270,32 @@ class AlertEngine:
         return since
 
 
-_PARTS: Final[Mapping[When, tuple[bool, bool]]] = {
-    When.NODE_DOWN: (True, False),
-    When.REPLICATION_BROKEN: (True, True),
-    When.REPLICATION_LATE: (True, True),
-    When.PROBE_FAILING: (False, False),
-    When.CERTIFICATE_EXPIRING: (False, False),
+def _is_known(node: str | None, state: TopologyState) -> bool:
+    """Whether the topology was judged by what that node says now, and by all channels that it has."""
+    read = any(member.node == node and member.up and member.channels_known for member in state.members)
+    return read and any(check.node == node and check.channel is None for check in state.checks)
+
+
+_PARTS: Final[Mapping[When, frozenset[tuple[str, ...]]]] = {
+    When.NODE_DOWN: frozenset({("node",)}),
+    When.DATABASE_TROUBLE: frozenset(
+        {
+            ("topology",),
+            ("topology", "node"),
+            ("topology", "node", "channel"),
+            # Before there were topologies.
+            ("node", "channel"),
+        }
+    ),
+    When.PROBE_FAILING: frozenset({()}),
+    When.CERTIFICATE_EXPIRING: frozenset({()}),
 }
-"""Whether an alert of that kind names a node, and a channel. (Early versions kept no name of a probe.)"""
+"""What of a topology, a node and a channel an alert of that kind may name. (Early versions kept no name of a
+probe.)"""
 
 
 def _is_about(rule: Rule, event: AlertEvent) -> bool:
     """Whether an alert is about what the rule looks at; a rule of that name may have been of another kind."""
-    return (event.node is not None, event.channel is not None) == _PARTS[rule.when]
+    parts = tuple(name for name in ("topology", "node", "channel") if getattr(event, name) is not None)
+    named = troubles_in(event.cause) if rule.troubles else frozenset()
+    return parts in _PARTS[rule.when] and (not named or not named.isdisjoint(rule.troubles))

@@ -1,6 +1,6 @@
-"""What the rules make of a poll of a node, or of one result of a probe (pure)."""
+"""What the rules make of a poll of a node, of a topology, or of one result of a probe (pure)."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from alerts.rules import (
@@ -8,131 +8,74 @@ from alerts.rules import (
     Observation,
     ProbeJudge,
     Subject,
+    TopologyJudge,
     Verdict,
     When,
     judges_no_node,
     judges_no_result,
+    judges_no_topology,
     one_line,
     probe_subject,
 )
-from dialtone.model import Catalog, NodeKind, NodeState, ProbeResult
+from dialtone.model import IMPACTS, Check, CheckState, Impact, NodeState, ProbeResult, TopologyState, Trouble
 
-_IO: Final = "mysql_replication_io_running"
-_SQL: Final = "mysql_replication_sql_running"
-_LAG: Final = "mysql_replication_lag_seconds"
-_DELAY: Final = "mysql_replication_sql_delay_seconds"
-_HEARTBEAT: Final = "mysql_replication_heartbeat_lag_seconds"
-
-_THREADS: Final = {_IO: "I/O", _SQL: "SQL"}
+_TROUBLES: Final = frozenset(Trouble)
 
 
-def node_judge(when: When, catalog: Catalog, over: float) -> NodeJudge:
-    """Return what judges polls for a rule of that kind; `over` is the lag, in seconds, that is too much.
-
-    Label positions come from the catalogue, once. Raises CatalogError where it lacks a metric.
-    """
-    return _JUDGES[when](catalog, over)
+def node_judge(when: When) -> NodeJudge:
+    """Return what judges polls for a rule of that kind."""
+    return _node_down if when is When.NODE_DOWN else judges_no_node
 
 
-def _node_down(_: Catalog, __: float) -> NodeJudge:
-    def judge(state: NodeState) -> Iterator[Observation]:
-        why = ": ".join(part for part in (state.failure, state.detail) if part) or "no answer"
-        yield Observation(
-            Subject(node=state.node.name), _verdict(not state.up), float(state.up), one_line(why)
-        )
-
-    return judge
+def _node_down(state: NodeState) -> Iterator[Observation]:
+    why = ": ".join(part for part in (state.failure, state.detail) if part) or "no answer"
+    yield Observation(Subject(node=state.node.name), _verdict(not state.up), float(state.up), one_line(why))
 
 
-def _replication_broken(catalog: Catalog, _: float) -> NodeJudge:
-    at = {name: catalog[name].labels.index("channel") for name in _THREADS}
+def topology_judge(troubles: frozenset[Trouble]) -> TopologyJudge:
+    """Return what judges topologies for a rule about those troubles, each subject by all checks of it."""
 
-    def judge(state: NodeState) -> Iterator[Observation]:
-        for channel, found in _by_label(state, at).items():
-            stopped = [words for metric, words in _THREADS.items() if found.get(metric) == 0]
-            if not stopped and len(found) < len(_THREADS):
-                continue
-            subject = Subject(node=state.node.name, channel=channel)
-            cause = _threads_stopped(stopped, _info(state, channel, "error"))
-            yield Observation(subject, _verdict(bool(stopped)), float(not stopped), cause)
+    def judge(state: TopologyState) -> Iterator[Observation]:
+        by_subject: dict[Subject, list[Check]] = {}
+        for check in state.checks:
+            if check.trouble in troubles:
+                subject = Subject(topology=state.topology.name, node=check.node, channel=check.channel)
+                by_subject.setdefault(subject, []).append(check)
+        for subject, checks in by_subject.items():
+            yield _of_checks(subject, checks, state.tenants)
 
-    return judge
-
-
-def _threads_stopped(stopped: list[str], error: str) -> str:
-    verb = "thread does" if len(stopped) == 1 else "threads do"
-    return one_line(f"the {' and '.join(stopped)} {verb} not run" + (f": {error}" if error else ""))
+    return judge if troubles else judges_no_topology
 
 
-def _replication_late(catalog: Catalog, over: float) -> NodeJudge:
-    at = {name: catalog[name].labels.index("channel") for name in (_IO, _SQL, _LAG, _DELAY)}
-    source_at = {_HEARTBEAT: catalog[_HEARTBEAT].labels.index("source")}
-
-    def judge(state: NodeState) -> Iterator[Observation]:
-        heartbeats = _by_label(state, source_at)
-        for channel, found in _by_label(state, at).items():
-            # A thread that stands still is broken replication: its lag is unknown, or of the past.
-            if not (found.get(_IO) and found.get(_SQL)):
-                continue
-            # Each server of a pair has heartbeats of both; only the source's tell of this channel.
-            source = _info(state, channel, "source")
-            said, true = found.get(_LAG), heartbeats.get(source, {}).get(_HEARTBEAT)
-            if true is not None and true < -over:
-                true = None  # the clocks are further apart than what is to be measured
-            # Over a link that died silently the replica says 0; a heartbeat's age can't be deceived.
-            lag = said if true is None else true
-            if lag is None:
-                continue
-            late = max(0.0, lag - found.get(_DELAY, 0.0))
-            # For the same reason its 0 proves nothing while the heartbeat that is meant to be there is not.
-            if true is None and late <= over and state.node.options.get("heartbeat"):
-                continue
-            cause = _behind(late, over, said, None if true is None else source)
-            subject = Subject(node=state.node.name, channel=channel)
-            yield Observation(subject, _verdict(late > over), late, cause)
-
-    return judge
+def _of_checks(subject: Subject, checks: Sequence[Check], tenants: tuple[str, ...]) -> Observation:
+    by_state = {state: [check for check in checks if check.state is state] for state in CheckState}
+    bad, suspect = by_state[CheckState.BAD], by_state[CheckState.SUSPECT]
+    fine = frozenset(check.trouble for check in by_state[CheckState.FINE])
+    found = sorted(bad or suspect, key=lambda check: -IMPACTS.index(check.impact))
+    if not found:
+        return Observation(subject, Verdict.FINE, checks[0].value, fine=fine)
+    return Observation(
+        subject,
+        Verdict.BAD if bad else Verdict.SUSPECT,
+        found[0].value,
+        _cause(found),
+        bad=frozenset(check.trouble for check in bad),
+        fine=fine,
+        tenants=() if found[0].impact is Impact.NONE else tenants,
+    )
 
 
-def _behind(late: float, over: float, said: float | None, source: str | None) -> str:
-    words = f"{late:.0f} s behind, more than {over:g} s"
-    if source is None:
-        return words
-    replica = "knows nothing" if said is None else f"says {said:.0f} s"
-    return one_line(f"{words}, by the heartbeat of server {source}; the replica itself {replica}")
+def _cause(checks: Iterable[Check]) -> str:
+    """Return "word, word: detail; detail": all words at the head, before anything that a server said."""
+    words = dict.fromkeys(check.trouble for check in checks)
+    details = dict.fromkeys(check.detail for check in checks if check.detail)
+    return one_line(": ".join(filter(None, (", ".join(words), "; ".join(details)))))
 
 
-def _by_label(state: NodeState, at: Mapping[str, int]) -> dict[str, dict[str, float]]:
-    """Return the values of those metrics, by the label at that position, then by metric.
-
-    Nothing of a node that is down: it keeps its last reading for a while, which has been judged already.
-    Nothing of other servers either, without a look at the ten thousand samples that they may have.
-    """
-    found: dict[str, dict[str, float]] = {}
-    if state.node.kind is not NodeKind.MYSQL or not state.up or state.reading is None:
-        return found
-    for sample in state.reading.samples:
-        position = at.get(sample.metric)
-        if position is not None:
-            found.setdefault(sample.labels[position], {})[sample.metric] = sample.value
-    return found
-
-
-def _info(state: NodeState, channel: str, what: str) -> str:
-    return "" if state.reading is None else state.reading.info.get(f"channel/{channel}/{what}", "")
-
-
-def _verdict(bad: bool) -> Verdict:
-    return Verdict.BAD if bad else Verdict.FINE
-
-
-_JUDGES: Final[Mapping[When, Callable[[Catalog, float], NodeJudge]]] = {
-    When.NODE_DOWN: _node_down,
-    When.REPLICATION_BROKEN: _replication_broken,
-    When.REPLICATION_LATE: _replication_late,
-    When.PROBE_FAILING: lambda _, __: judges_no_node,
-    When.CERTIFICATE_EXPIRING: lambda _, __: judges_no_node,
-}
+def troubles_in(cause: str) -> frozenset[Trouble]:
+    """Return the troubles that a cause names at its head; none, where it is of another kind or version."""
+    words = cause.partition(": ")[0].split(", ")
+    return frozenset(map(Trouble, words)) if _TROUBLES.issuperset(words) else frozenset()
 
 
 def result_judge(when: When, under: float) -> ProbeJudge:
@@ -150,3 +93,7 @@ def _certificate_expiring(under: float) -> ProbeJudge:
         yield Observation(probe_subject(result), _verdict(left < under), left, cause)
 
     return judge
+
+
+def _verdict(bad: bool) -> Verdict:
+    return Verdict.BAD if bad else Verdict.FINE

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, TypeAlias
 
 from pydantic import Field, PlainValidator, create_model
 
-from alerts.judges import node_judge, result_judge
+from alerts.judges import node_judge, result_judge, topology_judge
 from alerts.rules import Rule, When
 from dialtone.config import ConfigError, Problem, values
 from dialtone.config.document import parse
@@ -17,7 +17,7 @@ from dialtone.config.files import FileError, read_text
 from dialtone.config.problem import Where, listing, nearest, quote
 from dialtone.config.report import Report
 from dialtone.config.schema import Entries, Entry
-from dialtone.model import ABOUT, Catalog, Severity
+from dialtone.model import ABOUT, Severity, Trouble
 
 PACK: Final = Path(__file__).with_name("rules.yaml")
 MAX_BYTES: Final = 1 << 20
@@ -34,19 +34,20 @@ _Keys: TypeAlias = Mapping[str, Any]
 """A rule as its keys and their values, those that were written only."""
 
 
-def load_rules(catalog: Catalog, extra: Path | None) -> tuple[Rule, ...]:
+def load_rules(extra: Path | None) -> tuple[Rule, ...]:
     """Return the pack's rules with what the operator's file `extra` changes, adds and takes out.
 
-    Raises ConfigError with every problem of a file, CatalogError where a metric that a rule needs is unknown.
+    Raises ConfigError with every problem of a file.
     """
     rules = _read(PACK, MappingProxyType({}))
     if extra is not None:
         rules = {**rules, **_read(extra, rules)}
-    return tuple(_rule(catalog, keys) for keys in rules.values() if keys.get("enabled", True))
+    return tuple(_rule(keys) for keys in rules.values() if keys.get("enabled", True))
 
 
-def _rule(catalog: Catalog, keys: _Keys) -> Rule:
+def _rule(keys: _Keys) -> Rule:
     when = When(keys["when"])
+    troubles = frozenset(map(Trouble, keys.get("troubles", ())))
     return Rule(
         name=keys["name"],
         severity=Severity(keys["severity"]),
@@ -56,9 +57,35 @@ def _rule(catalog: Catalog, keys: _Keys) -> Rule:
         hold=keys.get("for", 0.0),
         failing=keys.get("failing", 1),
         of=keys.get("of", 1),
-        judge_node=node_judge(when, catalog, keys.get("over", 0.0)),
+        judge_node=node_judge(when),
         judge_result=result_judge(when, keys.get("under", 0.0)),
+        troubles=troubles,
+        judge_topology=topology_judge(troubles),
     )
+
+
+_LAG: Final = "how late is too late is `lag` of the topology in dialtone.yaml, 60s where it has none"
+_FORMER: Final[Mapping[str, str]] = {
+    "replication-broken": "`troubles: [io-stopped, io-auth, io-unreachable, binlog-purged, io-error, "
+    "sql-stopped, row-missing, duplicate-key, sql-error]`",
+    "replication-late": f"`troubles: [late]`; {_LAG}",
+}
+"""What rules about replicas looked at before there were topologies, and what to write instead."""
+
+
+def _when(raw: object) -> str:
+    if isinstance(raw, str) and (instead := _FORMER.get(raw)):
+        raise ValueError(f"{raw} is gone; write `when: database-trouble` and {instead}")
+    return values.OneOf(tuple(When))(raw)
+
+
+def _troubles(raw: object) -> tuple[str, ...]:
+    words = values.words(raw)
+    for word in words:
+        if word not in tuple(Trouble):
+            hint = nearest(word, Trouble) or f"; use {listing(Trouble, len(Trouble))}"
+            raise ValueError(f"has {quote(word)}, which is no trouble that is known{hint}")
+    return words
 
 
 def _hold(raw: object) -> float:
@@ -123,10 +150,10 @@ _RuleEntry: Final = create_model(
     __base__=Entry,
     **{
         "name": _key(values.name, "NodeDown", ...),
-        "when": _key(values.OneOf(tuple(When)), When.NODE_DOWN),
+        "when": _key(_when, When.NODE_DOWN),
         "severity": _key(values.OneOf(tuple(Severity)), Severity.CRITICAL),
         "for": _key(_hold, "60s"),
-        "over": _key(_duration, "60s"),
+        "troubles": _key(_troubles, "[late]"),
         "under": _key(_time_left, "14d"),
         "failing": _key(_SLOTS, 2),
         "of": _key(_SLOTS, 3),
@@ -146,15 +173,13 @@ class _File(Entry):
 _ALL: Final = ("when", "severity", "summary", "felt")
 _NEEDS: Final[Mapping[When, tuple[str, ...]]] = {
     When.NODE_DOWN: ("for",),
-    When.REPLICATION_BROKEN: ("for",),
-    When.REPLICATION_LATE: ("over", "for"),
+    When.DATABASE_TROUBLE: ("troubles", "for"),
     When.PROBE_FAILING: ("failing", "of"),
     When.CERTIFICATE_EXPIRING: ("under",),
 }
 _FIELDS: Final[Mapping[When, tuple[str, ...]]] = {
     When.NODE_DOWN: ("node",),
-    When.REPLICATION_BROKEN: ("node", "channel"),
-    When.REPLICATION_LATE: ("node", "channel"),
+    When.DATABASE_TROUBLE: ("topology", "node", "channel"),
     When.PROBE_FAILING: ("tenant", "flow", "probe", "location"),
     When.CERTIFICATE_EXPIRING: ("tenant", "flow", "probe", "location"),
 }
@@ -177,6 +202,9 @@ def _read(path: Path, known: Mapping[str, _Keys]) -> dict[str, _Keys]:
         report.problem(("rules",), f"has {len(listed):,} rules; {MAX_RULES} are the most")
     found: dict[str, _Keys] = {}
     for where, item in listed[:MAX_RULES]:
+        if isinstance(item, dict) and "over" in item:
+            report.problem((*where, "over"), f"is gone; {_LAG}")
+            item = {key: value for key, value in item.items() if key != "over"}
         entry = report.take(_RuleEntry, item, where)
         if entry is None:
             continue

@@ -13,6 +13,9 @@ from typing import Final
 from alerts.rules import Rule
 from dialtone.model import ABOUT, AlertEvent, AlertState
 
+_MOST_NAMES: Final = 460
+"""Characters for the names of tenants in a message; a chat service shows no more."""
+
 NOT_ENDED: Final = "0001-01-01T00:00:00Z"
 """Go's zero time: what Alertmanager writes as the end of an alert that still fires."""
 
@@ -61,16 +64,27 @@ class AlertWriter:
         return {name: str(value) for name, value in every.items() if value}
 
     def annotations(self, event: AlertEvent) -> dict[str, str]:
-        """Return the words for a person: `summary` is one line, `description` adds cause and effect."""
+        """Return the words for a person: `summary` is one line, `description` adds cause and effect.
+
+        `tenants` is there where the alert is about a database that tenants have their data in.
+        """
         rule = self._rules.get(event.rule)
         if rule is None:
             return {"summary": event.rule, "description": event.cause}
-        names = dict.fromkeys(ABOUT) | event.about
+        names = _names(event)
         summary = rule.summary.format(**names)
         if event.channel:
             summary += f" (channel {event.channel})"
         cause = f"Cause: {event.cause.rstrip('.')}. " if event.cause else ""
-        return {"summary": summary, "description": f"{summary}. {cause}{rule.felt.format(**names)}"}
+        description = f"{summary}. {cause}{rule.felt.format(**names)}"
+        if not event.tenants:
+            return {"summary": summary, "description": description}
+        tenants = whose(event)
+        return {
+            "summary": summary,
+            "description": f"{description} This is about {tenants}.",
+            "tenants": tenants,
+        }
 
     def _alert(self, event: AlertEvent) -> dict[str, object]:
         resolved = event.state is AlertState.RESOLVED
@@ -85,9 +99,35 @@ class AlertWriter:
         }
 
 
+def whose(event: AlertEvent) -> str:
+    """Return "12 tenants: a, b and 10 more", of at most 500 characters; event.tenants has at least one."""
+    total = max(event.tenants_total, len(event.tenants))
+    names, room = [], _MOST_NAMES
+    for tenant in event.tenants:
+        room -= len(tenant) + 2
+        if room < 0:
+            break
+        names.append(tenant)
+    words = ", ".join(names)
+    if len(names) < total:
+        words += f" and {total - len(names):,} more"
+    return f"{total:,} tenant{'s'[: total != 1]}: {words}"
+
+
+def _names(event: AlertEvent) -> dict[str, str]:
+    """Return the fields of a rule's words; an alert about a topology as a whole says that for its node."""
+    names = dict.fromkeys(ABOUT, "") | event.about
+    # Before there were topologies, alerts about databases named none.
+    names["topology"] = names["topology"] or names["node"]
+    names["node"] = names["node"] or names["topology"]
+    return names
+
+
 def group_labels(event: AlertEvent) -> dict[str, str]:
-    """Return what alerts are grouped by: the rule, and the tenant or else the node."""
+    """Return what alerts are grouped by: the rule, and the tenant, or else the node, or else the topology."""
     about = {"tenant": event.tenant} if event.tenant else {"node": event.node}
+    if not any(about.values()):
+        about = {"topology": event.topology}
     return {"alertname": event.rule} | {name: value for name, value in about.items() if value}
 
 

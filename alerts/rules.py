@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, TypeAlias
 
-from dialtone.model import NodeState, ProbeResult, Severity
+from dialtone.model import NodeState, ProbeResult, Severity, TopologyState, Trouble
 
 _MAX_CAUSE: Final = 500
 
@@ -19,8 +19,7 @@ class When(StrEnum):
     """The kinds of trouble: what a rule looks at."""
 
     NODE_DOWN = "node-down"
-    REPLICATION_BROKEN = "replication-broken"
-    REPLICATION_LATE = "replication-late"
+    DATABASE_TROUBLE = "database-trouble"
     PROBE_FAILING = "probe-failing"
     CERTIFICATE_EXPIRING = "certificate-expiring"
 
@@ -48,16 +47,24 @@ class Subject:
     channel: str | None = None
     probe: str | None = None
     location: str | None = None
+    topology: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One verdict on one subject. `cause` is one line for a person, used where it is bad."""
+    """One verdict on one subject. `cause` is one line for a person, used where it is bad.
+
+    Of a database, `bad` and `fine` are the troubles that it certainly has and has not; what could not be
+    judged is in neither. `tenants` are all that have something of it.
+    """
 
     subject: Subject
     verdict: Verdict
     value: float
     cause: str = ""
+    bad: frozenset[Trouble] = frozenset()
+    fine: frozenset[Trouble] = frozenset()
+    tenants: tuple[str, ...] = ()
 
 
 NodeJudge: TypeAlias = Callable[[NodeState], Iterable[Observation]]
@@ -76,14 +83,23 @@ def judges_no_result(_: ProbeResult) -> Iterator[Observation]:
     return iter(())
 
 
+TopologyJudge: TypeAlias = Callable[[TopologyState], Iterable[Observation]]
+
+
+def judges_no_topology(_: TopologyState) -> Iterator[Observation]:
+    """Judge nothing: the rule is about something else than databases."""
+    return iter(())
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One kind of trouble, and from when on people are told.
 
     It fires at the first bad observation that is at least `hold` seconds later than the first one in a
     row. Rules about probes have no `hold`; that they fail fires at `failing` bad slots of the last `of`.
-    `judge_node` is what the rule makes of a poll, `judge_result` of one result. `summary` and `felt` are
-    words for a person, what is wrong and what the tenants feel: str.format templates over ABOUT.
+    Those about databases say which `troubles` they look at. `judge_node` is what the rule makes of a poll,
+    `judge_topology` of a topology, `judge_result` of one result. `summary` and `felt` are words for a
+    person, what is wrong and what the tenants feel: str.format templates over ABOUT.
     """
 
     name: str
@@ -96,6 +112,8 @@ class Rule:
     of: int = 1
     judge_node: NodeJudge = judges_no_node
     judge_result: ProbeJudge = judges_no_result
+    troubles: frozenset[Trouble] = frozenset()
+    judge_topology: TopologyJudge = judges_no_topology
 
 
 def probe_subject(result: ProbeResult) -> Subject:

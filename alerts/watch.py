@@ -23,6 +23,7 @@ from dialtone.model import (
     ProbeResult,
     ProbeRun,
     Sample,
+    TopologyState,
 )
 from dialtone.ports import Clock, Notifier, Store
 
@@ -40,11 +41,11 @@ def _always(_: AlertEvent) -> bool:
 
 
 class AlertWatch:
-    """A Sink. Judging takes no time and does no I/O; the task `run` keeps and delivers the changes.
+    """A Sink and a TopologySink. Judging takes no time and does no I/O; `run` keeps and delivers the changes.
 
     `receivers` are notifiers by name; each gets every change, in order, at its own pace. `metric` is
     the gauge of present alerts, with the labels rule, severity, tenant and state in any order.
-    `watched` says of an alert of an earlier run whether its node or tenant still exists.
+    `watched` says of an alert of an earlier run whether its topology, node or tenant still exists.
     """
 
     def __init__(
@@ -100,6 +101,10 @@ class AlertWatch:
     async def node_polled(self, state: NodeState) -> None:
         """Judge a poll."""
         self._take(self._engine.node_polled(state, self._now()))
+
+    async def topology_judged(self, state: TopologyState) -> None:
+        """Judge a topology."""
+        self._take(self._engine.topology_judged(state, self._now()))
 
     async def probe_ended(self, run: ProbeRun) -> None:
         """Judge a probe."""

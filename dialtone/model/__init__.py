@@ -6,6 +6,7 @@ field's (RFC 3261, RFC 6076, Prometheus, MySQL).
 
 from dialtone.model.alert import (
     ABOUT,
+    TENANTS_NAMED,
     AlertEvent,
     AlertMessage,
     AlertState,
@@ -74,6 +75,7 @@ __all__ = [
     "IMPACTS",
     "MAX_DISCOVERED",
     "SESSION_COUNTS",
+    "TENANTS_NAMED",
     "TIMINGS",
     "TIMING_BUCKETS",
     "UNKNOWN_TENANT",

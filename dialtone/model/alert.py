@@ -5,8 +5,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-ABOUT: Final = ("tenant", "node", "flow", "channel", "probe", "location")
+ABOUT: Final = ("tenant", "topology", "node", "flow", "channel", "probe", "location")
 """What an alert may be about, in the names of its fields."""
+
+TENANTS_NAMED: Final = 50
+"""How many tenants an alert about a database names at most."""
 
 
 class Severity(StrEnum):
@@ -31,7 +34,9 @@ class AlertEvent:
 
     `since` is when the state was entered, `started` when the alert began firing (None before),
     `value` what was measured, `cause` one line for a person. Exactly what the alert is about is in
-    `tenant`, `node`, `flow`, `channel`, `probe` and `location`, each None where it does not apply.
+    `tenant`, `topology`, `node`, `flow`, `channel`, `probe` and `location`, each None where it does not
+    apply. Where the tenants have something of a database's trouble, `tenants` are those whose data it holds,
+    in the order of the tree: of `tenants_total` that there are, the first TENANTS_NAMED.
     """
 
     fingerprint: str
@@ -48,6 +53,9 @@ class AlertEvent:
     location: str | None = None
     value: float | None = None
     cause: str = ""
+    topology: str | None = None
+    tenants: tuple[str, ...] = ()
+    tenants_total: int = 0
 
     @property
     def about(self) -> dict[str, str]:

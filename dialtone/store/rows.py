@@ -35,6 +35,9 @@ _HOUR: Final = 3_600_000_000
 _DETAIL: Final = 500
 """Characters kept of what a receiver answered."""
 
+_ADDED_LATER: Final[Mapping[str, Any]] = {"topology": None, "tenants": "[]", "tenants_total": 0}
+"""What alerts in messages of before migration 0005 do not have."""
+
 FAILED: Final = "failed"
 """The outcome, beside the states that a message ends in, of a try that was not taken."""
 
@@ -132,6 +135,9 @@ def alert_row(event: AlertEvent) -> dict[str, object]:
         "location": event.location,
         "value": None if event.value is None else float(event.value),
         "cause": _encodable(event.cause),
+        "topology": event.topology,
+        "tenants": json.dumps(event.tenants),
+        "tenants_total": event.tenants_total,
     }
 
 
@@ -152,6 +158,9 @@ def row_alert(row: Mapping[str, Any]) -> AlertEvent:
         location=row["location"],
         value=row["value"],
         cause=row["cause"],
+        topology=row["topology"],
+        tenants=_texts(row["tenants"]),
+        tenants_total=row["tenants_total"],
     )
 
 
@@ -171,7 +180,7 @@ def message_row(message: AlertMessage) -> dict[str, object]:
 
 def row_entry(row: Mapping[str, Any]) -> OutboxEntry:
     """Return the message of a row, with what has become of it."""
-    events = tuple(row_alert(event) for event in json.loads(row["events"]))
+    events = tuple(row_alert({**_ADDED_LATER, **event}) for event in json.loads(row["events"]))
     return OutboxEntry(
         AlertMessage(row["key"], row["receiver"], events, at(row["created"])),
         MessageState(row["state"]),
@@ -217,6 +226,13 @@ def counted(what: str, counts: Mapping[str, int]) -> None:
     """Raise ValueError for a count below 0, or of no name of the model."""
     if any(count < 0 or name not in COUNTS for name, count in counts.items()):
         raise ValueError(f"{what} holds a count below 0, or of an unknown name")
+
+
+def _texts(listed: str) -> tuple[str, ...]:
+    texts = json.loads(listed)
+    if not isinstance(texts, list) or not all(type(text) is str for text in texts):
+        raise ValueError("is no list of texts")
+    return tuple(texts)
 
 
 def _encodable(text: str) -> str:

@@ -117,6 +117,9 @@ class AlertOut(Answer):
     channel: str | None
     probe: str | None
     location: str | None
+    topology: str | None = Field(description="The databases it is about; null where it is about none")
+    tenants: list[str] = Field(description="Whose data they hold, if it concerns them; the first")
+    tenants_total: int = Field(description="How many tenants that are in all")
     value: float | None
     cause: str
 
@@ -136,6 +139,9 @@ class AlertOut(Answer):
             channel=event.channel,
             probe=event.probe,
             location=event.location,
+            topology=event.topology,
+            tenants=list(event.tenants),
+            tenants_total=event.tenants_total,
             value=event.value,
             cause=event.cause,
         )

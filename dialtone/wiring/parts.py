@@ -36,7 +36,7 @@ def build_catalog() -> Catalog:
 
 def build_rules(settings: Settings) -> tuple[Rule, ...]:
     """Return the alert rules: the pack with the operator's file over it. Raises ConfigError."""
-    return load_rules(build_catalog(), settings.rules)
+    return load_rules(settings.rules)
 
 
 MiClients = Mapping[str, opensips.MiClient]

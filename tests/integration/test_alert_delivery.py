@@ -15,11 +15,11 @@ from structlog.testing import capture_logs
 
 from alerts import AlertWatch, AlertWriter, WebhookNotifier
 from alerts.delivery import FIRST_WAIT, LONGEST_WAIT
-from dialtone.model import AlertState, MessageState, NodeState, Scope, Secret
+from dialtone.model import AlertState, MessageState, Scope, Secret, TopologyState
 from dialtone.ports import Clock
 from dialtone.runtime.clock import SystemClock
 from dialtone.store import SqliteStore, open_store
-from tests.fakes.alerts import ALERTS, poll, rules
+from tests.fakes.alerts import ALERTS, HEALTHY, STOPPED, rules
 from tests.fakes.clock import FakeClock
 from tests.fakes.mi import FakeMi, http
 from tests.integration.service import serving, until, write_config
@@ -29,8 +29,6 @@ __all__ = ["small_disk"]
 
 pytestmark = pytest.mark.integration
 
-STOPPED: Final = poll(threads={"": (1.0, 0.0)})
-RUNNING: Final = poll(threads={"": (1.0, 1.0)})
 TIMEOUT: Final = 0.5
 MI: Final = Path(__file__).parents[1] / "data" / "opensips" / "3.6.8"
 REPLIES: Final = {
@@ -123,9 +121,9 @@ async def watching(
         await store.aclose()
 
 
-async def flip(watch: AlertWatch, *polls: NodeState) -> None:
-    for one in polls:
-        await watch.node_polled(one)
+async def flip(watch: AlertWatch, *states: TopologyState) -> None:
+    for one in states:
+        await watch.topology_judged(one)
 
 
 def alternating(states: list[str]) -> bool:
@@ -152,7 +150,7 @@ async def test_a_receiver_in_trouble_is_named_once_and_gets_everything_afterward
                 return not await store.outbox(MessageState.WAITING)
 
             async with nullcontext() if manner is Manner.DOWN else receiver.listening():
-                await flip(watch, STOPPED, RUNNING, STOPPED, RUNNING)
+                await flip(watch, STOPPED, HEALTHY, STOPPED, HEALTHY)
                 await until("it was tried in vain", tried)
                 [first, *_] = await store.outbox(MessageState.WAITING)
             receiver.manner = Manner.PROPER
@@ -177,7 +175,7 @@ async def test_a_receiver_that_is_down_for_an_hour_and_through_a_restart_gets_ev
     async with watching(tmp_path, receiver, clock) as (watch, store):
         end = clock.monotonic() + HOUR
         while clock.monotonic() < end:
-            await flip(watch, STOPPED, RUNNING)
+            await flip(watch, STOPPED, HEALTHY)
             flips += 2
 
             async def tried(tries: int = flips // 2) -> bool:
@@ -207,7 +205,7 @@ async def test_a_database_that_another_process_locks_keeps_nobody_from_being_tol
         async with receiver.listening(), watching(tmp_path, receiver, SystemClock()) as (watch, store):
             with closing(sqlite3.connect(tmp_path / "dialtone.sqlite3", isolation_level=None)) as other:
                 other.execute("BEGIN EXCLUSIVE")
-                await flip(watch, STOPPED, RUNNING, STOPPED)
+                await flip(watch, STOPPED, HEALTHY, STOPPED)
 
                 async def told() -> bool:
                     return receiver.states == ["firing", "resolved", "firing"]
@@ -221,7 +219,7 @@ async def test_a_database_that_another_process_locks_keeps_nobody_from_being_tol
                 return [alert.state for alert in alerts] == [AlertState.FIRING] and len(delivered) == 3
 
             await until("the store knows what happened meanwhile", kept, seconds=30)
-            await flip(watch, RUNNING)
+            await flip(watch, HEALTHY)
 
             async def ended() -> bool:
                 return len(await store.outbox(MessageState.DELIVERED)) == 4

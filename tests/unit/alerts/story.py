@@ -1,4 +1,4 @@
-"""What the engine's tests are told in: instants, words, slots as letters, replicas' threads."""
+"""What the engine's tests are told in: instants, words, slots as letters."""
 
 from datetime import datetime, timedelta
 from typing import Final, Literal
@@ -10,8 +10,6 @@ from dialtone.model import (
 )
 from tests.fakes.alerts import NOON, poll, result
 
-HEALTHY = {"": (1.0, 1.0)}
-SQL_STOPPED = {"": (1.0, 0.0)}
 TICK: Final = timedelta(microseconds=1)
 
 

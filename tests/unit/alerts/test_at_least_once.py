@@ -16,7 +16,7 @@ from alerts.delivery import LONGEST_WAIT, SEND_DEADLINE
 from alerts.outbox import KEEP_AGAIN, KEEP_DEADLINE
 from alerts.watch import AlertWatch
 from dialtone.model import AlertState, MessageState
-from tests.fakes.alerts import ALERTS, poll, rules
+from tests.fakes.alerts import ALERTS, replica, rules, stopped
 from tests.fakes.clock import FakeClock
 from tests.fakes.notifier import RecordingNotifier
 from tests.fakes.troubled_store import Trouble, TroubledStore
@@ -62,8 +62,7 @@ class Platform:
     async def observe(self, *nodes: str) -> None:
         """Poll these."""
         for node in nodes:
-            threads = {"": (1.0, 0.0 if self.broken[node] else 1.0)}
-            await self.watch.node_polled(poll(node, threads=threads))
+            await self.watch.topology_judged(stopped(node) if self.broken[node] else replica(node=node))
             await self.clock.advance(1)
 
     async def heal(self) -> None:
@@ -136,7 +135,7 @@ async def test_a_kill_at_any_step_of_a_flips_way_loses_nothing_and_repeats_one_m
     async with a_platform() as platform:
         await platform.flip("db1")
         platform.broken["db2"] = True
-        await platform.watch.node_polled(poll("db2", threads={"": (1.0, 0.0)}))
+        await platform.watch.topology_judged(stopped("db2"))
         for _ in range(steps):
             await anyio.lowlevel.checkpoint()
         await platform.kill()

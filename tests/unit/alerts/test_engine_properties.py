@@ -14,14 +14,14 @@ from alerts.engine import AlertEngine
 from alerts.judges import node_judge
 from alerts.rules import Rule, When
 from dialtone.model import AlertState, Origin, Outcome, ProbeResult, Severity
-from tests.fakes.alerts import CATALOG, NOON, poll, result
+from tests.fakes.alerts import NOON, poll, result
 
 THOROUGH: Final = settings(deadline=None, max_examples=200)
 
 
 def rule(when: When, *, hold: float = 0, failing: int = 1, of: int = 1) -> Rule:
     """Return a rule of that kind, without words."""
-    judge = node_judge(when, CATALOG, 0)
+    judge = node_judge(when)
     return Rule("Rule", Severity.WARNING, when, "", "", hold, failing, of, judge)
 
 

@@ -18,8 +18,8 @@ from alerts.engine import AlertEngine
 from alerts.pack import MAX_RULES, PACK
 from alerts.rules import Rule, When
 from dialtone.config import ConfigError
-from dialtone.model import ABOUT, Outcome, Severity
-from tests.fakes.alerts import NOON, poll, result, rules
+from dialtone.model import ABOUT, Outcome, Severity, Trouble
+from tests.fakes.alerts import LATE, NOON, STOPPED, poll, result, rules
 
 BROKEN: Final = Path(__file__).parents[2] / "data" / "alerts" / "packs" / "broken"
 CASES: Final = sorted(BROKEN.glob("*.yaml"))
@@ -49,15 +49,46 @@ def test_a_broken_rule_file_is_answered_in_exactly_these_words(path: Path) -> No
 
 
 def test_the_pack_has_every_kind_of_trouble() -> None:
-    told = [(rule.name, rule.when, rule.severity, rule.hold, rule.failing, rule.of) for rule in rules()]
+    told = [
+        (rule.name, rule.when, rule.severity, rule.hold, rule.failing, rule.of)
+        for rule in rules()
+        if rule.when is not When.DATABASE_TROUBLE
+    ]
     assert told == [
         ("NodeDown", When.NODE_DOWN, Severity.CRITICAL, 8, 1, 1),
-        ("ReplicationBroken", When.REPLICATION_BROKEN, Severity.CRITICAL, 0, 1, 1),
-        ("ReplicationLate", When.REPLICATION_LATE, Severity.WARNING, 60, 1, 1),
         ("ProbeFailing", When.PROBE_FAILING, Severity.CRITICAL, 0, 2, 3),
         ("CertificateExpiring", When.CERTIFICATE_EXPIRING, Severity.WARNING, 0, 1, 1),
     ]
     assert {rule.when for rule in rules()} == set(When)
+
+
+def test_of_databases_what_costs_tenants_wakes_somebody_and_the_rest_waits() -> None:
+    told = [(rule.name, rule.severity, rule.hold) for rule in rules() if rule.when is When.DATABASE_TROUBLE]
+    assert [(name, hold) for name, severity, hold in told if severity is Severity.CRITICAL] == [
+        ("ReplicationBroken", 0),
+        ("ReplicationStalled", 0),
+        ("DatabaseNoWriter", 0),
+        ("DatabaseTwoWriters", 0),
+        ("SplitBrain", 0),
+        ("GaleraNonPrimary", 0),
+        ("GaleraFlowControl", 60),
+    ]
+    assert {name: hold for name, _, hold in told if hold} == {
+        "ReplicationLate": 60,
+        "GaleraOutOfStep": 60,
+        "GaleraFlowControl": 60,
+    }
+
+
+def test_every_trouble_but_a_node_that_is_down_is_one_rules() -> None:
+    named = [trouble for rule in rules() for trouble in rule.troubles]
+    assert sorted([*named, Trouble.MEMBER_DOWN]) == sorted(Trouble)
+
+
+def test_the_page_about_alerts_has_each_rule_of_the_pack_and_each_trouble() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "alerts.md").read_text("utf-8")
+    for word in (*(rule.name for rule in rules()), *Trouble, *When):
+        assert f"`{word}`" in page, word
 
 
 def test_the_packs_words_can_be_filled_with_what_alerts_are_about() -> None:
@@ -123,10 +154,30 @@ def test_no_time_at_all_fires_at_the_first_bad_observation(file: Path, nothing: 
     assert [event.state for event in engine.node_polled(poll(up=False), NOON)] == ["firing"]
 
 
-def test_over_is_the_lag_that_is_too_much(file: Path) -> None:
-    engine = AlertEngine(rules(write(file, "{name: ReplicationLate, over: 5s, for: 0s}")))
-    [event] = engine.node_polled(poll(threads={"": (1, 1)}, lag={"": 6.0}), NOON)
-    assert event.cause == "6 s behind, more than 5 s"
+def test_a_rule_about_databases_looks_at_its_troubles_alone(file: Path) -> None:
+    mine = "{name: Mine, when: database-trouble, troubles: [late, no-writer], severity: warning, for: 0s, "
+    engine = AlertEngine(rules(write(file, mine + 'summary: "{topology} {node} {channel}", felt: f}')))
+    assert "Mine" not in [event.rule for event in engine.topology_judged(STOPPED, NOON)]
+    assert "Mine" in [event.rule for event in engine.topology_judged(LATE, NOON)]
+
+
+def test_the_troubles_of_a_rule_of_the_pack_can_be_changed(file: Path) -> None:
+    engine = AlertEngine(rules(write(file, "{name: ReplicationBroken, troubles: [io-stopped]}")))
+    assert engine.topology_judged(STOPPED, NOON) == []
+
+
+@pytest.mark.parametrize("former", ["replication-broken", "replication-late"])
+def test_who_still_writes_what_rules_about_replicas_were_reads_what_to_write(file: Path, former: str) -> None:
+    old = f"{{name: Mine, when: {former}, severity: warning, over: 1h, for: 1m, summary: s, felt: f}}"
+    with pytest.raises(ConfigError) as caught:
+        rules(write(file, old))
+    over, when = sorted(caught.value.problems, key=lambda problem: problem.path)
+    assert over.path.endswith(".over")
+    assert "`lag` of the topology in dialtone.yaml" in over.message
+    troubles = re.search(r"`troubles: (\[.*?\])`", when.message)
+    assert troubles is not None
+    new = f"{{name: Mine, when: database-trouble, troubles: {troubles[1]}, severity: warning, for: 1m, "
+    assert rules(write(file, new + "summary: s, felt: f}"))[-1].name == "Mine"
 
 
 def test_braces_that_are_meant_are_written_twice(file: Path) -> None:
@@ -160,16 +211,45 @@ def test_a_path_with_a_nul_is_a_problem_too() -> None:
 
 def test_more_rules_than_a_person_has_are_refused(file: Path) -> None:
     many = [MINE.replace("Mine", f"Mine{number}") for number in range(MAX_RULES + 1)]
-    assert len(rules(write(file, *many[:-1]))) == MAX_RULES + 5
+    assert len(rules(write(file, *many[:-1]))) == MAX_RULES + len(rules())
     with pytest.raises(ConfigError, match="has 101 rules; 100 are the most"):
         rules(write(file, *many))
 
 
 KEYS: Final = st.sampled_from(
-    [*("name", "when", "severity", "for", "over", "failing", "of", "enabled", "summary", "felt"), "rules"]
+    [
+        *(
+            "name",
+            "when",
+            "severity",
+            "for",
+            "over",
+            "troubles",
+            "failing",
+            "of",
+            "enabled",
+            "summary",
+            "felt",
+        ),
+        "rules",
+    ]
 )
 WORDS: Final = st.sampled_from(
-    [*When, *Severity, "NodeDown", "ProbeFailing", "15s", "0s", "{node}", "{tenant}", "{", "}}", "{0!r:{}}"]
+    [
+        *When,
+        *Severity,
+        "late",
+        "replication-late",
+        "NodeDown",
+        "ProbeFailing",
+        "15s",
+        "0s",
+        "{node}",
+        "{tenant}",
+        "{",
+        "}}",
+        "{0!r:{}}",
+    ]
 )
 LEAVES: Final = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | WORDS
 ENTRIES: Final = st.dictionaries(

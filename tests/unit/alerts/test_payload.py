@@ -127,7 +127,8 @@ def test_annotations_say_what_is_wrong_why_and_what_tenants_feel(writer: AlertWr
     assert notes["summary"] == "Replication on db2 is broken (channel dc2)"
     assert notes["description"] == (
         "Replication on db2 is broken (channel dc2). Cause: the SQL thread does not run. "
-        "Tenants feel nothing yet: the standby falls behind, and a switch to it would lose changes."
+        "What is changed elsewhere does not reach db2: a switch to it would lose changes, and tenants "
+        "that are served from it see old data."
     )
 
 

@@ -15,8 +15,8 @@ from dialtone.model import (
     Origin,
     Outcome,
 )
-from tests.fakes.alerts import ACME, NOON, alert, poll, result, rules
-from tests.unit.alerts.story import HEALTHY, SQL_STOPPED, TICK, after, node_down, slots, told
+from tests.fakes.alerts import ACME, HEALTHY, LATE, NOON, STOPPED, alert, poll, result, rules
+from tests.unit.alerts.story import TICK, after, node_down, slots, told
 
 
 def everything(_: AlertEvent) -> bool:
@@ -92,10 +92,10 @@ def test_states_that_follow_each_other_over_restarts_never_have_the_same_instant
     # The clock was set back: every state is entered "before" the first one.
     held = [alert(node="db2", rule="ReplicationBroken", channel="")]
     instants = [held[0].since]
-    for threads in (HEALTHY, SQL_STOPPED, HEALTHY, SQL_STOPPED):
+    for state in (HEALTHY, STOPPED, HEALTHY, STOPPED):
         engine = AlertEngine(rules())
         engine.restore(held, watched=everything, now=after(-3600))
-        held = engine.node_polled(poll(threads=threads), after(-3590))
+        held = engine.topology_judged(state, after(-3590))
         instants += [event.since for event in held]
     assert len(instants) == len(set(instants)) == 5
     assert instants == sorted(instants)
@@ -103,7 +103,7 @@ def test_states_that_follow_each_other_over_restarts_never_have_the_same_instant
 
 OF_ANOTHER_KIND: Final = {
     When.NODE_DOWN: "for: 0s",
-    When.REPLICATION_LATE: "over: 10s, for: 0s",
+    When.DATABASE_TROUBLE: "troubles: [late], for: 0s",
     When.PROBE_FAILING: "failing: 1, of: 1",
 }
 
@@ -121,7 +121,8 @@ def test_an_alert_of_a_rule_that_looks_at_something_else_by_now_ends(
         return tuple(rule for rule in rules(tmp_path / "rules.yaml") if rule.name == "Mine")
 
     earlier = AlertEngine(mine(before))
-    earlier.node_polled(poll(up=before is not When.NODE_DOWN, threads=HEALTHY, lag={"": 99.0}), NOON)
+    earlier.node_polled(poll(up=before is not When.NODE_DOWN), NOON)
+    earlier.topology_judged(LATE, NOON)
     earlier.probe_ended(result(Outcome.FAIL), NOON)
     assert told(list(earlier.active)) == ["Mine firing"]
     again = AlertEngine(mine(now))

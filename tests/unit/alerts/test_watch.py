@@ -11,16 +11,27 @@ from structlog.testing import capture_logs
 from alerts.delivery import LONGEST_WAIT
 from alerts.outbox import KEEP_AGAIN, KEEP_DEADLINE
 from alerts.watch import AlertWatch
-from dialtone.model import AlertEvent, AlertState, MessageState, Outcome, Scope
+from dialtone.model import AlertEvent, AlertState, MessageState, Outcome, Scope, TopologyState
 from dialtone.ports import Notifier
-from tests.fakes.alerts import ACME, ALERTS, NOON, alert, poll, result, rules, run
+from tests.fakes.alerts import (
+    ACME,
+    ALERTS,
+    HEALTHY,
+    LATE,
+    NOON,
+    STOPPED,
+    alert,
+    poll,
+    result,
+    rules,
+    run,
+    stopped,
+)
 from tests.fakes.clock import FakeClock
 from tests.fakes.delivery_line import a_message
 from tests.fakes.notifier import RecordingNotifier
 from tests.fakes.troubled_store import Trouble, TroubledStore
 
-STOPPED = {"": (1.0, 0.0)}
-HEALTHY = {"": (1.0, 1.0)}
 FIRED, ENDED = "ReplicationBroken firing", "ReplicationBroken resolved"
 
 
@@ -61,9 +72,9 @@ async def test_broken_replication_is_kept_and_told_and_so_is_its_end(
 ) -> None:
     watch = make(store, clock, hook=hook)
     async with running(watch):
-        await watch.node_polled(poll(threads=STOPPED))
+        await watch.topology_judged(STOPPED)
         await clock.advance(15)
-        await watch.node_polled(poll(threads=HEALTHY))
+        await watch.topology_judged(HEALTHY)
         await clock.advance(0)
     assert hook.states == [FIRED, ENDED]
     [kept] = await store.alerts(Scope.everything())
@@ -88,7 +99,7 @@ async def test_what_only_pends_is_kept_and_not_told(
 async def test_without_receivers_alerts_are_kept_all_the_same(store: TroubledStore, clock: FakeClock) -> None:
     watch = make(store, clock)
     async with running(watch):
-        await watch.node_polled(poll(threads=STOPPED))
+        await watch.topology_judged(STOPPED)
         await clock.advance(0)
     assert [event.state for event in await store.alerts(Scope.everything())] == [AlertState.FIRING]
 
@@ -101,8 +112,8 @@ async def test_the_sinks_return_at_once_while_receiver_and_store_hang(
     async with running(watch):
         with anyio.fail_after(1):
             for _ in range(100):
-                await watch.node_polled(poll(threads=STOPPED))
-                await watch.node_polled(poll(threads=HEALTHY))
+                await watch.topology_judged(STOPPED)
+                await watch.topology_judged(HEALTHY)
                 await watch.probe_ended(run(Outcome.FAIL))
 
 
@@ -113,7 +124,7 @@ async def test_a_store_in_trouble_does_not_keep_alerts_from_people_and_has_them_
     watch = make(store, clock, hook=hook)
     store.trouble = trouble
     async with running(watch):
-        await watch.node_polled(poll(threads=STOPPED))
+        await watch.topology_judged(STOPPED)
         await clock.advance(KEEP_DEADLINE)
         assert hook.states == [FIRED]
         assert watch.store_errors >= 1
@@ -128,16 +139,16 @@ async def test_after_a_restart_nothing_is_told_twice_and_the_end_once(
 ) -> None:
     first = make(store, clock, hook=hook)
     async with running(first):
-        await first.node_polled(poll(threads=STOPPED))
+        await first.topology_judged(STOPPED)
         await clock.advance(0)
     second = make(store, clock, hook=hook)
     await second.restore()
     async with running(second):
-        await second.node_polled(poll(threads=STOPPED))
+        await second.topology_judged(STOPPED)
         await clock.advance(15)
         assert len(hook.messages) == 1
-        await second.node_polled(poll(threads=HEALTHY))
-        await second.node_polled(poll(threads=HEALTHY))
+        await second.topology_judged(HEALTHY)
+        await second.topology_judged(HEALTHY)
         await clock.advance(0)
     assert hook.states == [FIRED, ENDED]
     assert len(hook.messages) == 2
@@ -150,8 +161,8 @@ async def test_what_waited_at_a_kill_is_delivered_after_the_restart_in_order_and
     down.down = True
     first = make(store, clock, hook=down)
     async with running(first):
-        for threads in (STOPPED, HEALTHY, STOPPED):
-            await first.node_polled(poll(threads=threads))
+        for state in (STOPPED, HEALTHY, STOPPED):
+            await first.topology_judged(state)
             await clock.advance(15)
     kept = [entry.message.key for entry in await store.outbox()]
     hook = RecordingNotifier()
@@ -159,7 +170,7 @@ async def test_what_waited_at_a_kill_is_delivered_after_the_restart_in_order_and
     await second.restore()
     assert second.waiting == {"hook": 3}
     async with running(second):
-        await second.node_polled(poll(threads=HEALTHY))
+        await second.topology_judged(HEALTHY)
         await clock.advance(0)
     assert hook.keys[:3] == kept
     assert hook.states == [FIRED, ENDED, FIRED, ENDED]
@@ -172,8 +183,8 @@ async def test_a_kill_while_a_message_is_under_way_sends_that_one_again_with_the
     hook.deaf = True
     first = make(store, clock, hook=hook)
     async with running(first):
-        for threads in (STOPPED, HEALTHY):
-            await first.node_polled(poll(threads=threads))
+        for state in (STOPPED, HEALTHY):
+            await first.topology_judged(state)
             await clock.advance(1)
     hook.deaf = False
     second = make(store, clock, hook=hook)
@@ -208,7 +219,7 @@ async def test_the_four_counts_go_on_after_a_restart(
     first = make(store, clock, hook=hook, other=RecordingNotifier())
     hook.down = True
     async with running(first):
-        await first.node_polled(poll(threads=STOPPED))
+        await first.topology_judged(STOPPED)
         await clock.advance(1)
         hook.down = False
         await clock.advance(2)
@@ -239,21 +250,19 @@ async def test_a_store_that_can_not_be_read_at_the_start_is_counted_and_work_goe
     await watch.restore()
     assert watch.store_errors == 1
     async with running(watch):
-        await watch.node_polled(poll(threads=STOPPED))
+        await watch.topology_judged(STOPPED)
         await clock.advance(0)
         assert hook.states == [FIRED]
 
 
-async def earlier_run(
-    store: TroubledStore, clock: FakeClock, *threads: dict[str, tuple[float, float]]
-) -> None:
+async def earlier_run(store: TroubledStore, clock: FakeClock, *states: TopologyState) -> None:
     """Leave messages about db2 in the store, from a run whose receiver was down."""
     down = RecordingNotifier()
     down.down = True
     watch = make(store, clock, hook=down)
     async with running(watch):
-        for each in threads:
-            await watch.node_polled(poll(threads=each))
+        for each in states:
+            await watch.topology_judged(each)
             await clock.advance(15)
 
 
@@ -266,14 +275,14 @@ async def test_what_was_waiting_in_a_store_that_is_read_late_is_told_then(
     await watch.restore()
     async with running(watch):
         # It has ended meanwhile; as long as nothing is known of its beginning that is no news.
-        await watch.node_polled(poll(threads=HEALTHY))
+        await watch.topology_judged(HEALTHY)
         await clock.advance(60)
         assert hook.calls == 0
         store.trouble = None
         await clock.advance(KEEP_AGAIN)
         assert hook.states == [FIRED]
         assert watch.deliveries["hook"].failed == 5  # at 0, 1, 3, 7 and 15 s
-        await watch.node_polled(poll(threads=HEALTHY))
+        await watch.topology_judged(HEALTHY)
         await clock.advance(0)
     assert hook.states == [FIRED, ENDED]
 
@@ -306,12 +315,12 @@ async def test_what_was_told_before_the_store_could_be_read_is_not_replaced_by_a
     watch = make(store, clock, hook=hook)
     await watch.restore()
     async with running(watch):
-        for threads in (STOPPED, HEALTHY):
-            await watch.node_polled(poll(threads=threads))
+        for state in (STOPPED, HEALTHY):
+            await watch.topology_judged(state)
             await clock.advance(1)
         store.trouble = None
         await clock.advance(2 * KEEP_AGAIN)
-        await watch.node_polled(poll(threads=STOPPED))
+        await watch.topology_judged(STOPPED)
         await clock.advance(0)
     assert hook.states == [FIRED, ENDED, FIRED]
 
@@ -343,7 +352,7 @@ async def test_an_end_that_is_read_late_never_follows_a_new_beginning(
     watch = make(store, clock, hook=hook)
     await watch.restore()
     async with running(watch):
-        await watch.node_polled(poll(threads=STOPPED))
+        await watch.topology_judged(STOPPED)
         await clock.advance(60)
         assert hook.states == [FIRED]
         store.trouble = None
@@ -364,8 +373,8 @@ async def test_a_broken_receiver_does_not_hold_up_the_other(
     bad.down = True
     watch = make(store, clock, bad=bad, hanging=RecordingNotifier(hang=True), good=hook)
     async with running(watch):
-        for threads in (STOPPED, HEALTHY):
-            await watch.node_polled(poll(threads=threads))
+        for state in (STOPPED, HEALTHY):
+            await watch.topology_judged(state)
             await clock.advance(0)
         assert hook.states == [FIRED, ENDED]
         await clock.advance(60)
@@ -381,8 +390,8 @@ async def test_trouble_and_recovery_of_a_receiver_are_one_line_each(
     watch = make(store, clock, hook=hook)
     async with running(watch):
         with capture_logs() as logs:
-            await watch.node_polled(poll(threads=STOPPED))
-            await watch.node_polled(poll(threads=HEALTHY))
+            await watch.topology_judged(STOPPED)
+            await watch.topology_judged(HEALTHY)
             await clock.advance(3600)
             hook.down = False
             await clock.advance(LONGEST_WAIT)
@@ -398,13 +407,13 @@ async def test_a_stop_names_only_what_the_store_has_not_got(store: TroubledStore
     watch = make(store, clock, hook=RecordingNotifier(hang=True))
     with capture_logs() as logs:
         async with running(watch):
-            await watch.node_polled(poll(threads=STOPPED))
+            await watch.topology_judged(STOPPED)
             await clock.advance(0)
     assert [log["event"] for log in logs] == ["alert.firing"]
     store.trouble = Trouble.FULL
     with capture_logs() as logs:
         async with running(watch):
-            await watch.node_polled(poll(threads=HEALTHY))
+            await watch.topology_judged(HEALTHY)
             await clock.advance(0)
     [line] = [log for log in logs if log["event"] == "alert.undelivered_at_stop"]
     assert line["messages"] == {"hook": 1}
@@ -416,7 +425,7 @@ async def test_samples_count_what_pends_and_fires_by_rule_tenant_and_state(
     watch = make(store, clock)
     assert watch.samples(NOON) == []
     for name in ("db1", "db2"):
-        await watch.node_polled(poll(name, threads=STOPPED))
+        await watch.topology_judged(stopped(name))
     await watch.probe_ended(run(Outcome.FAIL))
     assert [(sample.metric, sample.labels, sample.value) for sample in watch.samples(NOON)] == [
         ("dialtone_alerts", ("ProbeFailing", "critical", ACME, "pending"), 1.0),
@@ -471,11 +480,11 @@ async def test_a_clock_that_was_set_back_keeps_no_change_from_the_store_or_from_
 ) -> None:
     watch = make(store, clock, hook=hook)
     async with running(watch):
-        await watch.node_polled(poll(threads=STOPPED))
+        await watch.topology_judged(STOPPED)
         await clock.advance(0)
         clock.jump(-3600)
-        for threads in (HEALTHY, STOPPED, HEALTHY):
-            await watch.node_polled(poll(threads=threads))
+        for state in (HEALTHY, STOPPED, HEALTHY):
+            await watch.topology_judged(state)
             await clock.advance(15)
     assert hook.states == [FIRED, ENDED, FIRED, ENDED]
     assert len(set(hook.keys)) == 4
@@ -490,15 +499,14 @@ async def test_a_clock_that_is_set_makes_nothing_late_for_longer_or_shorter_than
     store: TroubledStore, hook: RecordingNotifier, clock: FakeClock, step: float
 ) -> None:
     watch = make(store, clock, hook=hook)
-    behind = poll(threads=HEALTHY, lag={"": 75.0})
     async with running(watch):
         for second in (0, 15, 30, 45):
-            await watch.node_polled(behind)
+            await watch.topology_judged(LATE)
             await clock.advance(15)
             if second == 15:
                 clock.jump(step)
             assert hook.states == []
-        await watch.node_polled(behind)
+        await watch.topology_judged(LATE)
         await clock.advance(0)
     assert hook.states == ["ReplicationLate firing"]
 
@@ -508,14 +516,14 @@ async def test_nor_does_one_that_is_set_back_over_a_restart(
 ) -> None:
     first = make(store, clock, hook=hook)
     async with running(first):
-        for threads in (STOPPED, HEALTHY):
-            await first.node_polled(poll(threads=threads))
+        for state in (STOPPED, HEALTHY):
+            await first.topology_judged(state)
             await clock.advance(0)
     clock.jump(-3600)
     second = make(store, clock, hook=hook)
     await second.restore()
     async with running(second):
-        await second.node_polled(poll(threads=STOPPED))
+        await second.topology_judged(STOPPED)
         await clock.advance(0)
     assert hook.states == [FIRED, ENDED, FIRED]
     since = [event.since for event in hook.events]
