@@ -3,8 +3,7 @@
 Sources: Galera's and Percona XtraDB Cluster's documentation of wsrep status variables; MariaDB KB, "Galera
 Cluster Status Variables". What each fault looks like was seen on MariaDB 10.11 with Galera 26.4.
 
-A node that doesn't answer has no checks here. One that answers and has no wsrep is in no cluster; one that
-only doesn't let us read its status variables isn't judged.
+A node that doesn't answer has no checks here. One that answers and has no wsrep is in no cluster.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,9 +15,6 @@ from collectors.mysql.topology.components import Component, Components, own_addr
 from collectors.mysql.topology.flow import flow_checks
 from collectors.mysql.topology.seen import Seen, Views
 from dialtone.model import Impact, Link, Topology, TopologyKind, Trouble
-
-UNREAD: Final = "galera"
-"""Under which name a snapshot says that the cluster's variables could not be read."""
 
 _DONOR: Final = "donor"
 _JOINING: Final = ("join", "initialized")
@@ -46,7 +42,7 @@ def galera_checks(topology: Topology, views: Views, links: Sequence[Link]) -> It
 
 
 def _outside(view: NodeView) -> bool:
-    return view.now is not None and view.now.galera is None and UNREAD not in view.now.unread
+    return view.now is not None and view.now.galera is None
 
 
 def _node(name: str, galera: Galera) -> Iterator[Seen]:
@@ -117,15 +113,21 @@ def _small(views: Views, components: Components) -> Iterator[Seen]:
     short = max(len(views) - main.data, len(missing))
     if len(missing) < short:
         missing += unknown
-    named = f"; {', '.join(missing)} missing" if missing else ""
     yield Seen(
         Trouble.CLUSTER_SMALL,
         bad=short > 0,
         value=float(max(short, 0)),
-        detail=f"{main.data} of {len(views)} members are in the cluster{named}" if short > 0 else "",
+        detail=_small_detail(main.data, len(views), missing) if short > 0 else "",
         lasts=True,
         about=components.nodes,
     )
+
+
+def _small_detail(data: int, expected: int, missing: Sequence[str]) -> str:
+    if data >= expected:
+        return f"{', '.join(missing)} missing in the cluster, that has others in their place"
+    named = f"; {', '.join(missing)} missing" if missing else ""
+    return f"{data} of {expected} members are in the cluster{named}"
 
 
 def _missing(views: Views, components: Components, main: Component) -> tuple[list[str], list[str]]:

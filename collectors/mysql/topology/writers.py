@@ -12,6 +12,8 @@ from typing import Final
 
 from collectors.mysql.fleet import NodeView
 from collectors.mysql.snapshot import Server
+from collectors.mysql.statements import Part
+from collectors.mysql.topology.links import channels_known
 from collectors.mysql.topology.seen import Seen, Views
 from collectors.mysql.topology.upstream import Upstream
 from dialtone.model import CollectFailure, Impact, Link, Topology, TopologyKind, Trouble
@@ -40,17 +42,17 @@ def writer_checks(topology: Topology, views: Views, links: Sequence[Link]) -> It
     match topology.kind:
         case TopologyKind.ACTIVE_PASSIVE:
             stands = {name: _of_server(view) for name, view in views.items()}
-            yield from _no_writer(stands, tuple(stands))
+            yield from _no_writer(stands)
             yield from _one_writer(stands)
         case TopologyKind.PRIMARY_REPLICA:
             yield from _primary_replica(views, Upstream(tuple(views), links))
         case TopologyKind.MULTI_PRIMARY:
             stands = {name: _of_server(view) for name, view in views.items()}
-            yield from _no_writer(stands, tuple(stands))
+            yield from _no_writer(stands)
             yield from _collisions(views, stands)
         case TopologyKind.GALERA:
             stands = {name: _of_galera(view) for name, view in views.items()}
-            yield from _no_writer(stands, tuple(stands))
+            yield from _no_writer(stands)
         case TopologyKind.STANDALONE:
             pass
 
@@ -72,7 +74,7 @@ def _of_galera(view: NodeView) -> _Stand:
         return _absent(view)
     galera = view.now.galera
     if galera is None:
-        return _Stand(None)
+        return _Stand(False, "is in no cluster")
     if not galera.primary:
         return _Stand(False, f"is {galera.status or 'in no component'}")
     if not (galera.ready and galera.connected):
@@ -84,15 +86,14 @@ def _all_known(stands: Mapping[str, _Stand]) -> bool:
     return all(stand.can is not None for stand in stands.values())
 
 
-def _no_writer(stands: Mapping[str, _Stand], able: Sequence[str]) -> Iterator[Seen]:
-    """Look for one of `able` that can be written to."""
-    if any(stands[name].can for name in able):
+def _no_writer(stands: Mapping[str, _Stand], sources: Sequence[str] | None = None) -> Iterator[Seen]:
+    """Look for a member that can be written to, where it is known which are the sources: one of those."""
+    asked = tuple(stands) if sources is None else sources
+    if any(stands[name].can for name in asked):
         yield Seen(Trouble.NO_WRITER, bad=False)
         return
-    asked = able if _all_known(stands) else tuple(stands)
-    if any(stands[name].can or (stands[name].can is None and not stands[name].silent) for name in asked):
-        return
-    if all(stands[name].silent for name in asked):
+    unknown = any(stands[name].can is None and not stands[name].silent for name in asked)
+    if unknown or all(stands[name].silent for name in asked):
         return
     yield Seen(
         Trouble.NO_WRITER,
@@ -127,11 +128,14 @@ def _two_writers(writers: Sequence[str], so: str) -> Seen:
 
 def _primary_replica(views: Views, upstream: Upstream) -> Iterator[Seen]:
     stands = {name: _of_server(view) for name, view in views.items()}
-    sources = [name for name in views if stands[name].can is not None and upstream.is_head(name)]
-    yield from _no_writer(stands, sources)
+    absent = [view for view in views.values() if not channels_known(view)]
+    sources = [name for name, view in views.items() if channels_known(view) and upstream.is_head(name)]
     writers = [name for name in sources if stands[name].can]
+    if writers or not absent:
+        yield from _no_writer(stands, sources)
+    elif not any(stand.can for stand in stands.values()):
+        yield from _no_writer(stands)
     apart = {name for a, b in combinations(writers, 2) if not upstream.meant(a, b) for name in (a, b)}
-    absent = [view for name, view in views.items() if stands[name].can is None]
     if apart and not any(_may_join(view) for view in absent):
         split = [name for name in writers if name in apart]
         yield _two_writers(split, "what one has the other never gets, or both change the same rows")
@@ -150,8 +154,9 @@ def _primary_replica(views: Views, upstream: Upstream) -> Iterator[Seen]:
 
 
 def _may_join(view: NodeView) -> bool:
-    """Return whether a member that can't be asked now may replicate from several sources, which is meant."""
-    return view.before is None or len(view.before.channels) > 1
+    """Return whether a member that doesn't tell may replicate from several sources, which is meant."""
+    last = view.before
+    return last is None or Part.CHANNELS in last.unread or len(last.channels) > 1
 
 
 def _collisions(views: Views, stands: Mapping[str, _Stand]) -> Iterator[Seen]:
