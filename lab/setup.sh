@@ -12,12 +12,13 @@ readonly POLICY=/usr/sbin/policy-rc.d
 readonly POLICY_MARK='dialtone set-up: no daemon starts while packages are installed'
 
 # What the lab and the tests run. Kamailio's modules: sqlite (phones), presence, extra and utils
-# (JSON-RPC and statistics over HTTP). The mariadb -core packages hold the programs without a service.
+# (JSON-RPC and statistics over HTTP). The mariadb -core packages hold the programs without a service;
+# galera-4 makes a cluster of them, libfaketime gives one of them a clock that is wrong.
 readonly PACKAGES=(
     ca-certificates openssl python3 python3-venv
     kamailio kamailio-sqlite-modules kamailio-presence-modules kamailio-extra-modules kamailio-utils-modules
     kamailio-tls-modules
-    mariadb-server-core mariadb-client-core
+    mariadb-server-core mariadb-client-core galera-4 libfaketime
     sip-tester prometheus tshark
 )
 # The same by program, for systems that know no Debian packages.

@@ -42,6 +42,18 @@ BUNDLES: Final[tuple[Bundle, ...]] = (
         program="usr/sbin/asterisk",
         links=_SOUNDS,
     ),
+    Bundle(
+        name="mariadb-11",
+        suite="trixie",
+        packages=("mariadb-server-core",),
+        program="usr/sbin/mariadbd",
+    ),
+    Bundle(
+        name="mysql-9",
+        suite="sid",
+        packages=("mysql-server-core",),
+        program="usr/sbin/mysqld",
+    ),
 )
 
 

@@ -1,4 +1,4 @@
-"""`python -m lab.mysql.heartbeat`: writes the time into the active server twice a second, until SIGTERM."""
+"""`python -m lab.mysql.heartbeat`: writes the time into the active server again and again, until SIGTERM."""
 
 import argparse
 import asyncio
@@ -15,7 +15,12 @@ from lab.base import LabError
 from lab.mysql.replication import HEART, HEARTBEAT_TABLE
 from lab.mysql.sql import Session, connected
 
-_INTERVAL: Final = 0.5
+INTERVAL: Final = 0.5
+"""Seconds between two beats, unless another interval is given."""
+
+_SOON: Final = 0.05
+"""Seconds until the next try while there has been no beat: the server is only starting."""
+
 # The id is a value, not @@server_id: replicated as a statement, that would name the replica.
 _BEAT: Final = (
     f"INSERT INTO {HEARTBEAT_TABLE} (server_id, ts) VALUES (%s, UTC_TIMESTAMP(6))"  # noqa: S608 - a constant
@@ -25,11 +30,14 @@ _BEAT: Final = (
 _log = structlog.get_logger(__name__)
 
 
-async def beat(socket: Path, server_id: int, password: str, told_to_end: asyncio.Event) -> None:
-    """Write a heartbeat every half second; while the server is away, keep trying."""
+async def beat(
+    socket: Path, server_id: int, password: str, told_to_end: asyncio.Event, interval: float = INTERVAL
+) -> None:
+    """Write a heartbeat every `interval` seconds; while the server is away, keep trying."""
     loop = asyncio.get_running_loop()
     due = loop.time()
     failing = False
+    ever = False
     async with AsyncExitStack() as connection:
         session: Session | None = None
         while not told_to_end.is_set():
@@ -47,7 +55,10 @@ async def beat(socket: Path, server_id: int, password: str, told_to_end: asyncio
                 if failing:
                     _log.info("heartbeat is back")
                 failing = False
-            due = max(due + _INTERVAL, loop.time())  # no drift, and no burst after a pause
+                ever = True
+            due = max(
+                due + (interval if ever else _SOON), loop.time()
+            )  # no drift, and no burst after a pause
             await _either(told_to_end, due - loop.time())
 
 
@@ -65,21 +76,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--socket", type=Path, required=True, help="Unix socket of the active server")
     parser.add_argument("--server-id", type=int, required=True, help="the active server's server_id")
     parser.add_argument("--password-file", type=Path, required=True)
+    parser.add_argument("--interval", type=float, default=INTERVAL, help="seconds (default: %(default)s)")
     given = parser.parse_args(argv)
     try:
         password = given.password_file.read_text()
     except OSError as error:
         sys.stderr.write(f"{given.password_file}: {error.strerror}\n")
         return 1
-    asyncio.run(_run(given.socket, given.server_id, password))
+    asyncio.run(_run(given.socket, given.server_id, password, given.interval))
     return 0
 
 
-async def _run(socket: Path, server_id: int, password: str) -> None:
+async def _run(socket: Path, server_id: int, password: str, interval: float) -> None:
     told_to_end = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, told_to_end.set)
-    await beat(socket, server_id, password, told_to_end)
+    await beat(socket, server_id, password, told_to_end, interval)
 
 
 if __name__ == "__main__":

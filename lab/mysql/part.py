@@ -1,9 +1,6 @@
 """The lab's part that starts the pair and says how to reach it."""
 
 import asyncio
-import os
-import pwd
-import secrets
 import sys
 import time
 from collections.abc import Sequence
@@ -22,14 +19,13 @@ from lab.mysql.replication import (
     wait_until_replicating,
 )
 from lab.mysql.server import LOOPBACK, Server
-from lab.mysql.template import program, template, version
+from lab.mysql.template import program, system_user, template, version
 from lab.processes import python_path
 
 _PACKAGE: Final = "mariadb-server-core"
 _PROGRAMS: Final = ("mariadbd", "mariadb-install-db")
 _LINK: Final = "db-link"
 _HEARTBEAT: Final = "db-heartbeat"
-_PASSWORD_BYTES: Final = 24
 _PAUSE: Final = 0.02
 
 
@@ -51,12 +47,12 @@ class MysqlPart:
         if mariadbd is None:
             raise LabError(f"mariadbd is missing: apt-get install {_PACKAGE}")
         server_version = await asyncio.to_thread(version, mariadbd)
-        source = await asyncio.to_thread(template, lab.cache, server_version, _system_user())
+        source = await asyncio.to_thread(template, lab.cache, server_version, system_user())
         folder = lab.folder(self.name)
         folder.chmod(0o700)
         active = Server("db1", 1, lab.ports.take("db1"), folder / "db1", read_only=False)
         passive = Server("db2", 2, lab.ports.take("db2"), folder / "db2", read_only=True)
-        passwords = Passwords(*(secrets.token_urlsafe(_PASSWORD_BYTES) for _ in range(3)))
+        passwords = Passwords.fresh()
         for server in (active, passive):
             await asyncio.to_thread(server.make_folder, source)
             lab.processes.start(server.name, server.command(mariadbd), cwd=server.folder)
@@ -75,15 +71,6 @@ class MysqlPart:
         except LabError as error:
             raise LabError(f"{error}\n{lab.processes.log_tail(_HEARTBEAT)}") from None
         return _info(lab, server_version, active, passive, passwords)
-
-
-def _system_user() -> str:
-    """Return the name by which the kernel vouches for us on a Unix socket. Raises LabError."""
-    try:
-        return pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        why = f"the user {os.geteuid()} has no name on this system, and MariaDB lets in by name"
-        raise LabError(f"{why}: give it one in /etc/passwd") from None
 
 
 def _start_link(lab: LabContext, active: Server) -> int:

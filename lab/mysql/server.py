@@ -17,10 +17,10 @@ LOOPBACK: Final = "127.0.0.1"
 NET_TIMEOUT: Final = 8
 """slave_net_timeout: seconds of silence until a replica doubts its link; the server's own default is 60."""
 
-_SOCKET: Final = "mysqld.sock"
+SOCKET: Final = "mysqld.sock"
 _OPTIONS: Final = (
     f"--bind-address={LOOPBACK}",
-    f"--socket={_SOCKET}",
+    f"--socket={SOCKET}",
     "--pid-file=mysqld.pid",
     "--skip-name-resolve",
     "--log-bin=bin",
@@ -59,7 +59,7 @@ class Server:
     @property
     def socket(self) -> Path:
         """The Unix socket that lets root in."""
-        return self.folder / _SOCKET
+        return self.folder / SOCKET
 
     @property
     def address(self) -> str:

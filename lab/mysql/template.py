@@ -1,11 +1,13 @@
-"""A data directory as mariadb-install-db leaves it, made once a server version and copied ever after."""
+"""A data directory as the installation leaves it, made once a server version and copied ever after."""
 
 import hashlib
 import os
+import pwd
 import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -32,13 +34,26 @@ def program(name: str) -> str | None:
     return shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:{_SBIN}")
 
 
-def version(mariadbd: str) -> str:
-    """Return what the server calls itself: 10.11.19-MariaDB-0+deb12u1. Raises LabError."""
-    told = _run([mariadbd, "--no-defaults", "--version"])
+def version(server: str | Sequence[str]) -> str:
+    """Return what the server calls itself: 10.11.19-MariaDB-0+deb12u1. Raises LabError.
+
+    `server` is its program, or the command line that runs it.
+    """
+    argv = [server] if isinstance(server, str) else list(server)
+    told = run([*argv, "--no-defaults", "--version"])
     found = _VERSION.search(told)
     if found is None:
-        raise LabError(f"{mariadbd} --version says no version: {told[:200]}")
+        raise LabError(f"{argv[-1]} --version says no version: {told[:200]}")
     return found[1]
+
+
+def system_user() -> str:
+    """Return the name by which the kernel vouches for us on a Unix socket. Raises LabError."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        why = f"the user {os.geteuid()} has no name on this system, and MariaDB lets in by name"
+        raise LabError(f"{why}: give it one in /etc/passwd") from None
 
 
 def template(cache: Path, server_version: str, user: str) -> Path:
@@ -53,25 +68,42 @@ def template(cache: Path, server_version: str, user: str) -> Path:
     options = [*_OPTIONS, f"--auth-root-socket-user={user}"]
     if os.geteuid() == 0:
         options.append(f"--user={user}")
-    made_how = hashlib.sha256("\0".join(options).encode()).hexdigest()[:12]
+
+    def install_into(fresh: Path) -> None:
+        run([install, "--no-defaults", f"--datadir={fresh}", *options])
+
+    return kept(cache, server_version, options, install_into)
+
+
+def kept(cache: Path, name: str, made_how: Sequence[str], make: Callable[[Path], None]) -> Path:
+    """Return the template of that name, filled by `make` if it isn't in the cache yet. Raises LabError.
+
+    `made_how` is whatever else it depends on: where that differs, it is another template.
+    """
+    digest = hashlib.sha256("\0".join(made_how).encode()).hexdigest()[:12]
     home = cache / "mysql"
-    found = home / f"{re.sub(r'[^A-Za-z0-9.+~-]', '_', server_version)}-{made_how}"
-    with locked(home / ".lock", busy="another lab is making MariaDB's template", patience=_DEADLINE):
+    found = home / f"{re.sub(r'[^A-Za-z0-9.+~-]', '_', name)}-{digest}"
+    with locked(home / ".lock", busy="another lab is making a template of databases", patience=_DEADLINE):
         if not found.is_dir():
             fresh = Path(tempfile.mkdtemp(prefix=".fresh-", dir=home))
             try:
-                _run([install, "--no-defaults", f"--datadir={fresh}", *options])
+                make(fresh)
                 fresh.rename(found)
             finally:
                 shutil.rmtree(fresh, ignore_errors=True)
     return found
 
 
-def _run(argv: list[str]) -> str:
+def run(argv: Sequence[str], given: bytes = b"", *, folder: Path | None = None) -> str:
+    """Run a program to its end, with `given` on its input and in that folder; return what it said.
+
+    Raises LabError.
+    """
     try:
         done = subprocess.run(
             argv,
-            stdin=subprocess.DEVNULL,
+            input=given,
+            cwd=folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             timeout=_DEADLINE,

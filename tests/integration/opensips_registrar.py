@@ -16,10 +16,9 @@ import pytest
 
 from lab.base import LabContext, Sample
 from lab.mysql import MysqlPart
-from lab.mysql.part import _system_user
 from lab.mysql.server import Server
 from lab.mysql.sql import connected
-from lab.mysql.template import program, template, version
+from lab.mysql.template import program, system_user, template, version
 from lab.ports import LoopbackPorts
 from lab.processes import LabProcesses
 from tests.integration.opensips_server import OpensipsServer, Program, installed, opensips
@@ -82,7 +81,7 @@ async def database(folder: Path, cache: Path, schema: Path) -> AsyncIterator[Ser
     mariadbd = str(program("mariadbd"))
     server = Server("db1", 1, ports.take("db1"), folder / "db1", read_only=False)
     try:
-        source = await asyncio.to_thread(template, cache, version(mariadbd), _system_user())
+        source = await asyncio.to_thread(template, cache, version(mariadbd), system_user())
         await asyncio.to_thread(server.make_folder, source)
         processes.start(server.name, server.command(mariadbd), cwd=server.folder)
         await server.wait_until_it_answers(lab)
