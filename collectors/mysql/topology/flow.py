@@ -12,7 +12,7 @@ from typing import Final
 from collectors.mysql.fleet import NodeView
 from collectors.mysql.snapshot import Galera
 from collectors.mysql.topology.seen import Seen, Views
-from dialtone.model import Impact, Trouble
+from dialtone.model import Impact, Trouble, has_restarted
 
 MOST_PAUSED: Final = 0.1
 """Share of the time that the cluster may stand still for one of its nodes."""
@@ -74,7 +74,8 @@ def _pair(view: NodeView) -> _Pair | None:
     if now is None or before is None or now.galera is None or before.galera is None:
         return None
     seconds = now.taken - before.taken
-    restarted = now.server.uptime is not None and now.server.uptime < seconds
+    then, since = before.server.uptime, now.server.uptime
+    restarted = then is not None and since is not None and has_restarted(then, since, seconds)
     if seconds <= 0 or restarted or _fell(before.galera, now.galera):
         return None
     return _Pair(before.galera, now.galera, seconds)

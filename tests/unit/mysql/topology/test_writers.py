@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import combinations
 
 import pytest
 
@@ -312,3 +313,11 @@ def test_a_cluster_of_which_a_node_is_unknown_is_not_said_to_have_no_writer() ->
 
 def test_a_server_alone_is_not_asked_who_writes() -> None:
     assert look(TopologyKind.STANDALONE, ro("db1")) == {}
+
+
+def test_numbers_collide_just_where_a_count_of_them_shows_it() -> None:
+    settings = [(step, offset) for step in range(1, 7) for offset in range(1, step + 1)]
+    for one, other in combinations(settings, 2):
+        first, second = (set(range(offset, 200, step)) for step, offset in (one, other))
+        views = [numbered("db1", one[1], one[0]), numbered("db2", other[1], other[0])]
+        assert look(BOTH, *views)[Trouble.AUTO_INCREMENT_COLLISION].bad is bool(first & second)
