@@ -51,14 +51,23 @@ class Fleet:
         return self._before.get(node)
 
     def clock(self, node: str) -> ClockReading | None:
-        """Return the most exact of the last readings of a node's clock."""
-        return min(self._clocks.get(node, ()), key=lambda clock: clock.error, default=None)
+        """Return the most exact of the last readings of a node's clock that agree with the newest.
+
+        Those that don't are from before a clock was set.
+        """
+        clocks = self._clocks.get(node, ())
+        agree = (clock for clock in clocks if _agree(clock, clocks[-1]))
+        return min(agree, key=lambda clock: clock.error, default=None)
 
     def having(self, server_id: int, nodes: Iterable[str] | None = None) -> str | None:
         """Return the node with that server_id, among those or all; None where nobody or several have it."""
         wanted = self._now if nodes is None else nodes
         found = [name for name in wanted if (s := self._now.get(name)) and s.server.server_id == server_id]
         return found[0] if len(found) == 1 else None
+
+
+def _agree(one: ClockReading, other: ClockReading) -> bool:
+    return abs(one.offset - other.offset) <= one.error + other.error
 
 
 _CLOCKS = 5
