@@ -15,6 +15,7 @@ from dialtone.cli.check import check
 from dialtone.cli.collect import collect
 from dialtone.cli.demo import demo
 from dialtone.cli.exits import Exit
+from dialtone.cli.heartbeat import heartbeat
 from dialtone.cli.lab import lab
 from dialtone.cli.probe import probe
 from dialtone.cli.serve import serve
@@ -34,7 +35,7 @@ def cli() -> None:
     logs.configure("warning", "text", sys.stderr)
 
 
-for command in (check, serve, collect, probe, alerts, lab, demo):
+for command in (check, serve, collect, probe, alerts, heartbeat, lab, demo):
     cli.add_command(command)
 
 _CODES: tuple[tuple[type[Exception], Exit], ...] = (
