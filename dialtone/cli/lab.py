@@ -7,6 +7,7 @@ from typing import Final
 import anyio
 import click
 
+from dialtone.cli.database_faults import database_faults
 from dialtone.cli.exits import Exit
 from dialtone.cli.faults import faults
 from dialtone.cli.signals import until_signal
@@ -70,3 +71,4 @@ def status(name: str) -> int:
 
 
 lab.add_command(faults)
+lab.add_command(database_faults)

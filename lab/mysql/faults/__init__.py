@@ -1,0 +1,1 @@
+"""What databases do wrong, produced on real servers, and what Dialtone says of it."""
