@@ -50,8 +50,8 @@ def test_without_a_row_of_that_source_the_lag_is_unknown(heartbeats: dict[int, H
     assert true_lag(CHANNEL, snapshot(heartbeats=heartbeats), None) is None
 
 
-@pytest.mark.parametrize("beat", [None, Heartbeat(990.0, 10.0)])
-def test_a_writer_that_died_is_no_lag(beat: Heartbeat | None) -> None:
+@pytest.mark.parametrize("beat", [None, Heartbeat(990.0, 10.0), Heartbeat(8200.0, -7200.0)])
+def test_a_writer_that_died_or_has_another_zone_tells_no_lag(beat: Heartbeat | None) -> None:
     replica = snapshot(heartbeats={1: Heartbeat(990.0, 10.0)})
     assert true_lag(CHANNEL, replica, source(beat=beat)) is None
 

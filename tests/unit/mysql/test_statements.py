@@ -4,15 +4,8 @@ import re
 
 import pytest
 
-from collectors.mysql.statements import (
-    ALL_REPLICAS,
-    ALL_SLAVES,
-    FIXED,
-    REPLICA,
-    SLAVE,
-    channel_statements,
-    heartbeat_statement,
-)
+from collectors.mysql.snapshot import Flavour
+from collectors.mysql.statements import FIXED, SPELLINGS, STATUS, VARIABLES, Part, heartbeat_statement
 
 WRITES = re.compile(
     r"\b(INSERT|UPDATE|DELETE|REPLACE|INTO|SET|CREATE|ALTER|DROP|GRANT|REVOKE|LOCK|FLUSH|KILL|RESET|CALL|DO|LOAD"
@@ -30,19 +23,22 @@ def test_every_statement_only_reads(statement: str) -> None:
     assert "/*" not in statement
 
 
-@pytest.mark.parametrize(
-    ("version", "statements"),
-    [
-        ("10.11.19-MariaDB-0+deb12u1-log", (ALL_REPLICAS, ALL_SLAVES)),
-        ("11.8.6-MariaDB-0+deb13u1 from Debian-log", (ALL_REPLICAS, ALL_SLAVES)),
-        ("5.5.5-10.3.39-mariadb", (ALL_REPLICAS, ALL_SLAVES)),
-        ("9.7.4-2", (REPLICA, SLAVE)),
-        ("5.7.44-log", (REPLICA, SLAVE)),
-        ("8.0.36-28 Percona Server", (REPLICA, SLAVE)),
-    ],
-)
-def test_the_version_says_how_channels_are_asked_for(version: str, statements: tuple[str, ...]) -> None:
-    assert channel_statements(version) == statements
+@pytest.mark.parametrize("statement", [VARIABLES, STATUS])
+def test_each_name_is_asked_for_once(statement: str) -> None:
+    names = re.findall(r"'(\w+)'", statement)
+    assert len(names) > 20
+    assert len(set(names)) == len(names)
+
+
+def test_every_flavour_is_asked_for_its_channels_and_its_place() -> None:
+    assert {part for flavour, part in SPELLINGS if flavour is Flavour.MARIADB} == {Part.CHANNELS, Part.PLACE}
+    assert {part for flavour, part in SPELLINGS if flavour is Flavour.MYSQL} == set(Part) - {Part.HEARTBEAT}
+
+
+def test_what_may_have_many_rows_has_a_limit() -> None:
+    tables = [statement for statement in FIXED if "FROM performance_schema" in statement]
+    assert len(tables) == 4
+    assert all("LIMIT" in statement or "COUNT(*)" in statement for statement in tables)
 
 
 @pytest.mark.parametrize(
@@ -65,8 +61,7 @@ def test_a_table_that_is_not_two_plain_identifiers_is_refused(table: str) -> Non
         heartbeat_statement(table)
 
 
-def test_the_heartbeat_is_compared_with_the_servers_own_utc_clock() -> None:
+def test_the_heartbeat_comes_with_the_servers_own_utc_clock() -> None:
     assert heartbeat_statement("dialtone.heartbeat") == (
-        "SELECT server_id, TIMESTAMPDIFF(MICROSECOND, ts, UTC_TIMESTAMP(6)) AS age"
-        " FROM `dialtone`.`heartbeat` LIMIT 64"
+        "SELECT server_id, ts, UTC_TIMESTAMP(6) AS now FROM `dialtone`.`heartbeat` LIMIT 64"
     )
