@@ -56,6 +56,8 @@ BOLT: Final = "bolt.ntek.clusterpbx.example"
         (["serve"], "Missing argument 'CONFIG'"),
         (["serve", "CONFIG", "--log-level", "loud"], "'loud' is not one of"),
         (["serve", "CONFIG", "--log-format", "xml"], "'xml' is not one of"),
+        (["heartbeat"], "Missing argument 'CONFIG'"),
+        (["heartbeat", "CONFIG", "--node", "db2"], "no node is called 'db2'; "),
         (["lab", "sideways"], "No such command 'sideways'"),
         (["dial"], "No such command 'dial'"),
         (["--loud"], "No such option"),
