@@ -1,8 +1,9 @@
-"""What the account that we read a server with may do: too little, and more than a watcher should. Pure.
+"""What the account that we read a server with may do: too little, and more than a watcher should.
 
 Read from SHOW GRANTS, in which MariaDB and MySQL put the rights of the roles that are active too (MariaDB
 leaves them out of SHOW GRANTS FOR CURRENT_USER; seen on 10.11). MariaDB's rows also hold the password's hash:
-nothing of a row is ever shown but names of rights, of what they are for, and of the account. Rights: MariaDB
+nothing of a row is ever shown but names of rights, of what they are for, and of the account, and MariaDB is
+not asked where others may listen, for whoever has the hash and one login can log in himself. Rights: MariaDB
 KB, "GRANT"; MySQL 8.4 Reference Manual, "Privileges Provided by MySQL".
 """
 
@@ -13,7 +14,7 @@ from itertools import takewhile
 from typing import Final
 
 from collectors.mysql.snapshot import Flavour
-from collectors.mysqlclient import Row, one_line
+from collectors.mysqlclient import RefusedError, Row, Session, one_line
 
 GRANTS: Final = "SHOW GRANTS"
 
@@ -39,6 +40,7 @@ _WORST: Final = (_EVERYTHING, _GRANT_OPTION, "SUPER", "FILE")
 _SPLIT: Final = (10, 5, 2)
 """The MariaDB in which REPLICATION CLIENT became BINLOG MONITOR and SLAVE MONITOR."""
 
+_POLLS: Final = 100
 _MOST_ROWS: Final = 512
 _LONGEST_ROW: Final = 16 * 1024
 _SHOWN: Final = 6
@@ -113,6 +115,34 @@ def rights_of(rows: Sequence[Row], flavour: Flavour, version: str, heartbeat: st
         tuple(_spare(grants)),
         tuple(dict.fromkeys(role for role in roles if role and role not in active)),
     )
+
+
+class Account:
+    """Looks now and then at what our account may do; `heartbeat` is the table that it must read."""
+
+    def __init__(self, heartbeat: str | None = None) -> None:
+        self._heartbeat = heartbeat
+        self._rest = 0
+        self._note = ""
+
+    async def note(self, session: Session, flavour: Flavour, version: str) -> str:
+        """Return what there is to say of it, "" for nothing; asks at the first poll and at every hundredth.
+
+        While a right is missing it asks at each, so that its grant is seen. Raises CollectError, but not for
+        a no: what can't be read for want of a right says so itself.
+        """
+        if self._rest:
+            self._rest -= 1
+            return self._note
+        if flavour is Flavour.MARIADB and not session.private:
+            return ""
+        try:
+            rights = rights_of(await session.rows(GRANTS), flavour, version, self._heartbeat)
+        except RefusedError:
+            return ""
+        self._rest = 0 if rights.missing else _POLLS - 1
+        self._note = note(rights)
+        return self._note
 
 
 def note(rights: Rights) -> str:

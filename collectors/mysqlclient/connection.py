@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
+from ipaddress import ip_address
 from typing import Any, Final
 
 import asyncmy.connection
@@ -57,17 +58,19 @@ class Connection(asyncmy.connection.Connection):
     """A connection that takes so much and no more; the driver itself believes every length it is told.
 
     `most` are the bytes that the server may send until the next renew(), `most_packet` those of one row.
-    `trusted` is whom the certificate must name, where there is TLS.
+    `trusted` is whom the certificate must name, where there is TLS, `verified` whether that is looked at.
     """
 
     # Inside the driver: its published types leave them out, and a test holds each.
     _proto: Any
     _ssl_context: Any
+    _transport: Any
     _host: str
     _secure: bool
     server_version: str
     server_capabilities: int
     where = trusted = ""
+    verified = False
     most = most_packet = MAX_SESSION_BYTES
     _taken = 0
     _awaited = 0
@@ -76,6 +79,14 @@ class Connection(asyncmy.connection.Connection):
     def version(self) -> str:
         """What the server said it is as it greeted."""
         return self.server_version.removeprefix(_OLD_PREFIX)
+
+    @property
+    def private(self) -> bool:
+        """Whether nobody listens or is in between: TLS with somebody known, or this very machine."""
+        if self._secure:
+            return self.verified
+        peer = self._transport.get_extra_info("peername") if self._transport is not None else None
+        return peer is not None and ip_address(peer[0].partition("%")[0]).is_loopback
 
     @property
     def usable(self) -> bool:
@@ -170,4 +181,5 @@ async def connection(
         auth_plugin_map={} if tls and tls.verify else dict.fromkeys(_TELLS_THE_PASSWORD, _Refusal),
     )
     link.where, link.trusted = where, (tls.name if tls else None) or place[0]
+    link.verified = tls is not None and tls.verify
     return link

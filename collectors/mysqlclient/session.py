@@ -45,6 +45,11 @@ class Session:
         return self._connection.version
 
     @property
+    def private(self) -> bool:
+        """Whether nobody else can read what the server answers: verified TLS, or on this machine."""
+        return self._connection.private
+
+    @property
     def awaited(self) -> str:
         """The statement of which the server owes us the answer, or more of it; "" for none."""
         return self._awaited

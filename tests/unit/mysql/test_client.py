@@ -6,6 +6,7 @@ import ssl
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -316,6 +317,24 @@ async def test_the_certificate_may_be_for_the_name_that_is_written(certificate: 
     named = TlsPlan(ca=str(certificate[0]), name="localhost")
     async with server.running(), client(server, tls=named, host="127.0.0.1").session() as session:
         assert await session.rows(SERVER) == [ROW]
+
+
+async def test_a_session_is_private_on_this_machine_and_over_verified_tls(
+    certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, encrypted = FakeMysql(), FakeMysql(tls=server_side(certificate))
+    trusting = TlsPlan(ca=str(certificate[0]), name="localhost")
+
+    async def private(server: FakeMysql, tls: TlsPlan | None) -> bool:
+        async with client(server, tls=tls).session() as session:
+            return session.private
+
+    async with plain.running(), encrypted.running():
+        assert await private(plain, None)
+        monkeypatch.setattr("collectors.mysqlclient.connection.ip_address", lambda _: ip_address("192.0.2.1"))
+        assert not await private(plain, None)
+        assert await private(encrypted, trusting)
+        assert not await private(encrypted, TlsPlan(verify=False))
 
 
 async def test_nobody_is_asked_who_he_is_where_that_is_written(certificate: tuple[Path, Path]) -> None:
