@@ -9,10 +9,14 @@ from pydantic import BaseModel
 from collectors.asterisk import METRICS as ASTERISK_METRICS
 from collectors.asterisk import events, manager, queues, tracker
 from collectors.asterisk.causes import CAUSES, cause_word
+from collectors.mysql.metrics import METRICS as MYSQL_METRICS
+from collectors.mysql.statements import FIXED, HEARTBEATS
+from collectors.mysql.topology.metrics import METRICS as TOPOLOGY_METRICS
 from collectors.opensips import destinations, layout, parse
 from collectors.opensips.client import READ_ONLY_COMMANDS
 from dialtone.cli.exits import Exit
 from dialtone.config import schema
+from dialtone.model import TopologyKind, Trouble
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "configuration.md").read_text()
@@ -89,6 +93,50 @@ def test_the_guide_says_what_each_cause_of_asterisk_is_called() -> None:
 def test_the_guide_says_how_much_of_one_asterisk_is_read() -> None:
     assert f"{queues.MAX_QUEUES:,} queues of a node" in asterisk()
     assert f"Past {tracker.MAX_CHANNELS:,} channels" in asterisk()
+
+
+def mysql() -> str:
+    return (ROOT / "docs" / "mysql.md").read_text()
+
+
+def test_the_guide_names_every_metric_of_mysql_with_its_labels_and_no_other() -> None:
+    rows = re.findall(r"^\| `(mysql_[a-z_]+)`(?: \((.*?)\))? \|", mysql(), re.MULTILINE)
+    told = {name: set(re.findall("[a-z]+", labels)) for name, labels in rows}
+    of_topology = {"topology", "tenant", "reseller"}
+    assert told == {
+        **{metric.name: set(metric.labels) - {"node"} for metric in MYSQL_METRICS},
+        **{metric.name: set(metric.labels) - of_topology for metric in TOPOLOGY_METRICS},
+    }
+    assert len(rows) == len(told)
+    named = set(re.findall(r"\bmysql_[a-z_]+", mysql()))
+    assert named <= told.keys() | {"mysql_topology_"}
+
+
+def test_the_guide_says_of_every_trouble_of_databases_what_it_is_and_what_to_do() -> None:
+    wrong = mysql().partition("## What can be wrong")[2].partition("## True lag")[0]
+    rows = re.findall(r"^\| `([a-z-]+)` \|(.*)\|$", wrong, re.MULTILINE)
+    assert sorted(word for word, _ in rows) == sorted(Trouble)
+    for word, rest in rows:
+        cells = [cell.strip() for cell in rest.split("|")]
+        assert len(cells) == 4, word
+        assert all(cells), word
+
+
+def test_the_guide_names_every_kind_of_topology() -> None:
+    configuration = mysql().partition("## Configuration")[2].partition("## How it judges")[0]
+    kinds = re.findall(r"^\| `([a-z-]+)` \|", configuration, re.MULTILINE)
+    assert set(kinds) == set(TopologyKind) - {TopologyKind.STANDALONE}
+
+
+def test_the_guide_names_the_statements_that_mysql_is_sent_and_no_others() -> None:
+    asked = mysql().partition("## What it asks")[2].partition("## What is published")[0]
+    shown = set(re.findall(r"`(SHOW [A-Z ]+)`", asked))
+    assert shown == {statement.partition(" WHERE ")[0] for statement in FIXED if statement.startswith("SHOW")}
+    tables = {
+        table for statement in FIXED for table in re.findall(r"performance_schema\.([a-z_]+)", statement)
+    }
+    assert set(re.findall(r"`([a-z_]+)`", asked)) == tables
+    assert f"at most {HEARTBEATS} rows" in asked
 
 
 def test_every_exit_code_is_documented() -> None:
