@@ -256,6 +256,9 @@ async def test_an_alert_comes_back_exactly_as_it_was_given(store: Store) -> None
         location="mtl1",
         value=-0.5,
         cause="the SQL thread stopped: 1032",
+        topology="main",
+        tenants=(ACME, "é.example"),
+        tenants_total=12,
     )
     bare = an_alert("bare", None)
     await store.put_alerts([full, bare])
@@ -288,6 +291,11 @@ async def test_alerts_are_put_all_or_none(store: Store) -> None:
 async def test_alerts_come_newest_first(store: Store) -> None:
     await store.put_alerts([an_alert(f"f{n}", since=NOON + seconds(n // 2)) for n in (3, 0, 2, 1)])
     assert [event.fingerprint for event in await store.alerts(ALICE)] == ["f2", "f3", "f0", "f1"]
+
+
+async def test_an_alert_about_a_database_is_no_tenants_own_though_it_names_them(store: Store) -> None:
+    await store.put_alerts([an_alert("db", None, topology="main", tenants=(ACME,), tenants_total=1)])
+    assert await store.alerts(BOB) == []
 
 
 async def test_bob_sees_alerts_of_his_tenants_and_never_of_a_server(store: Store) -> None:

@@ -46,6 +46,9 @@ async def test_a_message_comes_back_exactly_as_it_was_given(store: Store) -> Non
         location="mtl1",
         value=0.1 + 0.2,
         cause='2 of "3" failed — ☎\n\x00 “é” \U0001f514',
+        topology="main",
+        tenants=("acme.example", "é.example"),
+        tenants_total=10_000,
     )
     message = a_message("k/1", full, an_alert("bare", None), created=NOON + timedelta(microseconds=1))
     await store.put_alerts([], [message])

@@ -78,7 +78,7 @@ async def test_a_stopped_sql_thread_is_told_when_it_stops_and_when_it_runs_again
             firing = await _alert(receiver, "firing")
             assert firing["labels"]["alertname"] == "ReplicationBroken"
             assert firing["labels"]["node"] == "db2"
-            assert "SQL" in firing["annotations"]["description"]
+            assert "sql-stopped" in firing["annotations"]["description"]
             figures = await watched.metrics()
             assert _threads(figures) == (1.0, 0.0)
             # NULL is not 0: nothing is published as the lag that nobody knows.

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from alerts.payload import NOT_ENDED, AlertWriter, grouped
+from alerts.payload import NOT_ENDED, AlertWriter, group_labels, grouped, whose
 from dialtone.model import AlertState
 from tests.fakes.alerts import ACME, GLOBEX, NOON, alert, rules
 
@@ -130,6 +130,58 @@ def test_annotations_say_what_is_wrong_why_and_what_tenants_feel(writer: AlertWr
         "What is changed elsewhere does not reach db2: a switch to it would lose changes, and tenants "
         "that are served from it see old data."
     )
+
+
+def test_an_alert_about_databases_names_topology_and_tenants(writer: AlertWriter) -> None:
+    event = alert(
+        rule="DatabaseNoWriter", topology="main", tenants=(ACME, GLOBEX), cause="no-writer: all are read-only"
+    )
+    assert writer.labels(event) == {
+        "alertname": "DatabaseNoWriter",
+        "severity": "critical",
+        "topology": "main",
+    }
+    notes = writer.annotations(event)
+    assert notes["tenants"] == f"2 tenants: {ACME}, {GLOBEX}"
+    assert notes["summary"] == "No server of main takes changes"
+    assert notes["description"].startswith(f"{notes['summary']}. Cause: no-writer: all are read-only. ")
+    assert notes["description"].endswith(f" This is about 2 tenants: {ACME}, {GLOBEX}.")
+
+
+def test_where_tenants_have_nothing_of_it_nothing_is_said_of_tenants(writer: AlertWriter) -> None:
+    assert writer.annotations(alert(node="db2")).keys() == {"summary", "description"}
+
+
+def test_one_tenant_is_one_and_ten_thousand_are_counted(writer: AlertWriter) -> None:
+    assert whose(alert(node="db2", tenants=(ACME,))) == f"1 tenant: {ACME}"
+    many = tuple(f"tenant-{number}.clusterpbx.example" for number in range(10_000))
+    words = whose(alert(node="db2", tenants=many))
+    assert words.startswith("10,000 tenants: tenant-0.clusterpbx.example, ")
+    assert len(words) <= 500
+    listed = words.partition(": ")[2].partition(" and ")[0].split(", ")
+    assert words.endswith(f" and {10_000 - len(listed):,} more")
+    assert listed == list(many[: len(listed)])
+
+
+def test_a_domain_as_long_as_one_can_be_is_named_still(writer: AlertWriter) -> None:
+    assert whose(alert(node="db2", tenants=("x" * 253,))) == "1 tenant: " + "x" * 253
+
+
+def test_an_alert_about_a_topology_as_a_whole_says_so_where_the_words_name_a_node() -> None:
+    [rule] = [rule for rule in rules() if rule.name == "GaleraDegraded"]
+    rule = replace(rule, summary="{node} of {topology}{channel}", felt="f")
+    writer = AlertWriter([rule], external_url="http://127.0.0.1:9876", reseller_of=lambda _: None)
+    summaries = [
+        writer.annotations(alert(rule=rule.name, topology=topology, node=node, channel=channel))["summary"]
+        for topology, node, channel in (("main", None, None), ("main", "db2", ""), (None, "db2", ""))
+    ]
+    assert summaries == ["main of main", "db2 of main", "db2 of db2"]
+
+
+def test_alerts_about_topologies_share_a_message_only_with_their_own() -> None:
+    events = [alert(rule="SplitBrain", topology=name) for name in ("main", "other")]
+    assert grouped(events) == [[events[0]], [events[1]]]
+    assert group_labels(events[0]) == {"alertname": "SplitBrain", "topology": "main"}
 
 
 def test_a_cause_with_braces_is_text_and_not_a_template(writer: AlertWriter) -> None:

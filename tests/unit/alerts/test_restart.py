@@ -12,10 +12,12 @@ from alerts.rules import Rule, When
 from dialtone.model import (
     AlertEvent,
     AlertState,
+    CheckState,
     Origin,
     Outcome,
+    Trouble,
 )
-from tests.fakes.alerts import ACME, HEALTHY, LATE, NOON, STOPPED, alert, poll, result, rules
+from tests.fakes.alerts import ACME, HEALTHY, LATE, NOON, STOPPED, alert, check, poll, result, rules, topology
 from tests.unit.alerts.story import TICK, after, node_down, slots, told
 
 
@@ -148,6 +150,61 @@ def test_what_fired_and_was_judged_anew_before_that_could_be_read_fires_again_an
     assert again.since > after(60)
     [ended] = engine.node_polled(poll(), after(75))
     assert (ended.state, ended.started) == (AlertState.RESOLVED, NOON)
+
+
+def test_an_alert_about_a_database_goes_on_and_ends_once(engine: AlertEngine) -> None:
+    states = {
+        "topology": check(Trouble.NO_WRITER, node=None),
+        "node": check(Trouble.CLOCK_SKEW, channel=None),
+        "channel": check(Trouble.DUPLICATE_KEY, detail="Duplicate entry '1': io-error: late"),
+    }
+    for bad in states.values():
+        held = AlertEngine(rules())
+        held.topology_judged(topology(bad), NOON)
+        again = restarted(held, after(10))
+        assert again.topology_judged(topology(bad), after(15)) == []
+        [ended] = again.topology_judged(topology(replace(bad, state=CheckState.FINE)), after(30))
+        assert (ended.state, ended.started) == (AlertState.RESOLVED, NOON)
+
+
+def test_what_pends_about_a_database_counts_on(engine: AlertEngine) -> None:
+    engine.topology_judged(LATE, NOON)
+    again = restarted(engine, after(10))
+    assert again.topology_judged(LATE, after(59)) == []
+    assert told(again.topology_judged(LATE, after(60))) == ["ReplicationLate firing"]
+
+
+def test_what_raised_an_alert_before_a_restart_has_to_be_fine_after_it(engine: AlertEngine) -> None:
+    blocked, silent = Trouble.APPLIER_BLOCKED, Trouble.LINK_SILENT
+    engine.topology_judged(topology(check(blocked), check(silent, CheckState.FINE)), NOON)
+    again = restarted(engine, after(10))
+    assert again.topology_judged(topology(check(silent, CheckState.FINE)), after(15)) == []
+    [ended] = again.topology_judged(topology(check(blocked, CheckState.FINE)), after(30))
+    assert ended.state is AlertState.RESOLVED
+
+
+def test_an_alert_of_before_there_were_topologies_goes_on_and_ends(engine: AlertEngine) -> None:
+    words = "the SQL thread does not run: io-error"
+    early = alert(rule="ReplicationBroken", node="db2", channel="", cause=words)
+    assert engine.restore([early], watched=everything, now=after(10)) == []
+    assert engine.topology_judged(STOPPED, after(15)) == []
+    [ended] = engine.topology_judged(HEALTHY, after(30))
+    assert (ended.fingerprint, ended.state) == (early.fingerprint, AlertState.RESOLVED)
+
+
+def test_an_alert_whose_troubles_the_rule_looks_at_no_more_ends_at_the_start(engine: AlertEngine) -> None:
+    held = alert(rule="ReplicationLate", node="db2", channel="", topology="main", cause="io-error: gone")
+    gone = [held, replace(held, cause="late, io-error: still there")]
+    assert told(engine.restore(gone[:1], watched=everything, now=NOON)) == ["ReplicationLate resolved"]
+    again = AlertEngine(rules())
+    assert again.restore(gone[1:], watched=everything, now=NOON) == []
+    assert told(again.topology_judged(HEALTHY, after(15))) == ["ReplicationLate resolved"]
+
+
+def test_a_channel_that_went_while_the_service_was_away_ends_its_alert(engine: AlertEngine) -> None:
+    engine.topology_judged(STOPPED, NOON)
+    [ended] = restarted(engine, after(60)).topology_judged(topology(), after(70))
+    assert (ended.state, ended.cause) == (AlertState.RESOLVED, "the channel is gone")
 
 
 def test_slots_are_recalled_in_any_order_without_a_word_and_counted_on(engine: AlertEngine) -> None:

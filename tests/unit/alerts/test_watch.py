@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 import anyio
@@ -80,6 +81,18 @@ async def test_broken_replication_is_kept_and_told_and_so_is_its_end(
     [kept] = await store.alerts(Scope.everything())
     assert kept.state is AlertState.RESOLVED
     assert [entry.message.key for entry in await store.outbox(MessageState.DELIVERED)] == hook.keys
+
+
+async def test_who_is_told_of_a_database_is_told_of_its_tenants(
+    store: TroubledStore, hook: RecordingNotifier, clock: FakeClock
+) -> None:
+    watch = make(store, clock, hook=hook)
+    async with running(watch):
+        await watch.topology_judged(replace(STOPPED, tenants=(ACME,)))
+        await clock.advance(0)
+    [event] = hook.events
+    assert (event.topology, event.node, event.tenants, event.tenants_total) == ("main", "db2", (ACME,), 1)
+    assert await store.alerts(Scope.everything()) == [event]
 
 
 async def test_what_only_pends_is_kept_and_not_told(

@@ -85,6 +85,18 @@ async def test_an_alert_of_a_newer_version_takes_no_other_down(
     assert [(log["table"], log["key"]) for log in logs] == [("alerts", "a")]
 
 
+@pytest.mark.parametrize("damage", ["[", "{}", "[7]", "7", "null"])
+async def test_an_alert_whose_tenants_can_not_be_read_takes_no_other_down(
+    store: SqliteStore, raw: sqlite3.Connection, damage: str
+) -> None:
+    await store.put_alerts([an_alert("a"), an_alert("b", tenants=("acme.example",), tenants_total=1)])
+    raw.execute("UPDATE alerts SET tenants = ? WHERE fingerprint = 'a'", (damage,))
+    with capture_logs() as logs:
+        [alert] = await store.alerts(ALICE)
+    assert alert.tenants == ("acme.example",)
+    assert [(log["table"], log["key"]) for log in logs] == [("alerts", "a")]
+
+
 async def test_a_probe_that_can_not_be_read_is_adopted_once_it_can(
     store: SqliteStore, raw: sqlite3.Connection
 ) -> None:

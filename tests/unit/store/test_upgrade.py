@@ -157,7 +157,7 @@ async def test_results_alerts_and_leases_are_what_they_were(folder: Path) -> Non
 
 async def test_an_upgraded_file_takes_what_is_new(folder: Path) -> None:
     store = await open_store(folder)
-    event = an_alert("new", probe="calls", location="mtl1")
+    event = an_alert("new", probe="calls", location="mtl1", topology="main", tenants=(ACME,), tenants_total=9)
     await store.put_alerts([event], [a_message("k2", event)])
     await store.begin_result(a_result("begun now"))
     assert event in await store.alerts(ALICE)
