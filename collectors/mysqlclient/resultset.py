@@ -6,6 +6,7 @@ comes after is read here. Format: MySQL Internals Manual, "COM_QUERY Response" a
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 
 from dialtone.model import CollectError, CollectFailure
@@ -19,6 +20,7 @@ MAX_COLUMNS: Final = 4096
 _NAME: Final = 4
 """A column is catalog, schema, table, original table, name, and more that nobody needs."""
 
+_SHORT: Final = 256
 _NULL: Final = 0xFB
 _LOCAL_INFILE: Final = 0xFB
 _END: Final = 0xFE
@@ -44,12 +46,22 @@ def check_ok(packet: bytes) -> None:
 
 
 def column_name(packet: bytes) -> str:
-    """Return the name in a column's definition. Raises CollectError."""
+    """Return the name in a column's definition. Raises CollectError.
+
+    A server sends the same definitions in each poll: short ones are read once.
+    """
+    return _known_name(packet) if len(packet) <= _SHORT else _name(packet)
+
+
+def _name(packet: bytes) -> str:
     position = 0
     for _ in range(_NAME):
         _, position = _text(packet, position)
     name, _ = _text(packet, position)
     return name or ""
+
+
+_known_name: Final = lru_cache(maxsize=1024)(_name)
 
 
 def check_columns(names: Collection[str], wanted: Collection[str]) -> None:
