@@ -17,10 +17,13 @@ from rich.text import Text
 from dialtone import wiring
 from dialtone.cli.exits import Exit
 from dialtone.cli.options import config_argument
+from dialtone.cli.topology import draw
+from dialtone.cli.words import printable
 from dialtone.config import Settings, load
-from dialtone.model import Catalog, CollectFailure, Node, NodeState, Reading, Sample, Spread
+from dialtone.model import Catalog, CollectFailure, Node, NodeState, Reading, Sample, Spread, TopologyState
 from dialtone.runtime import logs
 
+_ASCII: Final = str.maketrans("└├│─", "`||-")
 _REFUSED: Final = frozenset({CollectFailure.AUTH, CollectFailure.DENIED})
 
 
@@ -30,15 +33,19 @@ _REFUSED: Final = frozenset({CollectFailure.AUTH, CollectFailure.DENIED})
 @click.option(
     "--format",
     "shape",
-    type=click.Choice(["table", "json", "prometheus"]),
+    type=click.Choice(["table", "json", "prometheus", "topology"]),
     default="table",
     show_default=True,
 )
 def collect(config: Path, names: tuple[str, ...], shape: str) -> int:
     """Poll the nodes of CONFIG once and print what they said.
 
-    Exit 0; 4 when a node, its database, events or heartbeat could not be read, 5 when our credentials or
-    the right to look were refused.
+    A table ends with the topologies of the databases, whose nodes were all polled; `topology` prints
+    nothing else. JSON is the list of nodes; what is made of topologies is among the figures of
+    `prometheus`, and with the time since when in the API of a service.
+
+    Exit 0, however replication is; 4 when a node, its database, events or heartbeat could not be read,
+    5 when our credentials or the right to look were refused.
     """
     settings = load(config)
     nodes = _chosen(settings, names)
@@ -52,16 +59,25 @@ def collect(config: Path, names: tuple[str, ...], shape: str) -> int:
             click.echo(found.exposition, nl=False)
         case "json":
             click.echo(json.dumps([_as_json(state, catalog) for state in states], indent=2))
+        case "topology":
+            _print_topologies(found.topologies)
         case _:
             _print_tables(states, catalog)
+            if states and found.topologies:
+                click.echo()
+            _print_topologies(found.topologies)
+    for topology in _undrawn(settings, nodes) if shape != "json" else ():
+        click.echo(f"note: topology {topology} is left out: not all of its nodes were polled", err=True)
     for source, error in found.undiscovered.items():
         click.echo(f"note: no tenants from {source}: {error.failure}: {error.detail}", err=True)
+    for name, error in found.untold.items():
+        click.echo(f"note: no tenants of topology {name}: {error.failure}: {error.detail}", err=True)
     for state in states:
         if not state.up:
             click.echo(f"{state.node.name}: {state.failure}: {state.detail}", err=True)
         elif state.reading is not None:
             for part, failure in state.reading.unread.items():
-                why = _printable(state.reading.info.get(part, ""))
+                why = printable(state.reading.info.get(part, ""))
                 click.echo(f"note: {state.node.name} is up, without its {part}: {failure}: {why}", err=True)
     return _code(states)
 
@@ -75,6 +91,14 @@ def _chosen(settings: Settings, names: tuple[str, ...]) -> list[Node]:
                 param_hint="--node",
             )
     return [known[name] for name in names] if names else list(settings.nodes)
+
+
+def _undrawn(settings: Settings, nodes: Sequence[Node]) -> list[str]:
+    """Return the topologies of which some nodes were polled, and some were not."""
+    polled = {node.name for node in nodes}
+    return [
+        one.name for one in settings.topologies if 0 < len(polled.intersection(one.nodes)) < len(one.nodes)
+    ]
 
 
 def _code(states: Sequence[NodeState]) -> Exit:
@@ -130,8 +154,21 @@ def _print_tables(states: Sequence[NodeState], catalog: Catalog) -> None:
         if state.reading is None:
             continue
         for name, text in state.reading.info.items():
-            console.print(_indented(2, _printable(f"{name}: {text}"), style="dim"))
+            console.print(_indented(2, printable(f"{name}: {text}"), style="dim"))
         console.print(_table(state.reading, catalog))
+
+
+def _print_topologies(states: Sequence[TopologyState]) -> None:
+    """Print a picture of each topology; where the terminal has no lines to draw with, with ASCII."""
+    console = Console(highlight=False)
+    lines = {} if console.encoding.lower().startswith("utf") else _ASCII
+    for number, state in enumerate(states):
+        if number:
+            console.print()
+        heading, *rest = draw(state)
+        console.print(Text(heading, style="bold"))
+        for line in rest:
+            console.print(Text(line.translate(lines), overflow="fold"))
 
 
 def _table(reading: Reading, catalog: Catalog) -> Table:
@@ -149,7 +186,7 @@ def _table(reading: Reading, catalog: Catalog) -> Table:
             table.add_row(_indented(2, f"{metric} {{{', '.join(names)}}}"), "")
         for series in own:
             labels = _labels(series, catalog)
-            said = ", ".join(_printable(labels[name]) or '""' for name in names)
+            said = ", ".join(printable(labels[name]) or '""' for name in names)
             table.add_row(_indented(4, said) if names else _indented(2, metric), _told(series))
     return table
 
@@ -157,11 +194,6 @@ def _table(reading: Reading, catalog: Catalog) -> Table:
 def _indented(by: int, text: str, style: str = "") -> Padding:
     """Return a text with all its lines indented, those that are folded too."""
     return Padding(Text(text, overflow="fold", style=style), (0, 0, 0, by))
-
-
-def _printable(text: str) -> str:
-    """Return what a server says or calls something as a terminal may be told it."""
-    return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
 
 
 def _told(series: Sample | Spread) -> str:

@@ -1,12 +1,14 @@
 """Commands that do one thing now, with or without a service beside them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import anyio
 
 from alerts import WebhookNotifier
 from alerts.messages import test_message
+from collectors.mysql.fleet import Fleet
+from collectors.mysql.topology.watch import TopologyWatch
 from dialtone.config import ProbeSpec, Receiver, Settings, TenantDirectory
 from dialtone.export.prometheus import Exposition
 from dialtone.model import (
@@ -20,6 +22,7 @@ from dialtone.model import (
     OutboxEntry,
     ProbeRun,
     Scope,
+    TopologyState,
 )
 from dialtone.ports import DeliveryError
 from dialtone.runtime.board import Board
@@ -28,38 +31,56 @@ from dialtone.store import open_store
 from dialtone.store.sqlite import FILE_NAME
 from dialtone.wiring.discovery import discovering, mi_clients
 from dialtone.wiring.parts import alert_writer, build_rules, probing, running_collectors
+from dialtone.wiring.topologies import TopologyFigures, topologies_of, topology_tenants
 from synthetic.evidence import EvidenceStore
 
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """What one poll gave: the nodes' states, all as Prometheus text, and why sources told no tenants."""
+    """What one poll gave: the nodes' states, all as Prometheus text, and topologies.
+
+    Those are the ones of which every node was polled. `undiscovered` says why sources told no tenants,
+    `untold` why databases did not tell those of topologies.
+    """
 
     states: tuple[NodeState, ...]
     exposition: str
     undiscovered: Mapping[str, CollectError]
+    topologies: tuple[TopologyState, ...] = ()
+    untold: Mapping[str, CollectError] = field(default_factory=dict)
 
 
 async def collect(settings: Settings, nodes: Sequence[Node], catalog: Catalog) -> Collected:
     """Look for tenants, where the configuration says so, and poll these nodes once, all at the same time."""
     clock = SystemClock()
     board = Board()
+    fleet = Fleet()
     directory = TenantDirectory(settings.tree)
     exposition = Exposition(catalog, directory.reseller, clock, settings.caps.series)
     clients = mi_clients(settings)
+    polled = {node.name for node in nodes}
+    whole = [topology for topology in topologies_of(settings) if polled.issuperset(topology.nodes)]
+    names = {topology.name for topology in whole}
+    queries = [query for query in settings.tenant_queries if query.topology in names]
     async with (
         discovering(settings, directory, clock, clients) as discovery,
-        running_collectors(nodes, directory, clock, (board, exposition), clients) as runners,
+        topology_tenants(queries, directory, clock) as tenants_of,
     ):
-        looked = await discovery.run_all()
-        async with anyio.create_task_group() as polls:
-            for runner in runners:
-                polls.start_soon(runner.poll)
+        figures = TopologyFigures(exposition, directory)
+        watch = TopologyWatch(whole, fleet, clock, tenants_of=tenants_of, tell=(board, figures))
+        sinks = (board, exposition, watch)
+        async with running_collectors(nodes, directory, clock, sinks, clients, fleet) as runners:
+            looked, told = await discovery.run_all(), await tenants_of.run_all()
+            async with anyio.create_task_group() as polls:
+                for runner in runners:
+                    polls.start_soon(runner.poll)
     states = {runner.node.name: runner.state for runner in runners}
     return Collected(
         tuple(state for node in nodes if (state := states[node.name]) is not None),
         exposition.render().decode(),
         {name: error for name, error in looked.items() if error is not None},
+        watch.states,
+        {name: error for name, error in told.items() if error is not None},
     )
 
 

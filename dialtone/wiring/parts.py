@@ -12,6 +12,8 @@ import anyio
 
 from alerts import AlertWriter, Rule, load_rules
 from collectors import asterisk, mysql, opensips
+from collectors.mysql.fleet import Fleet
+from collectors.mysql.topology.metrics import METRICS as TOPOLOGY_METRICS
 from dialtone.config import Listen, Settings
 from dialtone.export.metrics import METRICS
 from dialtone.model import Catalog, Engine, Node, NodeKind
@@ -31,7 +33,7 @@ KEEP_MESSAGES: Final = timedelta(days=30)
 
 def build_catalog() -> Catalog:
     """Return every metric there is."""
-    return Catalog(METRICS, opensips.METRICS, asterisk.METRICS, mysql.METRICS)
+    return Catalog(METRICS, opensips.METRICS, asterisk.METRICS, mysql.METRICS, TOPOLOGY_METRICS)
 
 
 def build_rules(settings: Settings) -> tuple[Rule, ...]:
@@ -42,21 +44,41 @@ def build_rules(settings: Settings) -> tuple[Rule, ...]:
 MiClients = Mapping[str, opensips.MiClient]
 """The clients of opensips nodes that not only their collectors ask, by node."""
 
-_COLLECTORS: Final[Mapping[NodeKind, Callable[[Node, TenantLookup, Clock, MiClients], Collector]]] = {
-    NodeKind.OPENSIPS: lambda node, tenants, clock, clients: opensips.OpensipsCollector(
-        node, tenants, clock, clients.get(node.name)
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What collectors have in common: the tenants, the clock, clients, and what MySQL servers said last."""
+
+    tenants: TenantLookup
+    clock: Clock
+    clients: MiClients
+    fleet: Fleet
+
+
+_COLLECTORS: Final[Mapping[NodeKind, Callable[[Node, _Shared], Collector]]] = {
+    NodeKind.OPENSIPS: lambda node, shared: opensips.OpensipsCollector(
+        node, shared.tenants, shared.clock, shared.clients.get(node.name)
     ),
-    NodeKind.ASTERISK: lambda node, tenants, clock, _: asterisk.AsteriskCollector(node, tenants, clock),
-    NodeKind.MYSQL: lambda node, tenants, clock, _: mysql.MysqlCollector(node, clock),
+    NodeKind.ASTERISK: lambda node, shared: asterisk.AsteriskCollector(node, shared.tenants, shared.clock),
+    NodeKind.MYSQL: lambda node, shared: mysql.MysqlCollector(node, shared.clock, shared.fleet),
 }
 
 
 @asynccontextmanager
 async def running_collectors(
-    nodes: Sequence[Node], tenants: TenantLookup, clock: Clock, sinks: Sequence[Sink], clients: MiClients
+    nodes: Sequence[Node],
+    tenants: TenantLookup,
+    clock: Clock,
+    sinks: Sequence[Sink],
+    clients: MiClients,
+    fleet: Fleet | None = None,
 ) -> AsyncIterator[list[CollectorRunner]]:
-    """Own a collector a node; their connections are given back at the end, within a deadline."""
-    collectors = [_COLLECTORS[node.kind](node, tenants, clock, clients) for node in nodes]
+    """Own a collector a node; their connections are given back at the end, within a deadline.
+
+    `fleet` is where those of MySQL servers leave what they read, for who judges topologies.
+    """
+    shared = _Shared(tenants, clock, clients, Fleet() if fleet is None else fleet)
+    collectors = [_COLLECTORS[node.kind](node, shared) for node in nodes]
     try:
         yield [
             CollectorRunner(node, collector, clock, sinks)

@@ -12,6 +12,8 @@ import anyio
 import structlog
 
 from alerts import AlertWatch, Rule, WebhookNotifier, probe_alerts
+from collectors.mysql.fleet import Fleet
+from collectors.mysql.topology.watch import TopologyWatch
 from dialtone import __version__
 from dialtone.config import Listen, ProbeSpec, Settings, TenantDirectory
 from dialtone.export.prometheus import Exposition
@@ -33,10 +35,12 @@ from dialtone.runtime.discovery import Discovery
 from dialtone.runtime.runner import CollectorRunner
 from dialtone.runtime.scheduler import JobFigures, Planned, Scheduler
 from dialtone.runtime.stop import run_until_signal
+from dialtone.runtime.tenantquery import TopologyTenants
 from dialtone.runtime.traffic import TrafficBooks
 from dialtone.store import held_alone, open_store
 from dialtone.web import WebContext, WebToken, create_app, open_listener, serve_on
 from dialtone.wiring import discovery as looks
+from dialtone.wiring import topologies as databases
 from dialtone.wiring.parts import (
     KEEP_MESSAGES,
     KEEP_RESULTS,
@@ -91,6 +95,7 @@ class _Service:
         self._settings = settings
         self._store = store
         self._clock = SystemClock()
+        self._topologies = databases.topologies_of(settings)
         self._tenants = TenantDirectory(settings.tree)
         self._evidence = EvidenceStore(settings.data, settings.evidence)
         self._catalog = build_catalog()
@@ -131,23 +136,33 @@ class _Service:
 
     async def run(self, listener: socket.socket) -> None:
         """Run until cancelled; owns the listener."""
-        settings = self._settings
-        sinks = (self._board, self._exposition, self._watch, self._traffic)
+        settings, tenants, clock = self._settings, self._tenants, self._clock
+        sinks, fleet = (self._board, self._exposition, self._watch, self._traffic), Fleet()
         clients = looks.mi_clients(settings)
         await self._watch.restore()
         await self._recall()
         async with (
-            looks.discovering(settings, self._tenants, self._clock, clients) as discovery,
-            running_collectors(settings.nodes, self._tenants, self._clock, sinks, clients) as runners,
-            probing(settings, self._store, self._evidence, self._clock, sinks) as probes,
+            looks.discovering(settings, tenants, clock, clients) as discovery,
+            databases.topology_tenants(settings.tenant_queries, tenants, clock) as tenants_of,
+            running_collectors(
+                settings.nodes, tenants, clock, (*sinks, self._judging(fleet, tenants_of)), clients, fleet
+            ) as runners,
+            probing(settings, self._store, self._evidence, clock, sinks) as probes,
             anyio.create_task_group() as tasks,
         ):
             looks.plan(discovery, self._scheduler)
+            databases.plan(tenants_of, self._scheduler)
             self._plan(runners, probes, discovery)
             tasks.start_soon(self._watch.run)
             tasks.start_soon(self._traffic.run)
             tasks.start_soon(self._scheduler.run)
             await serve_on(listener, create_app(self._web()), started=self._tell_address)
+
+    def _judging(self, fleet: Fleet, tenants_of: TopologyTenants) -> TopologyWatch:
+        """Return the sink that judges topologies, and tells the board, the exposition and the alerts."""
+        figures = databases.TopologyFigures(self._exposition, self._tenants)
+        tell = (self._board, figures, self._watch)
+        return TopologyWatch(self._topologies, fleet, self._clock, tenants_of=tenants_of, tell=tell)
 
     async def _recall(self) -> None:
         """Go on from what was known before the last stop, however it came about."""
@@ -303,9 +318,11 @@ class _Service:
         return len(self._board.nodes(Scope.everything())) == len(self._settings.nodes)
 
     def _is_watched(self, event: AlertEvent) -> bool:
-        """Whether an alert of an earlier run is about a node or a probe that is still configured."""
+        """Whether an alert of an earlier run is about a node, topology or probe that is still configured."""
         if event.node is not None:
             return any(node.name == event.node for node in self._settings.nodes)
+        if event.topology is not None:
+            return any(topology.name == event.topology for topology in self._topologies)
         return event.fingerprint in self._probe_alerts
 
     def _tell_address(self) -> None:

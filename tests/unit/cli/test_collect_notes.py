@@ -6,11 +6,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from dialtone import wiring
 from dialtone.cli.collect import _print_tables
 from dialtone.model import (
     Catalog,
+    Check,
+    CheckState,
+    CollectError,
     CollectFailure,
     Kind,
     MetricDef,
@@ -19,9 +23,13 @@ from dialtone.model import (
     NodeKind,
     NodeState,
     Reading,
+    Role,
+    TopologyKind,
+    Trouble,
 )
 from dialtone.wiring.commands import Collected
 from tests.fakes.results import ACME, NOON, a_node, a_state
+from tests.fakes.topologies import a_link, a_member, a_topology_state
 from tests.unit.cli.conftest import Dialtone
 
 
@@ -157,3 +165,89 @@ def test_a_node_that_is_up_without_a_part_of_it_has_a_note_for_each_and_a_code(
     assert said.err.splitlines() == [
         rf"note: sip1 is up, without its {part}: {failure}: no\x1b[2J" for part, failure in unread.items()
     ]
+
+
+def collected(monkeypatch: pytest.MonkeyPatch, found: Collected) -> None:
+    """Have the next poll find this."""
+
+    async def collect(*_: object) -> Collected:
+        return found
+
+    monkeypatch.setattr(wiring, "collect", collect)
+
+
+PAIR = a_topology_state(
+    members=(a_member("db1", role=Role.ACTIVE, writable=True), a_member("db2", role=Role.PASSIVE)),
+    links=(a_link("db2", "db1", sql_running=False, lag=None),),
+    checks=(Check(Trouble.SQL_STOPPED, CheckState.BAD, "db2", "", 1.0, "stopped by hand"),),
+    tenants=(ACME,),
+)
+PICTURE = [
+    "main  active-passive  EXPOSED  1 tenant",
+    "  db1  active   writable   10.11.19-MariaDB  clock +0.000 s",
+    "    └─> db2  I/O yes  SQL NO  lag unknown",
+    "  db2  passive  read-only  10.11.19-MariaDB  clock +0.000 s",
+    "  sql-stopped  db2  exposed  stopped by hand",
+    f"  tenants  {ACME}",
+]
+ALONE = a_topology_state("db9", TopologyKind.STANDALONE, members=(a_member("db9"),))
+
+
+def test_topologies_are_drawn_after_the_nodes_and_what_is_wrong_with_them_is_no_failure_of_ours(
+    dialtone: Dialtone, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collected(monkeypatch, Collected((a_state(a_node("sip1")),), "", {}, (PAIR, ALONE)))
+    said = dialtone("collect", config)
+    assert said.code == 0
+    first, *lines = said.out.splitlines()
+    assert first.startswith("sip1  opensips  up")
+    begin = lines.index(PICTURE[0])
+    assert lines[begin - 1] == ""
+    assert lines[begin:] == [*PICTURE, "", "db9  standalone  fine", *lines[-1:]]
+
+
+def test_the_picture_alone_may_be_had_and_json_is_the_list_of_nodes_that_it_was(
+    dialtone: Dialtone, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collected(monkeypatch, Collected((a_state(a_node("sip1")),), "", {}, (PAIR,)))
+    assert dialtone("collect", config, "--format", "topology").out.splitlines() == PICTURE
+    assert [node["node"] for node in json.loads(dialtone("collect", config, "--format", "json").out)] == [
+        "sip1"
+    ]
+
+
+def test_a_terminal_without_lines_to_draw_with_is_shown_ascii(
+    dialtone: Dialtone, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Console, "encoding", "iso-8859-1")
+    collected(monkeypatch, Collected((), "", {}, (PAIR,)))
+    out = dialtone("collect", config, "--format", "topology").out
+    assert out.isascii()
+    assert "    `-> db2  I/O yes" in out
+
+
+def test_a_topology_of_which_not_all_nodes_were_asked_is_not_drawn_and_said_so(
+    dialtone: Dialtone, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more = """
+  - {name: db2, kind: mysql, dsn: "mysql://u@127.0.0.1:9", password: {env: DB_PASSWORD}}
+topologies:
+  - {name: main, kind: active-passive, nodes: [db1, db2]}
+accounts:"""
+    config.write_text(config.read_text().replace("\naccounts:", more))
+    collected(monkeypatch, Collected((), "", {}))
+    note = "note: topology main is left out: not all of its nodes were polled\n"
+    assert dialtone("collect", config, "--node", "db1").err == note
+    assert dialtone("collect", config, "--node", "db1", "--format", "json").err == ""
+    assert dialtone("collect", config, "--node", "sip1").err == ""
+    assert dialtone("collect", config, "--node", "db1", "--node", "db2").err == ""
+
+
+def test_why_a_database_did_not_tell_tenants_is_a_note(
+    dialtone: Dialtone, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    untold = {"main": CollectError(CollectFailure.CONNECT, "connection refused by 127.0.0.1:9")}
+    collected(monkeypatch, Collected((), "", {}, (PAIR,), untold))
+    said = dialtone("collect", config, "--format", "topology")
+    assert said.err == "note: no tenants of topology main: connect: connection refused by 127.0.0.1:9\n"
+    assert said.code == 0
