@@ -20,6 +20,9 @@ _PROGRAM: Final = "dialtone"
 _COM_QUERY: Final = 3
 _HEADER: Final = 4
 _CLIENT_SSL: Final = 0x0800
+_WITHOUT_TLS: Final = frozenset({1045, 3159})
+"""How accounts are refused that REQUIRE SSL, and all are under require_secure_transport (1045: MariaDB)."""
+
 _OLD_PREFIX: Final = "5.5.5-"
 """MariaDB before 11.0 greets with it, for replicas that know no version of two digits (MariaDB KB)."""
 
@@ -110,7 +113,7 @@ class Connection(asyncmy.connection.Connection):
     async def _request_authentication(self) -> Any:
         """Encrypt and log in. The server's greeting is there, and nothing of ours has been sent."""
         if self._ssl_context is None:
-            return await super()._request_authentication()  # type: ignore[misc]
+            return await self._in_clear()
         if not self.server_capabilities & _CLIENT_SSL:
             raise CollectError(
                 CollectFailure.TLS,
@@ -124,6 +127,18 @@ class Connection(asyncmy.connection.Connection):
             if self._secure:
                 raise
             raise CollectError(CollectFailure.TLS, f"{self.where}: {why_not(error, self.trusted)}") from None
+
+    async def _in_clear(self) -> Any:
+        """Log in without TLS, with a hint where that may be why nobody is let in: MariaDB doesn't say so."""
+        try:
+            return await super()._request_authentication()  # type: ignore[misc]
+        except asyncmy.errors.MySQLError as error:
+            has_tls = self.server_capabilities & _CLIENT_SSL
+            if has_tls and len(error.args) == 2 and error.args[0] in _WITHOUT_TLS:
+                code, text = error.args
+                hint = "it has TLS, and may let in this account by that alone: write tls: {}"
+                raise asyncmy.errors.OperationalError(code, f"{text} ({hint})") from None
+            raise
 
     async def _fill_buffer(self, need: int) -> None:
         """Wait for `need` unread bytes, several times for a packet in parts."""

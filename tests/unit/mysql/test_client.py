@@ -373,6 +373,19 @@ async def test_a_certificate_that_is_not_right_is_refused_with_words_that_help(
     assert server.logins == []
 
 
+@pytest.mark.parametrize("code", [1045, 3159])
+async def test_whoever_is_refused_without_tls_is_told_where_the_server_has_it(code: int) -> None:
+    """MariaDB says "Access denied" to an account that it would let in by TLS alone."""
+    promise = packet(0, FakeMysql(tls=ssl.create_default_context()).handshake())
+    no = packet(2, b"\xff" + code.to_bytes(2, "little") + b"#28000Access denied for user 'dialtone'")
+    async with listening(bytearray(), promise, no) as port:
+        error = await failure_of(client(FakeMysql(port=port)))
+    assert error.detail.endswith("by that alone: write tls: {})")
+    server = FakeMysql(login=Refusal(code, "Access denied for user 'dialtone'"))
+    async with server.running():
+        assert "write tls" not in (await failure_of(client(server))).detail
+
+
 async def test_a_server_without_tls_is_told_nothing_at_all() -> None:
     heard = bytearray()
     async with listening(heard, packet(0, FakeMysql().handshake())) as port:
