@@ -317,6 +317,17 @@ def test_nodes_that_all_call_themselves_the_same_are_told_by_sizes() -> None:
     assert "by its size alone" in seen[Trouble.SPLIT_BRAIN].detail
 
 
+def test_nodes_of_which_each_calls_itself_the_same_are_not_taken_for_one_component() -> None:
+    same = "0.0.0.0:3306"
+    alone = [node(name, healthy(1, own=same, members=(same,), size=1)) for name in NAMES[:2]]
+    assert Trouble.SPLIT_BRAIN in bad(look(*alone))
+
+
+@pytest.mark.parametrize("uuid", ["", "00000000-0000-0000-0000-000000000000"])
+def test_a_node_that_does_not_know_its_cluster_yet_is_in_no_other_one(uuid: str) -> None:
+    assert not bad(look(*cluster(cluster_uuid=uuid)))
+
+
 # Donors, and nodes that don't follow
 
 
