@@ -8,7 +8,7 @@ import structlog
 from collectors.mysql.asking import Asking, Words
 from collectors.mysql.fields import Facts
 from collectors.mysql.fleet import Fleet, NodeView
-from collectors.mysql.grants import GRANTS, note, rights_of
+from collectors.mysql.grants import read_note
 from collectors.mysql.lag import true_lag
 from collectors.mysql.metrics import samples
 from collectors.mysql.parse_channels import parse_channels
@@ -125,19 +125,11 @@ class MysqlCollector:
         if heartbeats is not None:
             asking.notes.update(self._of_heartbeats(server.server_id, heartbeats))
         if self._rights is None or asking.unread.keys() != self._unread.keys():
-            self._rights = await self._check_rights(session, flavour, version)
+            self._rights = await read_note(session, flavour, version, self._table)
         if self._rights:
             asking.notes["grants"] = self._rights
         galera = parse_galera(variables, status)
         return MysqlSnapshot(taken, at, server, channels, heartbeats, galera, asking.unread, asking.notes)
-
-    async def _check_rights(self, session: Session, flavour: Flavour, version: str) -> str:
-        """Return what is wrong with the account's rights in a line, "" where nothing is."""
-        try:
-            rows = await session.rows(GRANTS)
-        except RefusedError:
-            return ""
-        return note(rights_of(rows, flavour, version, self._table))
 
     def _of_heartbeats(self, own: int, heartbeats: Mapping[int, Heartbeat]) -> Iterator[tuple[str, str]]:
         if not heartbeats:

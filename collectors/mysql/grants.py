@@ -40,7 +40,6 @@ _WORST: Final = (_EVERYTHING, _GRANT_OPTION, "SUPER", "FILE")
 _SPLIT: Final = (10, 5, 2)
 """The MariaDB in which REPLICATION CLIENT became BINLOG MONITOR and SLAVE MONITOR."""
 
-_POLLS: Final = 100
 _MOST_ROWS: Final = 512
 _LONGEST_ROW: Final = 16 * 1024
 _SHOWN: Final = 6
@@ -117,32 +116,18 @@ def rights_of(rows: Sequence[Row], flavour: Flavour, version: str, heartbeat: st
     )
 
 
-class Account:
-    """Looks now and then at what our account may do; `heartbeat` is the table that it must read."""
+async def read_note(session: Session, flavour: Flavour, version: str, heartbeat: str | None = None) -> str:
+    """Ask, and return note() of it; "" where it may not be asked. Raises CollectError, but not for a no.
 
-    def __init__(self, heartbeat: str | None = None) -> None:
-        self._heartbeat = heartbeat
-        self._rest = 0
-        self._note = ""
-
-    async def note(self, session: Session, flavour: Flavour, version: str) -> str:
-        """Return what there is to say of it, "" for nothing; asks at the first poll and at every hundredth.
-
-        While a right is missing it asks at each, so that its grant is seen. Raises CollectError, but not for
-        a no: what can't be read for want of a right says so itself.
-        """
-        if self._rest:
-            self._rest -= 1
-            return self._note
-        if flavour is Flavour.MARIADB and not session.private:
-            return ""
-        try:
-            rights = rights_of(await session.rows(GRANTS), flavour, version, self._heartbeat)
-        except RefusedError:
-            return ""
-        self._rest = 0 if rights.missing else _POLLS - 1
-        self._note = note(rights)
-        return self._note
+    What can't be read for want of a right says so itself.
+    """
+    if flavour is Flavour.MARIADB and not session.private:
+        return ""
+    try:
+        rows = await session.rows(GRANTS)
+    except RefusedError:
+        return ""
+    return note(rights_of(rows, flavour, version, heartbeat))
 
 
 def note(rights: Rights) -> str:

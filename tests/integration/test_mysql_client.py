@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 import trustme
 
-from collectors.mysql.grants import GRANTS, Account
+from collectors.mysql.grants import GRANTS, read_note
 from collectors.mysql.snapshot import Flavour
 from collectors.mysqlclient import MysqlClient, RefusedError
 from collectors.mysqlclient.limits import limits
@@ -282,11 +282,9 @@ async def test_the_servers_clock_lies_between_sent_and_received(plain: Running) 
 async def test_the_rights_of_the_account_are_told_as_they_are_typed_and_gone_when_granted(
     plain: Running,
 ) -> None:
-    account = Account("dialtone.heartbeat")
-
     async def look() -> str:
         async with plain.client().session() as session:
-            return await account.note(session, Flavour.MARIADB, session.version)
+            return await read_note(session, Flavour.MARIADB, session.version, "dialtone.heartbeat")
 
     typed = "GRANT SLAVE MONITOR, BINLOG MONITOR ON *.* TO 'dialtone'@'127.0.0.1'"
     try:

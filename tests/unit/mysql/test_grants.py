@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.mysql.grants import GRANTS, TABLES, Account, Rights, note, rights_of
+from collectors.mysql.grants import GRANTS, TABLES, Rights, note, read_note, rights_of
 from collectors.mysql.snapshot import Flavour
 from collectors.mysqlclient import MysqlClient, Session
-from tests.fakes.mysql import Answer, FakeMysql, Refusal, Result
+from tests.fakes.mysql import FakeMysql, Refusal, Result
 
 _RECORDED: Final = json.loads((Path(__file__).parents[2] / "data" / "mysql" / "grants.json").read_text())
 _HEARTBEAT: Final = "dialtone.heartbeat"
@@ -242,40 +242,24 @@ def test_a_row_without_end_takes_no_time() -> None:
     assert len(rights([row] * 500, heartbeat=f"{'a' * 64}.{'b' * 64}").missing) == 2
 
 
-LACKS: Final = Result([{"Grants": "GRANT USAGE ON *.* TO `w`@`%`"}])
 HAS: Final = Result([{"Grants": "GRANT SLAVE MONITOR, BINLOG MONITOR, SUPER ON *.* TO `w`@`%`"}])
 ENOUGH: Final = "more than a watcher needs: SUPER on *.*"
 
 
-async def looks(account: Account, server: FakeMysql, polls: int = 1) -> list[str]:
-    """The notes of so many polls."""
+async def read(server: FakeMysql, flavour: Flavour = Flavour.MARIADB) -> str:
+    """The note that a server's answer gives."""
     client = MysqlClient(
         server.endpoint, username="w", password=None, deadline=5.0, statements=frozenset({GRANTS})
     )
-    said = []
-    for _ in range(polls):
-        async with client.session() as session:
-            said.append(await account.note(session, Flavour.MARIADB, "10.11.14-MariaDB"))
-    return said
+    async with client.session() as session:
+        return await read_note(session, flavour, "10.11.14-MariaDB")
 
 
-async def test_the_rights_are_asked_for_now_and_then_and_at_each_poll_while_one_is_missing() -> None:
-    answers: dict[str, Answer] = {GRANTS: LACKS}
-    server, account = FakeMysql(answers), Account()
-    async with server.running():
-        for _ in range(2):
-            assert (await looks(account, server))[0].startswith(
-                "missing: GRANT SLAVE MONITOR, BINLOG MONITOR"
-            )
-        answers[GRANTS] = HAS
-        assert await looks(account, server, 150) == [ENOUGH] * 150
-    assert server.statements == [GRANTS] * 4
-
-
-async def test_a_server_that_shows_no_grants_is_read_all_the_same() -> None:
+async def test_a_server_that_shows_no_grants_is_no_trouble() -> None:
     server = FakeMysql({GRANTS: Refusal(1141, "There is no such grant defined")})
     async with server.running():
-        assert await looks(Account(), server, 2) == ["", ""]
+        assert await read(server) == ""
+    assert server.statements == [GRANTS]
 
 
 async def test_a_mariadb_is_not_asked_where_others_may_read_the_hash_of_our_password(
@@ -284,7 +268,8 @@ async def test_a_mariadb_is_not_asked_where_others_may_read_the_hash_of_our_pass
     server = FakeMysql({GRANTS: HAS})
     monkeypatch.setattr(Session, "private", property(lambda _: False))
     async with server.running():
-        assert await looks(Account(), server, 2) == ["", ""]
+        assert await read(server) == ""
         assert server.statements == []
+        assert await read(server, Flavour.MYSQL), "which keeps it to itself"
         monkeypatch.undo()
-        assert await looks(Account(), server) == [ENOUGH]
+        assert await read(server) == ENOUGH
