@@ -28,10 +28,13 @@ PARTS: Final = {
     "sip-b": "lab.front:SecondSipPart",
     "asterisk-16": "lab.asterisk:OldAsteriskPart",
     "http": "lab.http:HttpPart",
+    "galera": "lab.mysql:GaleraPart",
+    "mysql-9": "lab.mysql:MySQL9Part",
+    "mariadb-11": "lab.mysql:MariaDB11Part",
 }
 """Every part of the lab, imported when it is asked for."""
 
-EXTRA: Final = frozenset({"sip-b", "asterisk-16", "http"})
+EXTRA: Final = frozenset({"sip-b", "asterisk-16", "http", "galera", "mysql-9", "mariadb-11"})
 """The parts that come up only when they are asked for: the demo plays without them, and starts sooner."""
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")

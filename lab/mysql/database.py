@@ -61,6 +61,8 @@ class Database:
         self.extra = extra
         self._clock = Clock(folder.with_suffix(".clock")) if wishes.clocks else None
         self._process: Process | None = None
+        self.later: tuple[str, ...] = ()
+        """Options for all further starts."""
 
     @property
     def name(self) -> str:
@@ -113,7 +115,7 @@ class Database:
             env |= self._clock.env()
         if self.extra is not None:
             env |= self.extra.env
-        argv = [*self.command(), *extra]
+        argv = [*self.command(), *self.later, *extra]
         self._process = look_up(self._lab.processes.start(self.name, argv, cwd=self.folder, env=env))
 
     def command(self) -> list[str]:
@@ -162,9 +164,11 @@ class Database:
 
     async def kill(self) -> None:
         """End it by SIGKILL, as the kernel does when memory is short; nothing is written any more."""
-        self._its_process().signal(signal.SIGKILL)
+        process = self._its_process()
+        process.signal(signal.SIGKILL)
         end = time.monotonic() + self._lab.answers
-        while self.runs:
+        # Until the kernel has forgotten it: MySQL won't start while the pid in its socket's lock is there.
+        while self.runs or look_up(process.pid) == process:
             if time.monotonic() >= end:
                 raise LabError(f"{self.name} doesn't end, not even by SIGKILL")
             await asyncio.sleep(_PAUSE)
@@ -181,7 +185,7 @@ class Database:
     def set_clock(self, ahead: float) -> None:
         """Set its clock so many seconds ahead of the machine's; it holds within a second.
 
-        The stage must have been wished for with `clocks`.
+        The stage must have been wished for with `clocks`. Its timeouts and waits stay right.
         """
         if self._clock is None:
             raise LabError(f"{self.name} has the machine's clock: wish for clocks=True")

@@ -16,7 +16,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -108,16 +108,7 @@ class Wsrep:
 
     async def wait(self) -> None:
         """Return once the node is Synced in a primary component."""
-        database = self._database()
-        end = time.monotonic() + self._lab.answers
-        while True:
-            status = await database.status("wsrep%")
-            if status["wsrep_ready"] == "ON" and status["wsrep_local_state_comment"] == "Synced":
-                return
-            if time.monotonic() >= end:
-                where = f"{status['wsrep_cluster_status']}, {status['wsrep_local_state_comment']}"
-                raise LabError(f"{self._name} isn't Synced but {where}\n{database.log_tail()}")
-            await asyncio.sleep(_PAUSE)
+        await _until_synced(self._database(), self._lab.answers)
 
     def _own(self) -> Sequence[str]:
         addresses = ",".join(f"{LOOPBACK}:{port}" for port in self._ports.values())
@@ -169,17 +160,30 @@ async def opened(servers: Sequence[Database]) -> None:
 
 
 async def whole(servers: Sequence[Database], deadline: float = 30.0) -> None:
-    """Return once every one of these is Synced and sees as many nodes as there are. Raises LabError."""
+    """Return once every one of these is Synced and sees as many nodes as these are. Raises LabError."""
     end = time.monotonic() + deadline
     for server in servers:
-        while True:
+        await _until_synced(server, end - time.monotonic(), len(servers))
+
+
+async def _until_synced(server: Database, deadline: float, size: int | None = None) -> None:
+    """Return once a node is Synced in a primary component, of that many nodes if that matters."""
+    end = time.monotonic() + deadline
+    seen = "silent"
+    while True:
+        # A node that joins hangs up on its clients once it has what it lacked.
+        with suppress(LabError):
             status = await server.status("wsrep%")
-            size, state = status["wsrep_cluster_size"], status["wsrep_local_state_comment"]
-            if (status["wsrep_cluster_status"], state, size) == ("Primary", "Synced", str(len(servers))):
-                break
-            if time.monotonic() >= end:
-                raise LabError(f"{server.name} is {state} and sees {size} of {len(servers)} nodes")
-            await asyncio.sleep(_PAUSE)
+            state = status["wsrep_local_state_comment"]
+            sees = status["wsrep_cluster_size"]
+            if status["wsrep_ready"] == "ON" and state == "Synced" and size in (None, int(sees)):
+                return
+            seen = f"{status['wsrep_cluster_status']}, {state}, and sees {sees} nodes"
+        if not server.runs:
+            raise LabError(f"{server.name} ended while it was joining\n{server.log_tail()}")
+        if time.monotonic() >= end:
+            raise LabError(f"{server.name} isn't as it should be but {seen}\n{server.log_tail()}")
+        await asyncio.sleep(_PAUSE)
 
 
 async def provider(node: Database, options: str) -> None:

@@ -53,8 +53,8 @@ class Wishes:
 
     `first` is the first server's server_id, `beat` the seconds between two beats of a heart, `net_timeout`
     the seconds of silence until a replica doubts its link, `workers` are the threads that apply in parallel
-    (0: the server's own default), `options` go to every server. With `clocks` the servers' clocks can be set
-    wrong (Debian's libfaketime).
+    (0: the server's own default), `options` go to every server. With `clocks` the clocks of the machine's
+    own MariaDB can be set wrong (Debian's libfaketime; the others heed it not at all, or only at times).
     """
 
     flavour: Flavour = Flavour.MARIADB
@@ -65,6 +65,10 @@ class Wishes:
     workers: int = 0
     clocks: bool = False
     options: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.clocks and self.flavour is not Flavour.MARIADB:
+            raise LabError(f"the clock of {self.flavour} can't be set: take {Flavour.MARIADB}")
 
 
 @dataclass(frozen=True, slots=True)

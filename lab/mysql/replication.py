@@ -46,12 +46,12 @@ _FOLLOW_MARIADB: Final = (
     "CHANGE MASTER {}TO MASTER_HOST = %s, MASTER_PORT = %s, MASTER_USER = %s, MASTER_PASSWORD = %s,"
     " MASTER_DELAY = %s, MASTER_HEARTBEAT_PERIOD = %s, MASTER_USE_GTID = slave_pos, MASTER_CONNECT_RETRY = 1"
 )
-# Without TLS the password goes encrypted by the source's public key (caching_sha2_password), which the
-# replica has to ask for. Since 8.4 it tries 10 times by default, and then never again.
+# A password of caching_sha2_password goes by TLS only, unless the replica asks for the source's public key.
+# Since 8.4 a replica tries 10 times by default, and then never again.
 _FOLLOW_MYSQL: Final = (
     "CHANGE REPLICATION SOURCE TO SOURCE_HOST = %s, SOURCE_PORT = %s, SOURCE_USER = %s, SOURCE_PASSWORD = %s,"
     " SOURCE_DELAY = %s, SOURCE_HEARTBEAT_PERIOD = %s, SOURCE_AUTO_POSITION = 1, SOURCE_CONNECT_RETRY = 1,"
-    " SOURCE_RETRY_COUNT = 86400, GET_SOURCE_PUBLIC_KEY = 1"
+    " SOURCE_RETRY_COUNT = 86400, SOURCE_SSL = 1"
 )
 _STATUS_MARIADB: Final = ("SHOW ALL REPLICAS STATUS", "Connection_name", "Slave")
 _STATUS_MYSQL: Final = ("SHOW REPLICA STATUS", "Channel_Name", "Replica")

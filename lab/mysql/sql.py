@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import asyncmy
+import asyncmy.cursors
 import asyncmy.errors
 
 from lab.base import LabError
@@ -16,6 +17,13 @@ _DEADLINE: Final = 10.0
 
 Row = dict[str, Any]
 """Columns by name; the driver turns numbers into int, NULL into None."""
+
+
+class _Cursor(asyncmy.cursors.Cursor):  # type: ignore[misc]
+    """A cursor that logs no warnings: what the lab says on its terminal is for people."""
+
+    async def _show_warnings(self, conn: object) -> None:
+        """Leave them with the server."""
 
 
 class Session:
@@ -28,7 +36,7 @@ class Session:
     async def rows(self, statement: str, *values: object) -> Sequence[Row]:
         """Run a statement, `%s` standing for the values; return its rows. Raises LabError."""
         try:
-            async with asyncio.timeout(_DEADLINE), self._connection.cursor() as cursor:
+            async with asyncio.timeout(_DEADLINE), self._connection.cursor(_Cursor) as cursor:
                 await cursor.execute(statement, values or None)
                 if cursor.description is None:
                     return ()

@@ -31,6 +31,7 @@ import anyio
 from dialtone.model import TopologyKind
 from lab.base import LabContext, LabError, PartInfo, Sample
 from lab.debian import default_cache
+from lab.files import xdg_folder
 from lab.mysql import galera as cluster
 from lab.mysql.database import Database
 from lab.mysql.flavour import prepare
@@ -197,7 +198,8 @@ def workshop(root: Path, cache: Path | None = None) -> Iterator[LabContext]:
     """Give a lab of its own in that folder; at the end no process and no port of it is left."""
     root.mkdir(parents=True, exist_ok=True)
     processes = LabProcesses(root)
-    ports = LoopbackPorts(root, claims=root.parent / "ports.json")
+    # The claims of all labs of this user, so that stages which start side by side get different ports.
+    ports = LoopbackPorts(root, claims=xdg_folder("XDG_STATE_HOME", ".local/state") / "ports.json")
     found = cache or default_cache()
     found.mkdir(parents=True, exist_ok=True)
     try:
@@ -258,8 +260,6 @@ async def _open(stage: Stage) -> None:
     if plan.kind is TopologyKind.GALERA:
         await cluster.opened(stage.servers)
         await _furnish(stage, stage.servers[0])
-        for name in plan.hearts:
-            stage.heart(name).start()
     else:
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -271,6 +271,9 @@ async def _open(stage: Stage) -> None:
                     tasks.create_task(_follows(stage, following, link))
         except* LabError as group:
             raise group.exceptions[0] from None
+    for name in plan.hearts:
+        if name not in _early(plan):
+            stage.heart(name).start()
     late = {following.replica for following in plan.followings if following.delay}
     for name in plan.hearts:
         try:
@@ -284,13 +287,14 @@ async def _open(stage: Stage) -> None:
 async def _up(stage: Stage, server: Database) -> None:
     await asyncio.to_thread(server.make_folder)
     server.launch()
-    if server.name in stage.plan.hearts:
+    if server.name in _early(stage.plan):
         stage.heart(server.name).start()  # it waits for the server by itself
     await server.answers()
     await _furnish(stage, server)
     if server.seat.read_only and server.mysql:
-        # As an option on the command line it would shut out make_accounts too.
-        await server.sql("SET PERSIST super_read_only = ON")
+        # From the first start on it would shut out the making of accounts too.
+        await server.set_writable(False)
+        server.later = ("--super-read-only=1",)
 
 
 async def _furnish(stage: Stage, server: Database) -> None:
@@ -316,6 +320,11 @@ async def _follows(stage: Stage, following: Following, link: Link) -> None:
         beat=min(_SOURCE_BEATS, stage.plan.wishes.net_timeout / 4),
     )
     await wait_until_replicating(replica, stage.lab.answers, mysql=replica.mysql, channel=following.channel)
+
+
+def _early(plan: Plan) -> Sequence[str]:
+    """The hearts that start with their servers; with semi-sync a commit waits for a replica."""
+    return () if plan.wishes.semi_sync or plan.kind is TopologyKind.GALERA else plan.hearts
 
 
 def _proxies(plan: Plan) -> str:

@@ -4,12 +4,29 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from dialtone.model import TopologyKind
 from lab.base import LabError
 from lab.mysql import MysqlPart
+from lab.mysql.clock import Clock
+from lab.mysql.clock import missing as clock_missing
+from lab.mysql.flavour import Flavour, Program
+from lab.mysql.options import command
+from lab.mysql.plan import (
+    Plan,
+    Seat,
+    Wishes,
+    active_passive,
+    chain,
+    galera,
+    multi_primary,
+    multi_source,
+    primary_replica,
+)
 from lab.mysql.server import Server
 from lab.mysql.sql import connected
 from lab.mysql.template import program, template, version
@@ -143,3 +160,80 @@ def test_a_heartbeat_without_its_password_file_ends_with_a_word(tmp_path: Path) 
     )
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "none: No such file or directory" in done.stderr
+
+
+def test_the_kinds_of_stages_say_who_follows_whom_and_who_takes_writes() -> None:
+    follows = {
+        name: [(f.replica, f.source, f.channel) for f in plan.followings]
+        for name, plan in {
+            "primary": primary_replica(("a", "b", "c")),
+            "chain": chain(("a", "b", "c")),
+            "sources": multi_source(("a", "b"), "c"),
+            "pair": active_passive(("a", "b")),
+            "writers": multi_primary(("a", "b")),
+            "cluster": galera(("a", "b", "c")),
+        }.items()
+    }
+    assert follows == {
+        "primary": [("b", "a", ""), ("c", "a", "")],
+        "chain": [("b", "a", ""), ("c", "b", "")],
+        "sources": [("c", "a", "a"), ("c", "b", "b")],
+        "pair": [("b", "a", ""), ("a", "b", "")],
+        "writers": [("b", "a", ""), ("a", "b", "")],
+        "cluster": [],
+    }
+    assert [seat.read_only for seat in active_passive().seats] == [False, True]
+    assert [seat.read_only for seat in multi_primary().seats] == [False, False]
+
+
+def test_writers_side_by_side_have_offsets_and_gtid_domains_of_their_own() -> None:
+    plan = multi_primary(increment=2, offsets=(1, 1))
+    assert [seat.options for seat in plan.seats] == [
+        ("--auto-increment-increment=2", "--auto-increment-offset=1")
+    ] * 2
+    assert len({seat.domain for seat in plan.seats}) == 2
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (lambda: primary_replica(("a", "a")), "a name twice"),
+        (lambda: Plan("x", TopologyKind.GALERA, Wishes(), (Seat("a", 1),), hearts=("b",)), "no server b"),
+        (lambda: galera(wishes=Wishes(Flavour.MYSQL_9)), "the machine's own MariaDB"),
+        (lambda: Wishes(Flavour.MYSQL_9, clocks=True), "can't be set"),
+    ],
+)
+def test_a_plan_that_can_not_be_is_refused(make: Callable[[], object], why: str) -> None:
+    with pytest.raises(LabError, match=why):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("flavour", "has", "lacks"),
+    [
+        (Flavour.MARIADB, "--slave-net-timeout=4", "--gtid-mode=ON"),
+        (Flavour.MYSQL_9, "--replica-net-timeout=4", "--read-only=1"),
+    ],
+)
+def test_a_command_line_has_the_words_of_its_server(
+    tmp_path: Path, flavour: Flavour, has: str, lacks: str
+) -> None:
+    server = Program(flavour, "1.2.3-x", ("mysqld", "--no-defaults"), tmp_path)
+    line = command(server, Seat("db2", 2, read_only=True), Wishes(flavour, net_timeout=4), tmp_path, 3307)
+    assert line[:2] == ["mysqld", "--no-defaults"]
+    assert {has, "--port=3307", "--server-id=2", "--bind-address=127.0.0.1"} <= set(line)
+    assert lacks not in line
+    assert server.short_version == "1.2.3"
+
+
+def test_a_clock_is_right_until_it_is_set(tmp_path: Path) -> None:
+    clock = Clock(tmp_path / "db1.clock")
+    if clock_missing():
+        with pytest.raises(LabError, match="apt-get install libfaketime"):
+            clock.env()
+        return
+    assert clock.env()["FAKETIME_TIMESTAMP_FILE"] == str(tmp_path / "db1.clock")
+    assert (tmp_path / "db1.clock").read_text() == "+0.000\n"
+    clock.set(-5)
+    clock.env()
+    assert (tmp_path / "db1.clock").read_text() == "-5.000\n"
