@@ -262,7 +262,7 @@ def test_a_channel_that_is_removed_from_its_server_ends_its_alerts(engine: Alert
 @pytest.mark.parametrize(
     "state",
     [
-        topology(down=["db2"]),
+        topology(check(Trouble.MEMBER_DOWN, channel=None), down=["db2"]),
         topology(nodes=("db1",)),
         replace(topology(), checks=()),
         replace(topology(), members=tuple(replace(m, channels_known=False) for m in topology().members)),

@@ -11,10 +11,19 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from alerts.engine import AlertEngine
-from alerts.judges import node_judge
+from alerts.judges import node_judge, topology_judge
 from alerts.rules import Rule, When
-from dialtone.model import AlertState, Origin, Outcome, ProbeResult, Severity
-from tests.fakes.alerts import NOON, poll, result
+from dialtone.model import (
+    AlertState,
+    CheckState,
+    Link,
+    Origin,
+    Outcome,
+    ProbeResult,
+    Severity,
+    Trouble,
+)
+from tests.fakes.alerts import NOON, check, poll, result, topology
 
 THOROUGH: Final = settings(deadline=None, max_examples=200)
 
@@ -94,6 +103,78 @@ def test_polls_with_hours_away_between_them_never_fire(stops: list[float]) -> No
         now += timedelta(seconds=stop)
         engine = restarted(engine, by, now)
     assert state(engine) is AlertState.PENDING
+
+
+class Judged(NamedTuple):
+    """What a topology's judge says of two troubles of a channel, None where it can't tell."""
+
+    checks: dict[Trouble, CheckState | None]
+    killed: bool
+
+
+TWO: Final = (Trouble.APPLIER_BLOCKED, Trouble.LINK_SILENT)
+JUDGED: Final = st.lists(
+    st.builds(
+        Judged,
+        st.fixed_dictionaries({trouble: st.sampled_from([None, *CheckState]) for trouble in TWO}),
+        st.booleans(),
+    ),
+    max_size=14,
+)
+
+
+def blamed(history: Sequence[Judged]) -> AlertState | None:
+    """Return what is true after these: it ends when all that was bad is fine; a kill leaves the cause."""
+    now: AlertState | None = None
+    cause: set[Trouble] = set()
+    blame: set[Trouble] = set()
+    for checks, killed in history:
+        bad, suspect, fine = (
+            {trouble for trouble, said in checks.items() if said is state}
+            for state in (CheckState.BAD, CheckState.SUSPECT, CheckState.FINE)
+        )
+        if killed:
+            blame = set(cause)
+        if bad:
+            cause = cause if now is AlertState.FIRING else bad
+            now, blame = AlertState.FIRING, blame | bad
+        elif suspect:
+            cause = cause if now else suspect
+            now = now or AlertState.PENDING
+        elif fine and blame <= fine:
+            now, cause, blame = None, set(), set()
+    return now
+
+
+@THOROUGH
+@given(history=JUDGED)
+def test_a_database_ends_its_alert_when_what_raised_it_is_fine_whenever_the_service_was_killed(
+    history: list[Judged],
+) -> None:
+    troubles = frozenset(TWO)
+    by = Rule(
+        "Rule",
+        Severity.WARNING,
+        When.DATABASE_TROUBLE,
+        "",
+        "",
+        troubles=troubles,
+        judge_topology=topology_judge(troubles),
+    )
+    engine, told = AlertEngine([by]), 0
+    for number, (checks, killed) in enumerate(history):
+        now = NOON + timedelta(seconds=15 * number)
+        if killed:
+            engine = restarted(engine, by, now)
+        known = [check(trouble, said) for trouble, said in checks.items() if said is not None]
+        link = Link("db2", "", "db1", "127.0.0.1:3306", True, True)
+        before = state(engine)
+        events = engine.topology_judged(topology(*known, links=(link,)), now)
+        assert state(engine) == blamed(history[: number + 1])
+        assert len(events) == (before != state(engine))
+        told += sum(event.state is AlertState.FIRING for event in events)
+        told -= sum(event.state is AlertState.RESOLVED and event.started is not None for event in events)
+        assert told == (state(engine) is AlertState.FIRING)
 
 
 class Slot(NamedTuple):
