@@ -7,12 +7,19 @@ or that a cancelled statement left out of step. A writer that beats every second
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 from urllib.parse import urlsplit
 
-from collectors.mysqlclient.connection import MAX_SESSION_BYTES, Connection, connection, guarded
+from collectors.mysqlclient.connection import (
+    MAX_SESSION_BYTES,
+    Connection,
+    UntrustedError,
+    connection,
+    guarded,
+)
+from collectors.mysqlclient.look import names_at
 from collectors.mysqlclient.restraint import Restraint
 from collectors.mysqlclient.session import Session, StandingSession
 from dialtone.model import CollectError, CollectFailure, Secret, TlsPlan
@@ -64,6 +71,7 @@ class MysqlClient:
         self._most = most
         self._most_packet = most_packet
         self._restraint = Restraint(self._where)
+        self._names: Sequence[str] | None = None
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Session]:
@@ -134,5 +142,13 @@ class MysqlClient:
         return link
 
     async def _let_in(self, link: Connection) -> Session:
-        await guarded(link.connect(), self._where, self._grants)
+        try:
+            await guarded(link.connect(), self._where, self._grants)
+        except UntrustedError as error:
+            if not error.wrong_name or self._tls is None:
+                raise
+            if self._names is None:  # once: a server counts connections that break off, and shuts out hosts
+                self._names = await names_at((self._host, self._port), self._tls, self._deadline)
+            raise (error if self._names is None else error.knowing(self._names)) from None
+        self._names = None
         return Session(link, self._statements, self._where, self._grants)

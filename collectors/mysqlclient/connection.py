@@ -1,7 +1,8 @@
-"""The driver's connection, with limits to what it takes; the driver is known to this module and errors.py."""
+"""The driver's connection, with limits to what it takes; the driver is known here, to look.py and errors.py."""
 
 import asyncio
-from collections.abc import Awaitable
+import ssl
+from collections.abc import Awaitable, Sequence
 from ipaddress import ip_address
 from typing import Any, Final
 
@@ -20,6 +21,9 @@ _PROGRAM: Final = "dialtone"
 _COM_QUERY: Final = 3
 _HEADER: Final = 4
 _CLIENT_SSL: Final = 0x0800
+_WRONG_NAME: Final = (62, 64)
+"""X509_verify_cert_error_string(3): a host's name, an address."""
+
 _WITHOUT_TLS: Final = frozenset({1045, 3159})
 """How accounts are refused that REQUIRE SSL, and all are under require_secure_transport (1045: MariaDB)."""
 
@@ -55,6 +59,19 @@ class _Refusal:
         raise asyncmy.errors.OperationalError(
             2059, "the server wants the password in clear, which is for verified TLS only; nothing was sent"
         )
+
+
+class UntrustedError(CollectError):
+    """TLS failed; `wrong_name` says that the certificate is for somebody else."""
+
+    def __init__(self, error: Exception, where: str, name: str, names: Sequence[str] | None = None) -> None:
+        super().__init__(CollectFailure.TLS, f"{where}: {why_not(error, name, names)}")
+        self.error, self.where, self.name = error, where, name
+        self.wrong_name = isinstance(error, ssl.SSLCertVerificationError) and error.verify_code in _WRONG_NAME
+
+    def knowing(self, names: Sequence[str]) -> "UntrustedError":
+        """Return the same, with the names that are in the certificate."""
+        return UntrustedError(self.error, self.where, self.name, names)
 
 
 class Connection(asyncmy.connection.Connection):
@@ -126,7 +143,7 @@ class Connection(asyncmy.connection.Connection):
         except (OSError, ValueError) as error:
             if self._secure:
                 raise
-            raise CollectError(CollectFailure.TLS, f"{self.where}: {why_not(error, self.trusted)}") from None
+            raise UntrustedError(error, self.where, self.trusted) from None
 
     async def _in_clear(self) -> Any:
         """Log in without TLS, with a hint where that may be why nobody is let in: MariaDB doesn't say so."""

@@ -5,7 +5,7 @@ import ssl
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from dialtone.model import TlsPlan
 
@@ -122,5 +122,10 @@ async def _names(place: tuple[str, int], name: str, plan: TlsPlan) -> Sequence[s
         return None
     certificate = transport.get_extra_info("peercert") or {}
     transport.abort()
+    return names_in(certificate)
+
+
+def names_in(certificate: Mapping[str, Any]) -> Sequence[str]:
+    """Return for whom a certificate is (as SSLSocket.getpeercert() has it), those that are printable."""
     named = (value for kind, value in certificate.get("subjectAltName", ()) if kind in ("DNS", "IP Address"))
     return tuple(value for value in named if value.isprintable())

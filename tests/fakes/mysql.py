@@ -82,6 +82,7 @@ class FakeMysql:
     statements: list[str] = field(default_factory=list)
     logins: list[bytes] = field(default_factory=list)
     goodbyes: int = 0
+    connections: int = 0
     port: int = 0
 
     def __post_init__(self) -> None:
@@ -117,6 +118,7 @@ class FakeMysql:
     async def _accept(self, listener: socket.socket) -> None:
         while True:
             connection, _ = await asyncio.get_running_loop().sock_accept(listener)
+            self.connections += 1
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._tasks.add(asyncio.create_task(self._serve(connection)))
 

@@ -165,7 +165,10 @@ async def test_a_wrong_authority_or_name_is_tls_and_no_login(encrypted: Running,
     for tls, words in (
         (TlsPlan(), "unknown CA"),
         (TlsPlan(ca=str(tmp_path / "other.pem")), "unknown CA"),
-        (TlsPlan(ca=encrypted.ca, name="db9.example"), "expected db9.example"),
+        (
+            TlsPlan(ca=encrypted.ca, name="db9.example"),
+            "the certificate is for localhost, clusterpbx.example, 127.0.0.1",
+        ),
     ):
         error = await encrypted.failure(tls)
         assert error.failure is CollectFailure.TLS

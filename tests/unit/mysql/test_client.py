@@ -386,6 +386,19 @@ async def test_whoever_is_refused_without_tls_is_told_where_the_server_has_it(co
         assert "write tls" not in (await failure_of(client(server))).detail
 
 
+async def test_a_wrong_name_is_told_with_those_of_the_certificate_which_is_looked_at_once(
+    certificate: tuple[Path, Path],
+) -> None:
+    server = FakeMysql({SERVER: Result([ROW])}, tls=server_side(certificate))
+    async with server.running():
+        reader = client(server, tls=TlsPlan(ca=str(certificate[0]), name="db9.example"))
+        for connections in (2, 3):
+            error = await failure_of(reader)
+            assert error.detail.endswith("write tls: {name: NAME}; the certificate is for localhost")
+            assert server.connections == connections
+    assert server.logins == []
+
+
 async def test_a_server_without_tls_is_told_nothing_at_all() -> None:
     heard = bytearray()
     async with listening(heard, packet(0, FakeMysql().handshake())) as port:
