@@ -22,6 +22,8 @@ _NAMED: Final = 5
 """Tenants that are named where a trouble costs them something."""
 _WIDEST: Final = 24
 """Columns wider than this are not aligned: one long name would push all others out of the line."""
+_UNNAMED: Final = ("", "default")
+"""What a server's channel is called that has no name."""
 _FIRST: Final = (Role.ACTIVE, Role.SOURCE)
 """Whom a drawing begins with where all replicate from each other."""
 
@@ -106,8 +108,10 @@ def _facts(member: Member) -> list[str]:
     if not member.up:
         return [member.node, "DOWN", role]
     writes = {True: "writable", False: "read-only", None: ""}[member.writable]
-    clock = "" if member.clock_offset is None else f"clock {member.clock_offset:+.3f} s"
-    return [member.node, role, writes, printable(member.status), _version(member.version), clock]
+    # Zero has no sign: -0.0 is 0.0 when 0.0 is added.
+    clock = "" if member.clock_offset is None else f"clock {round(member.clock_offset, 3) + 0.0:+.3f} s"
+    unread = "" if member.channels_known else "channels unread"
+    return [member.node, role, writes, printable(member.status), _version(member.version), clock, unread]
 
 
 def _version(version: str) -> str:
@@ -141,7 +145,7 @@ def _links(links: Iterable[Link]) -> Iterator[str]:
 
 def _link(link: Link) -> Iterator[str]:
     yield link.replica
-    if link.channel:
+    if link.channel not in _UNNAMED:
         yield f"channel {printable(link.channel)}"
     yield f"I/O {'yes' if link.io_running else 'NO'}"
     yield f"SQL {'yes' if link.sql_running else 'NO'}"
@@ -161,7 +165,7 @@ def _seconds(value: float) -> str:
 
 def _trouble(check: Check) -> Iterator[str]:
     place = check.node or ""
-    if check.channel:
+    if check.channel is not None and check.channel not in _UNNAMED:
         place = f"{place}/{printable(check.channel)}"
     felt = "" if check.impact is Impact.NONE else str(check.impact)
     how = "seen once" if check.state is CheckState.SUSPECT else felt

@@ -147,9 +147,27 @@ def test_of_a_cluster_each_nodes_state_is_told() -> None:
 
 
 def test_a_server_that_stands_alone_has_no_tenants_to_speak_of() -> None:
-    unsure = replace(a_member("db9", writable=None), clock_offset=-61.5)
+    unsure = replace(a_member("db9", writable=None), clock_offset=-61.5, channels_known=False)
     state = a_topology_state("db9", TopologyKind.STANDALONE, members=(unsure,))
-    assert draw(state) == pictured("db9  standalone  fine", "  db9  10.11.19-MariaDB  clock -61.500 s")
+    assert draw(state) == pictured(
+        "db9  standalone  fine", "  db9  10.11.19-MariaDB  clock -61.500 s  channels unread"
+    )
+
+
+def test_a_channel_without_a_name_needs_none_and_a_clock_that_is_right_no_sign() -> None:
+    state = a_topology_state(
+        members=(replace(ACTIVE, clock_offset=-0.0001), PASSIVE),
+        links=(a_link("db2", "db1", channel="default"), a_link("db2", "db1", channel="dc2")),
+        checks=(replace(bad(Trouble.LATE, "db2"), channel="default"),),
+    )
+    assert draw(state) == pictured(
+        "main  active-passive  HURT  no tenants",
+        "  db1  active   writable   10.11.19-MariaDB  clock +0.000 s",
+        "    ├─> db2  I/O yes  SQL yes  lag 0.0 s by heartbeat",
+        "    └─> db2  channel dc2  I/O yes  SQL yes  lag 0.0 s by heartbeat",
+        "  db2  passive  read-only  10.11.19-MariaDB  clock +0.000 s",
+        "  late  db2  hurt",
+    )
 
 
 @pytest.mark.parametrize(
