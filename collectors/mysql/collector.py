@@ -94,7 +94,9 @@ class MysqlCollector:
         rows = await asking.rows(Part.CHANNELS) or ()
         workers = links = replicas = None
         if flavour is Flavour.MYSQL:
-            replicas = await asking.rows(Part.REPLICAS)
+            # Switched off, the performance schema knows of no threads; of channels it does.
+            if variables.raw("performance_schema").upper() != "OFF":
+                replicas = await asking.rows(Part.REPLICAS)
             if rows:
                 workers = await asking.rows(Part.WORKERS)
                 links = await asking.rows(Part.LINKS)

@@ -69,7 +69,7 @@ DUMPS: Final = (
 """MySQL: the replicas that are connected; MariaDB has a status variable for that."""
 
 _VARIABLES: Final = (
-    *("server_id", "server_uuid", "read_only", "super_read_only", "log_bin"),
+    *("server_id", "server_uuid", "read_only", "super_read_only", "log_bin", "performance_schema"),
     *("auto_increment_increment", "auto_increment_offset"),
     *("gtid_executed", "gtid_binlog_pos", "gtid_current_pos"),
     *("slave_net_timeout", "replica_net_timeout", "slave_parallel_threads"),

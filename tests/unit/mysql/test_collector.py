@@ -249,6 +249,17 @@ async def test_a_server_without_a_binary_log_is_not_asked_for_its_place(clock: F
     assert BINLOG_STATUS not in fake.statements
 
 
+async def test_replicas_are_unknown_and_not_none_where_the_performance_schema_is_off(
+    clock: FakeClock,
+) -> None:
+    found = recording("mysql-8.4", "healthy")
+    variables = Result([*found.variables, {"Variable_name": "performance_schema", "Value": "OFF"}])
+    reading, fake = await polled(found.answers | {VARIABLES: variables, DUMPS: Refusal(1317)}, clock)
+    assert DUMPS not in fake.statements
+    assert "mysql_replicas_connected" not in values(reading)
+    assert values(reading)["mysql_replication_workers/default/running"] == 4
+
+
 @pytest.mark.parametrize(
     ("server", "statement", "part"),
     [

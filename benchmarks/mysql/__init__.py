@@ -1,0 +1,1 @@
+"""What watching a MySQL or MariaDB server costs."""
