@@ -1,6 +1,5 @@
 """What is wrong with a channel: each state that a server can show, one cause at a time."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -10,14 +9,14 @@ from dialtone.model import CheckState, Impact, TopologyKind, TopologyState, Trou
 from tests.unit.mysql.topology.stories import Story, bad, check, doubted, outcome, recorded
 from tests.unit.mysql.topology.views import channel, error, place, snapshot, topology
 
-CONNECTING: Mapping[str, Any] = {
+CONNECTING: dict[str, Any] = {
     "io_running": False,
     "connecting": True,
     "lag": None,
     "io_state": "Connecting to master",
 }
-STOPPED: Mapping[str, Any] = {"io_running": False, "lag": None, "io_state": ""}
-SQL_STOPPED: Mapping[str, Any] = {"sql_running": False, "lag": None, "applier_state": ""}
+STOPPED: dict[str, Any] = {"io_running": False, "lag": None, "io_state": ""}
+SQL_STOPPED: dict[str, Any] = {"sql_running": False, "lag": None, "applier_state": ""}
 LOCKED = "Waiting for table metadata lock"
 
 

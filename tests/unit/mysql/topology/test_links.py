@@ -1,5 +1,9 @@
 """Who replicates from whom, by ids of all kinds; lag by whoever knows it best; roles."""
 
+from dataclasses import replace
+from typing import Any
+
+from collectors.mysql.fleet import NodeView
 from collectors.mysql.snapshot import ClockReading, Flavour
 from collectors.mysql.statements import Part
 from collectors.mysql.topology.links import links, roles
@@ -7,9 +11,9 @@ from dialtone.model import CollectFailure, Link, Role, TopologyKind
 from tests.unit.mysql.topology.views import channel, snapshot, topology, uuid, view, views
 
 
-def only(*members: object) -> Link:
+def only(*members: NodeView) -> Link:
     """Return the one link of these members."""
-    (link,) = links(topology(), views(*members))  # type: ignore[arg-type]
+    (link,) = links(topology(), views(*members))
     return link
 
 
@@ -21,7 +25,7 @@ def test_a_source_is_found_by_its_server_id() -> None:
 
 
 def test_a_source_of_which_only_the_server_id_is_that_of_a_member_is_a_stranger() -> None:
-    mysql = {"flavour": Flavour.MYSQL}
+    mysql: dict[str, Any] = {"flavour": Flavour.MYSQL}
     one = view("db1", snapshot(1, **mysql))
     stranger = only(one, view("db2", snapshot(2, channels=[channel(1, source_uuid=uuid(99))], **mysql)))
     assert (stranger.source, stranger.address) == (None, "10.0.0.1:3306")
@@ -128,7 +132,7 @@ def test_the_gap_counts_what_the_replica_has_not_applied() -> None:
     source = view("db1", snapshot(1, gtid="0-1-120"))
     replica = snapshot(2, gtid="0-1-100", channels=[channel(1, executed="0-1-100", received="0-1-120")])
     assert only(source, view("db2", replica)).gap == 20
-    mysql = {"flavour": Flavour.MYSQL}
+    mysql: dict[str, Any] = {"flavour": Flavour.MYSQL}
     source = view("db1", snapshot(1, gtid=f"{uuid(1)}:1-50", **mysql))
     replica = snapshot(
         2,
@@ -171,9 +175,8 @@ def test_a_source_that_is_down_still_is_one_and_a_replica_that_is_down_is_unknow
 
 
 def test_a_server_whose_channels_can_t_be_read_is_no_source_for_that() -> None:
-    unread = {Part.CHANNELS: CollectFailure.DENIED}
-    now = snapshot(2)
-    members = views(view("db2", type(now)(now.taken, now.at, now.server, unread=unread)))
+    blind = replace(snapshot(2), unread={Part.CHANNELS: CollectFailure.DENIED})
+    members = views(view("db2", blind))
     main = topology(TopologyKind.PRIMARY_REPLICA, *members)
     assert roles(main, members, ()) == {"db2": Role.UNKNOWN}
 
