@@ -92,14 +92,14 @@ def rights(*found: tuple[str, str]) -> Result:
     return Result([{"me": "heartbeat@10.0.0.1", "grantee": who, "privilege": what} for who, what in found])
 
 
-async def beats(server: FakeMysql, clock: Naps, *, every: str = "1") -> Log:
+async def beats(server: FakeMysql, clock: Naps, *, every: str = "1", **options: str) -> Log:
     """Let a heart beat until its naps are over; return what it logged, the password nowhere in it."""
     node = Node(
         "db1",
         NodeKind.MYSQL,
         server.endpoint,
         username="dialtone",
-        options={"heartbeat": TABLE, "heartbeat_every": every},
+        options={"heartbeat": TABLE, "heartbeat_every": every} | options,
     )
     heart = Heart(node, "heartbeat", Secret(PASSWORD), clock)
     with capture_logs() as log:
@@ -310,6 +310,14 @@ async def test_refused_credentials_are_tried_with_restraint() -> None:
         (line,) = await beats(server, clock)
     assert clock.slept == [0, 30, 30, 30]
     assert line["failure"] == "auth"
+
+
+async def test_a_node_with_tls_is_not_beaten_in_clear() -> None:
+    server = FakeMysql(answers())
+    async with server.running():
+        (line,) = await beats(server, Naps(2), tls="on")
+    assert (line["event"], line["failure"]) == ("heartbeat.fails", "tls")
+    assert (server.logins, server.statements) == ([], [])
 
 
 async def test_another_reason_is_told_and_one_that_was_told_is_not_repeated() -> None:
