@@ -15,7 +15,9 @@ import pytest
 
 from collectors.mysql import MysqlTenants
 from collectors.mysql.collector import MysqlCollector
+from collectors.mysql.fleet import Fleet
 from dialtone.model import CollectError, CollectFailure, Database, Node, NodeKind, Reading, Secret
+from dialtone.runtime.clock import SystemClock
 from lab.base import LabContext, LabError, PartInfo, Sample
 from lab.faultproxy import FaultProxy, steer
 from lab.mysql import MysqlPart, start_sql_thread, stop_sql_thread
@@ -181,11 +183,29 @@ async def test_a_blackholed_link_is_seen_by_the_heartbeat_while_the_replica_says
         assert "channel/default/error" not in reading.info
 
 
+async def test_the_true_lag_grows_over_a_blackholed_link_by_the_clock_of_its_source(pair: Pair) -> None:
+    await until(pair.node("db2"), healthy)
+    fleet, clock = Fleet(), SystemClock()
+    active, passive = (MysqlCollector(pair.node(name), clock, fleet) for name in ("db1", "db2"))
+    control = pair.addresses["db-link-control"]
+    async with fault(pair, steer(control, "blackhole"), lambda: steer(control, "heal")):
+        began = time.monotonic()
+        await asyncio.sleep(1.5)
+        await active.collect()
+        found = values(await passive.collect())
+        held = time.monotonic() - began
+    assert found["lag_seconds/default"] == 0
+    # The writer beats twice a second: the row that came through last is older by as much as that.
+    assert held - 0.2 < found["true_lag_seconds/default"] < held + 0.5 + 0.05
+
+
 async def test_a_cut_link_stops_the_io_thread_and_the_servers_words_come_along(pair: Pair) -> None:
     await until(pair.node("db2"), healthy)
     control = pair.addresses["db-link-control"]
     async with fault(pair, steer(control, "cut"), lambda: steer(control, "heal")):
-        reading = await until(pair.node("db2"), lambda now: any("last_error/default/io/" in name for name in now))
+        reading = await until(
+            pair.node("db2"), lambda now: any("last_error/default/io/" in name for name in now)
+        )
         found = values(reading)
         assert (found["io_running/default"], found["sql_running/default"], found["lag_known/default"]) == (
             0,
