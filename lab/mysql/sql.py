@@ -19,7 +19,7 @@ Row = dict[str, Any]
 """Columns by name; the driver turns numbers into int, NULL into None."""
 
 
-class _Cursor(asyncmy.cursors.Cursor):  # type: ignore[misc]
+class _Cursor(asyncmy.cursors.Cursor):
     """A cursor that logs no warnings: what the lab says on its terminal is for people."""
 
     async def _show_warnings(self, conn: object) -> None:
