@@ -1,4 +1,4 @@
-"""The driver's connection, with limits to what it takes; the driver is known here, to look.py and errors.py."""
+"""The driver's connection, with limits to what it takes. Only here, look.py and errors.py know the driver."""
 
 import asyncio
 import ssl

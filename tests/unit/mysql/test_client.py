@@ -577,6 +577,12 @@ async def test_restraint_is_for_hanging_statements_and_for_nothing_else() -> Non
             reader = client(server, deadline=0.05)
             went = [(await failure_of(reader)).detail for _ in range(5)]
         assert not any("not asked" in how for how in went)
+    for answer in (HANG_UP, Refusal(1317, "Query execution was interrupted"), Raw(packet(9, b"\x01"))):
+        server = FakeMysql({SERVER: answer})
+        async with server.running():
+            reader = client(server)
+            went = [(await failure_of(reader)).detail for _ in range(3)]
+        assert not any("not asked" in how for how in went)
 
 
 async def test_a_poll_that_we_are_slow_in_ourselves_is_not_held_against_the_server() -> None:
