@@ -320,20 +320,24 @@ async def test_a_node_with_tls_is_not_beaten_in_clear() -> None:
     assert (server.logins, server.statements) == ([], [])
 
 
-async def test_another_reason_is_told_and_one_that_was_told_is_not_repeated() -> None:
-    server = FakeMysql(login=Refusal(1045, "Access denied"))
+async def test_another_reason_is_told_and_one_that_was_told_not_repeated_until_it_has_beaten_again() -> None:
+    denied, full = Refusal(1045, "Access denied"), Refusal(1040, "Too many connections")
+    server = FakeMysql(answers(), login=denied)
 
     def login(answer: Answer | None) -> Callable[[], None]:
         return lambda: setattr(server, "login", answer)
 
-    full = Refusal(1040, "Too many connections")
+    def lose() -> None:
+        server.login = denied
+        server.hang_up()
+
     clock = Naps(
-        9, at={2: login(full), 3: login(Refusal(1045, "Access denied")), 4: login(full), 6: login(None)}
+        14, at={2: login(full), 3: login(denied), 4: login(full), 6: login(None), 9: lose, 11: login(full)}
     )
-    server.answers = answers()
     async with server.running():
         log = await beats(server, clock)
-    assert [line.get("failure", line["event"]) for line in log] == ["auth", "server", "heartbeat.beats"]
+    first, second = ["auth", "server"], ["connect", "auth", "server"]
+    assert [line.get("failure", "beats") for line in log] == [*first, "beats", *second]
 
 
 def test_the_beat_has_its_id_as_a_number_and_no_word_that_mysql_gives_up() -> None:
