@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import sys
 import tempfile
 import textwrap
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ import click
 
 from dialtone.cli.exits import Exit
 from dialtone.cli.signals import until_signal
+from dialtone.runtime import logs
 from dialtone.runtime.clock import SystemClock
 from lab.base import LabContext
 from lab.mysql.faults.case import Case
@@ -47,6 +49,7 @@ def database_faults(only: tuple[str, ...], sabotage: bool, shape: str) -> int:
     otherwise.
     """
     cases = wanted(only)
+    logs.configure("error", "text", sys.stderr)
     err = shape == "markdown"
     rows = anyio.run(until_signal, functools.partial(_produced, cases, sabotage, err))
     if shape == "markdown":

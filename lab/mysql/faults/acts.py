@@ -58,6 +58,16 @@ def both(*acts: Act) -> Act:
     return act
 
 
+async def kill_senders(server: Database) -> None:
+    """Kill the threads that send a server's binary logs to replicas."""
+    rows = await server.sql(
+        "SELECT id FROM information_schema.processlist WHERE command LIKE 'Binlog Dump%%'"
+    )
+    for row in rows:
+        with suppress(LabError):  # it may have ended by itself
+            await server.sql(f"KILL {next(iter(row.values()))}")
+
+
 def killed_thread(server: str, command: str) -> Act:
     """Return KILL of a replica's thread, as the processlist names it."""
 
@@ -214,7 +224,7 @@ def slow_statement(source: str, seconds: float) -> Act:
             await session.rows("SET SESSION binlog_format = STATEMENT")
             await session.rows(
                 f"INSERT INTO {MARKS} SELECT UUID_SHORT() + "
-                f"SLEEP(IF(@@server_id = {stage[source].number}, 0, {seconds:g}))"
+                f"SLEEP(IF(@@port = {stage[source].port}, 0, {seconds:g}))"
             )
         yield
 
@@ -285,6 +295,7 @@ def purged(replica: str, source: str) -> Act:
     async def act(stage: Stage) -> AsyncIterator[None]:
         behind, ahead = stage[replica], stage[source]
         await behind.sql("STOP REPLICA")
+        await kill_senders(ahead)  # what still sends a file keeps it from being purged
         await stage.mark(source)
         for _ in range(2):
             await ahead.sql("FLUSH BINARY LOGS")
@@ -490,7 +501,11 @@ async def _items(database: Database) -> None:
 
 
 async def _unlogged(database: Database, statement: str) -> None:
-    """Run a statement that no other server gets to know of."""
+    """Run a statement on a replica that no other server gets to know of."""
     async with database.session() as session:
+        if database.mysql:
+            await session.rows("SET GLOBAL super_read_only = OFF")
         await session.rows(_UNLOGGED)
         await session.rows(statement)
+        if database.mysql:
+            await session.rows("SET GLOBAL super_read_only = ON")

@@ -4,7 +4,7 @@ from typing import Final
 
 import anyio
 
-from lab.mysql.faults.acts import MARKS
+from lab.mysql.faults.acts import MARKS, kill_senders
 from lab.mysql.faults.case import EVERY, Phase
 from lab.mysql.galera import whole
 from lab.mysql.replication import follow
@@ -42,11 +42,7 @@ def dump_thread_killed(server: str) -> Phase:
     """Kill the threads that send binary logs; the replicas come again."""
 
     async def phase(stage: Stage) -> None:
-        rows = await stage[server].sql(
-            "SELECT id FROM information_schema.processlist WHERE command LIKE 'Binlog Dump%%'"
-        )
-        for row in rows:
-            await stage[server].sql(f"KILL {next(iter(row.values()))}")
+        await kill_senders(stage[server])
 
     return phase
 
@@ -97,7 +93,7 @@ def big_transaction(source: str, seconds: float) -> Phase:
             await session.rows("SET SESSION binlog_format = STATEMENT")
             await session.rows(
                 f"INSERT INTO {MARKS} SELECT UUID_SHORT() + "
-                f"SLEEP(IF(@@server_id = {stage[source].number}, 0, {seconds:g}))"
+                f"SLEEP(IF(@@port = {stage[source].port}, 0, {seconds:g}))"
             )
 
     return phase

@@ -4,7 +4,7 @@ from typing import Final
 
 from dialtone.model import Trouble
 from lab.mysql.faults import acts, phases
-from lab.mysql.faults.case import Act, Case, Phase, Says, says
+from lab.mysql.faults.case import EVERY, SELDOM, Act, Case, Phase, Says, says
 
 _LATE: Final = frozenset({Trouble.LATE})
 _STOP_SQL: Final = acts.statements("db2", ["STOP REPLICA SQL_THREAD"], ["START REPLICA"])
@@ -56,6 +56,7 @@ FAULTS: Final[tuple[Case, ...]] = (
         acts.link("db2", "blackhole"),
         (says(Trouble.LINK_SILENT, "db2", channel="default"),),
         _LATE,
+        every=SELDOM,
     ),
     Case(
         "the binary log was purged too early",
@@ -92,7 +93,11 @@ FAULTS: Final[tuple[Case, ...]] = (
         (says(Trouble.LATE, "db2"),),
     ),
     Case(
-        "the heartbeat writer dies", "pair", acts.no_heart("db1"), (says(Trouble.HEARTBEAT_STOPPED, "db1"),)
+        "the heartbeat writer dies",
+        "pair",
+        acts.no_heart("db1"),
+        (says(Trouble.HEARTBEAT_STOPPED, "db1"),),
+        every=SELDOM,
     ),
     Case(
         "the replica's clock is 5 s ahead",
@@ -134,6 +139,7 @@ FAULTS: Final[tuple[Case, ...]] = (
         acts.link("db3", "blackhole"),
         (says(Trouble.LINK_SILENT, "db3"),),
         _LATE,
+        every=SELDOM,
     ),
     Case(
         "one channel of two stands still",
@@ -147,6 +153,7 @@ FAULTS: Final[tuple[Case, ...]] = (
         acts.link("hub", "blackhole", "east"),
         (says(Trouble.LINK_SILENT, "hub", channel="east"),),
         _LATE,
+        every=SELDOM,
     ),
     Case(
         "a delayed replica's link is cut",
@@ -247,6 +254,7 @@ FAULTS: Final[tuple[Case, ...]] = (
         acts.link("db2", "blackhole"),
         (says(Trouble.LINK_SILENT, "db2"),),
         _LATE,
+        every=SELDOM,
     ),
     Case(
         "11.8: a row is missing on the replica",
@@ -275,6 +283,7 @@ FAULTS: Final[tuple[Case, ...]] = (
         acts.link("db2", "blackhole"),
         (says(Trouble.LINK_SILENT, "db2"),),
         frozenset({Trouble.LATE, Trouble.SEMI_SYNC_OFF}),
+        every=SELDOM,
     ),
     Case(
         "MySQL: a row is there already",
@@ -301,6 +310,7 @@ FAULTS: Final[tuple[Case, ...]] = (
         "mysql-9",
         acts.link("db2", "cut"),
         (says(Trouble.SEMI_SYNC_OFF, "db1"), says(Trouble.IO_UNREACHABLE, "db2")),
+        every=SELDOM,
     ),
 )
 
@@ -333,6 +343,7 @@ PHASES: Final[tuple[Case, ...]] = (
         phases.heart_restarted("db1"),
         acts.no_heart("db1"),
         (says(Trouble.HEARTBEAT_STOPPED, "db1"),),
+        every=SELDOM,
     ),
     _healthy(
         "a table is locked briefly",
