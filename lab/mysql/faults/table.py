@@ -316,9 +316,14 @@ FAULTS: Final[tuple[Case, ...]] = (
 
 
 def _healthy(
-    name: str, stage: str, phase: Phase, act: Act = _STOP_SQL, expected: tuple[Says, ...] = _SQL_STOPPED
+    name: str,
+    stage: str,
+    phase: Phase,
+    act: Act = _STOP_SQL,
+    expected: tuple[Says, ...] = _SQL_STOPPED,
+    every: float = EVERY,
 ) -> Case:
-    return Case(name, stage, act, expected, _LATE, phase)
+    return Case(name, stage, act, expected, _LATE, phase, every)
 
 
 PHASES: Final[tuple[Case, ...]] = (
