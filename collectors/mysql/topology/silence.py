@@ -4,7 +4,8 @@ The replica finds out by itself after slave_net_timeout (replica_net_timeout), 6
 told by any of:
 
 - a heartbeat table: the source has a row that the replica, which says that it has applied all, lacks, and
-  that is older than three intervals of its writer. Not of a delayed replica, which has not applied it yet.
+  that is older than three intervals of its writer. Not of a replica that is busy or delayed: it may have
+  received the row.
 - GTIDs: the source has made transactions between its last two polls that the replica has not received; or,
   without GTIDs, its place in one file of the binary log has moved on, past the replica's. Only while it makes
   transactions: of an idle source nobody can tell, nor need to.
@@ -63,7 +64,7 @@ def silence(
 def _by_rows(
     replica: MysqlSnapshot, channel: Channel, link: Link, source: NodeView, there: MysqlSnapshot, views: Views
 ) -> Iterator[Seen]:
-    if channel.delay or replica.heartbeats is None or not there.heartbeats or not _caught_up(channel):
+    if replica.heartbeats is None or not there.heartbeats or not _caught_up(channel):
         return
     for server_id, newest in there.heartbeats.items():
         mine = replica.heartbeats.get(server_id)
@@ -129,7 +130,9 @@ def _received(channel: Channel) -> object:
 def _caught_up(channel: Channel) -> bool:
     """Whether the replica says that it has applied all that it has received."""
     read, done = channel.read_place, channel.executed_place
-    return channel.sql_running and (channel.lag == 0 or (read is not None and read == done))
+    if read is None or done is None:
+        return channel.sql_running and channel.lag == 0 and not channel.delay
+    return channel.sql_running and read == done
 
 
 def _began_anew(before: MysqlSnapshot, now: MysqlSnapshot) -> bool:

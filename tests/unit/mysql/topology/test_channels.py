@@ -174,6 +174,13 @@ def test_a_broken_channel_between_two_that_take_writes_hurts_at_once() -> None:
     assert polled(replica(**SQL_STOPPED | {"sql_error": error(1062)})).impact is Impact.EXPOSED
 
 
+def test_a_channel_that_was_given_another_source_has_no_past() -> None:
+    told = story()
+    told.poll("db2", replica(applier_state=LOCKED, lag=4.0, source_address="10.0.0.9:3306"))
+    told.poll("db2", replica(15, applier_state=LOCKED, lag=4.0))
+    assert outcome(told.state, Trouble.APPLIER_BLOCKED) is CheckState.FINE
+
+
 def blocked(at: float, state: str = LOCKED, done: int = 100) -> Any:
     """A reading of db2 whose applier waits."""
     return replica(
@@ -282,6 +289,13 @@ def test_a_replica_that_is_as_late_as_it_is_meant_to_be_is_in_time() -> None:
 def test_lag_is_not_judged_while_a_thread_stands_still() -> None:
     assert check(polled(replica(**SQL_STOPPED)), Trouble.LATE) is None
     assert check(polled(replica(**CONNECTING)), Trouble.LATE) is None
+    told = Story(topology(lag=5.0), beat=1.0)
+    for at in (0.0, 15.0):
+        told.poll("db1", snapshot(1, at=at, beats={1: at}))
+        broken = channel(1, **SQL_STOPPED | {"sql_error": error(1062)})
+        told.poll("db2", snapshot(2, at=at, beats={1: -60.0}, channels=[broken], writable=False))
+    assert told.state.links[0].lag == 75.0
+    assert bad(told.state) == {(Trouble.DUPLICATE_KEY, "db2")}
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,9 @@ def test_lag_behind_a_relay_that_takes_no_writes_is_by_the_heartbeat_of_the_sour
                 beat=1.0,
             ),
             view(
-                "db3", snapshot(3, at=100, beats={1: 91.0}, channels=[channel(2)], writable=False), beat=1.0
+                "db3",
+                snapshot(3, at=100, beats={1: 88.0}, channels=[channel(2, delay=3.0)], writable=False),
+                beat=1.0,
             ),
         ),
     )

@@ -224,6 +224,14 @@ def test_a_replica_that_is_ready_to_become_a_source_needs_no_semi_sync_of_its_ow
     assert doubted(told.state) == set()
 
 
+def test_a_relay_takes_no_writes_that_semi_sync_could_save() -> None:
+    told = Story(topology(Kind.PRIMARY_REPLICA, "db1", "db2", "db3"))
+    for at in (0, 15, 30):
+        told.poll("db2", replica(at, semi_sync=SemiSync(source_enabled=True), replicas=1))
+        told.poll("db3", replica(at, server_id=3, of=2))
+    assert outcome(told.state, Trouble.SEMI_SYNC_OFF, "db2") is CheckState.FINE
+
+
 def beating(at: float, written: float | None, **fields: Any) -> MysqlSnapshot:
     """A reading of db1, whose own beat was written then."""
     return snapshot(1, at=at, beats={} if written is None else {1: written}, **fields)
@@ -268,6 +276,7 @@ def test_a_writer_that_is_back_soon_after_its_server_s_restart_is_not_dead() -> 
 
 def test_a_server_that_was_only_just_made_the_source_has_a_writer_soon() -> None:
     told = Story(topology(Kind.ACTIVE_PASSIVE), beat=1.0)
+    told.poll("db2", replica())
     told.poll("db1", snapshot(1, at=0, beats={1: -9000.0, 2: 0.0}, channels=[channel(2)], writable=False))
     told.poll("db1", snapshot(1, at=15, beats={1: -9000.0, 2: 14.0}, channels=[channel(2)]))
     assert outcome(told.state, Trouble.HEARTBEAT_STOPPED, "db1") is not CheckState.BAD
@@ -280,6 +289,10 @@ def test_a_server_that_takes_no_writes_needs_no_heartbeat() -> None:
     for at in (0, 15, 30):
         told.poll("db2", replica(at, beats={1: float(at), 2: -9000.0}))
     assert outcome(told.state, Trouble.HEARTBEAT_STOPPED, "db2") is CheckState.FINE
+    relay = Story(topology(Kind.PRIMARY_REPLICA, "db1", "db2", "db3"), beat=1.0)
+    for at in (0, 15, 30):
+        relay.poll("db2", replica(at, beats={1: float(at), 2: -9000.0}, replicas=1))
+    assert outcome(relay.state, Trouble.HEARTBEAT_STOPPED, "db2") is CheckState.FINE
 
 
 def test_heartbeats_that_can_t_be_read_or_are_not_configured_are_not_judged() -> None:
@@ -311,6 +324,14 @@ def test_a_replica_whose_replication_was_reset_is_told(writable: bool) -> None:
     told = polled_twice(Kind.PRIMARY_REPLICA, db1=source(), db2=replica(), db3=lost)
     assert (Trouble.NOT_REPLICATING, "db3") in bad(told.state)
     assert (Trouble.NOT_REPLICATING, "db1") not in bad(told.state)
+
+
+def test_of_two_that_follow_nobody_the_one_that_others_follow_may() -> None:
+    told = polled_twice(
+        Kind.PRIMARY_REPLICA, db1=source(writable=False), db2=snapshot(2), db3=replica(server_id=3)
+    )
+    found = {node for trouble, node in bad(told.state) if trouble is Trouble.NOT_REPLICATING}
+    assert found == {"db2"}
 
 
 def test_the_only_replica_whose_replication_was_reset_is_told() -> None:

@@ -21,7 +21,8 @@ class World:
     """A source that writes and beats, and a replica that gets it all at once until the link dies.
 
     Times are seconds. `writes` are when transactions are committed, `paused` is while the writer of
-    heartbeats is, `delay` is meant, `busy` is while the applier is at one big transaction.
+    heartbeats is, `delay` is meant, `busy` is while the applier is at one big transaction, `shy` is a source
+    that tells neither GTIDs nor its place in the binary log.
     """
 
     def __init__(
@@ -37,10 +38,11 @@ class World:
         gtids: bool = True,
         skew: float = 0.0,
         heartbeats: float | None = None,
+        shy: bool = False,
     ) -> None:
         self.dies, self.beats, self.paused, self.delay, self.busy = dies, beats, paused, delay, busy
         self.mysql, self.gtids, self.heartbeats, self.skew = mysql, gtids, heartbeats, skew
-        self.writes = tuple(writes)
+        self.writes, self.shy = tuple(writes), shy
 
     def source(self, at: float) -> MysqlSnapshot:
         """The source, read at that time."""
@@ -49,8 +51,8 @@ class World:
             1,
             at=at,
             beats=self._beats(at),
-            gtid=self._gtid(done),
-            place=place(1000 + 100 * done),
+            gtid="" if self.shy else self._gtid(done),
+            place=None if self.shy else place(1000 + 100 * done),
             clock=ClockReading(self.skew, 0.001),
             **self._flavour(),
         )
@@ -138,7 +140,7 @@ PHASES = [(0.0, 0.1), (0.1, 0.0), (0.0, 7.0), (7.0, 0.0), (0.0, 14.8)]
 @pytest.mark.parametrize(("first", "second"), PHASES)
 @pytest.mark.parametrize("dies", [16.0, 23.3, 29.0])
 def test_a_dead_link_is_told_by_heartbeats_within_two_polls(first: float, second: float, dies: float) -> None:
-    assert told_after(World(dies=dies), rounds(first, second)) <= 2
+    assert told_after(World(dies=dies, shy=True), rounds(first, second)) <= 2
 
 
 @pytest.mark.parametrize(("first", "second"), PHASES)
@@ -176,7 +178,7 @@ def test_a_delayed_replica_s_dead_link_is_told_by_what_it_received() -> None:
 
 def test_a_dead_link_shows_though_the_source_s_clock_is_off() -> None:
     for skew in (-30.0, 30.0):
-        assert told_after(World(dies=23.3, skew=skew), rounds(0.0, 7.0)) <= 2
+        assert told_after(World(dies=23.3, skew=skew, shy=True), rounds(0.0, 7.0)) <= 2
 
 
 def test_a_link_that_is_back_is_fine_again() -> None:
@@ -211,6 +213,9 @@ HEALTHY = {
     "delayed by minutes": World(delay=200.0, writes=WRITES),
     "busy with a big transaction": World(busy=(18.0, 55.0)),
     "a writer that paused": World(paused=(20.0, 44.0)),
+    "a writer that paused, of a shy source": World(paused=(20.0, 44.0), shy=True),
+    "a writer that paused while the applier was busy": World(busy=(18.0, 80.0), paused=(25.0, 80.0)),
+    "a writer that paused before a delayed replica": World(delay=20.0, paused=(25.0, 80.0)),
     "a writer that stopped": World(paused=(20.0, FOREVER)),
     "a writer that stopped, of a source that is written to": World(paused=(20.0, FOREVER), writes=WRITES),
 }
@@ -273,6 +278,15 @@ def test_a_replica_that_was_just_started_has_not_been_listening() -> None:
     assert outcome(story.state, SILENT) is CheckState.FINE
 
 
+def test_a_receiver_that_was_started_again_has_not_been_listening() -> None:
+    story = Story(topology())
+    stopped: dict[str, Any] = {"io_running": False, "lag": None}
+    for at, fields in ((0.0, stopped), (60.0, {})):
+        one = channel(1, source_heartbeats=3, heartbeat_period=2.0, **fields)
+        story.poll("db2", snapshot(2, at=at, channels=[one], writable=False))
+    assert outcome(story.state, SILENT) is CheckState.FINE
+
+
 def test_a_receiver_that_says_it_is_busy_is_not_silent() -> None:
     story = Story(topology(lag=1e9), beat=EVERY)
     state = "Waiting for the slave SQL thread to free enough relay log space"
@@ -289,7 +303,7 @@ def test_a_rotated_binary_log_of_an_idle_source_is_no_dead_link() -> None:
     for at in (0.0, 15.0, 30.0, 45.0):
         file = "bin.000001" if at < 15 else "bin.000002"
         story.poll("db2", snapshot(2, at=at, channels=[idle], writable=False))
-        story.poll("db1", snapshot(1, at=at + 5, place=place(900 if at < 15 else 385, file)))
+        story.poll("db1", snapshot(1, at=at + 5, place=place(200 if at < 15 else 385, file)))
         assert SILENT not in doubted(story.state)
 
 

@@ -30,13 +30,16 @@ HEARTBEAT = {"heartbeat": "dialtone.heartbeat", "heartbeat_every": "0.5"}
 
 
 class Listener:
-    """Implements TopologySink; takes its time."""
+    """Implements TopologySink; takes its time, and the longer the sooner it is asked."""
 
     def __init__(self) -> None:
         self.told: list[TopologyState] = []
+        self._patience = 60
 
     async def topology_judged(self, state: TopologyState) -> None:
-        await anyio.lowlevel.checkpoint()
+        self._patience -= 3
+        for _ in range(self._patience):
+            await anyio.lowlevel.checkpoint()
         self.told.append(state)
 
 
@@ -117,6 +120,14 @@ async def test_a_server_that_does_not_answer_is_down_and_what_it_said_is_not_sho
     assert found is not None
     assert found.state is CheckState.BAD
     assert found.detail == "connect: nobody listens on 10.0.0.2:3306"
+
+
+async def test_a_source_that_is_down_is_still_known_by_what_it_said(clock: FakeClock) -> None:
+    service = Service(clock)
+    await service.poll("db1", snapshot(1))
+    await service.poll("db1", None)
+    await service.poll("db2", replica())
+    assert [link.source for link in service.listener.told[-1].links] == ["db1"]
 
 
 async def test_the_same_poll_told_twice_is_one_poll(clock: FakeClock) -> None:
