@@ -1,7 +1,7 @@
 """Makes of what several servers say one state of their topology; remembers what must last to be believed."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -77,16 +77,15 @@ class TopologyJudge:
                     yield seen
 
     def _check(self, seen: Seen, views: Views) -> Check:
-        check = Check(
+        return Check(
             seen.trouble,
-            CheckState.FINE,
+            self._state((seen.trouble, seen.node, seen.channel), seen, views),
             seen.node,
             seen.channel,
             value=seen.value,
             detail=seen.detail,
             impact=seen.impact,
         )
-        return replace(check, state=self._state(check.key, seen, views))
 
     def _state(self, key: CheckKey, seen: Seen, views: Views) -> CheckState:
         if not seen.bad:

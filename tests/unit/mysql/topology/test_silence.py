@@ -278,6 +278,21 @@ def test_a_replica_that_was_just_started_has_not_been_listening() -> None:
     assert outcome(story.state, SILENT) is CheckState.FINE
 
 
+def test_the_first_beat_after_a_pause_may_be_under_way() -> None:
+    story = Story(topology(lag=1e9), beat=EVERY)
+    old, fresh = channel(1), channel(1, read_place=place(200), executed_place=place(200))
+    polls = [
+        ("db1", snapshot(1, at=14.9, beats={1: 9.0})),
+        ("db2", snapshot(2, at=15, beats={1: 9.0}, channels=[old], writable=False)),
+        ("db1", snapshot(1, at=30.02, beats={1: 30.0})),
+        ("db2", snapshot(2, at=30.05, beats={1: 9.0}, channels=[old], writable=False)),
+        ("db1", snapshot(1, at=45.02, beats={1: 45.0})),
+        ("db2", snapshot(2, at=45.05, beats={1: 44.0}, channels=[fresh], writable=False)),
+    ]
+    states = [str(outcome(story.poll(name, now), SILENT)) for name, now in polls]
+    assert states == ["None", "None", "None", "suspect", "suspect", "fine"]
+
+
 def test_a_receiver_that_was_started_again_has_not_been_listening() -> None:
     story = Story(topology())
     stopped: dict[str, Any] = {"io_running": False, "lag": None}
