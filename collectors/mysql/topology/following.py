@@ -30,9 +30,9 @@ def following_checks(topology: Topology, views: Views, links: Sequence[Link]) ->
 def _alone(kind: TopologyKind, views: Views, links: Sequence[Link]) -> Iterator[Seen]:
     known = {name: view.now for name, view in views.items() if view.now and channels_known(view)}
     lone = [name for name, now in known.items() if not _follows(name, now, views, links)]
-    excused = None if kind is TopologyKind.MULTI_PRIMARY else _head(kind, lone, views, links)
+    excused = set() if kind is TopologyKind.MULTI_PRIMARY else _heads(kind, lone, views, links)
     for name in known:
-        bad = name in lone and name != excused
+        bad = name in lone and name not in excused
         yield Seen(
             Trouble.NOT_REPLICATING,
             bad,
@@ -53,20 +53,19 @@ def _follows(name: str, now: MysqlSnapshot, views: Views, links: Sequence[Link])
     return any(unread or channel.source_id == 0 for channel in now.channels)
 
 
-def _head(kind: TopologyKind, lone: Sequence[str], views: Views, links: Sequence[Link]) -> str | None:
-    """Return the one that is right to follow nobody: who is followed, or can be written to."""
-    writers = [name for name in lone if _writable(views[name])]
+def _heads(kind: TopologyKind, lone: Sequence[str], views: Views, links: Sequence[Link]) -> set[str]:
+    """Return those that are right to follow nobody: written to and followed, or else one of the two."""
+    writers = {name for name in lone if _writable(views[name])}
     if kind is TopologyKind.ACTIVE_PASSIVE:
         if any(_writable(view) for view in views.values()):
-            return writers[0] if len(writers) == 1 else None
-        return lone[0] if len(lone) == 1 else None
+            return writers if len(writers) == 1 else set()
+        return set(lone) if len(lone) == 1 else set()
     if len(lone) == 1:
-        return lone[0]
-    followed = [name for name in lone if any(link.source == name for link in links)]
-    for candidates in (followed, writers):
-        if len(candidates) == 1:
-            return candidates[0]
-    return None
+        return set(lone)
+    followed = {name for name in lone if any(link.source == name for link in links)}
+    if both := writers & followed:
+        return both
+    return next((found for found in (writers, followed) if len(found) == 1), set())
 
 
 def _writable(view: NodeView) -> bool:
@@ -80,7 +79,11 @@ def _errant(name: str, now: MysqlSnapshot, views: Views, links: Sequence[Link]) 
     one of these is none of ours or doesn't answer, or where the replica is above itself, in a ring.
     """
     sources = _sources(name, links)
-    if now.server.flavour is not Flavour.MYSQL or not now.server.gtid or not sources:
+    if now.server.flavour is not Flavour.MYSQL or not now.server.gtid:
+        return
+    if not sources:
+        if channels_known(views[name]):  # a source: what it has is what there is
+            yield Seen(Trouble.ERRANT_TRANSACTIONS, bad=False, node=name)
         return
     above = _above(name, links)
     there = {source: views[source].now for source in above if source is not None}

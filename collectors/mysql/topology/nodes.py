@@ -46,7 +46,7 @@ def node_checks(topology: Topology, views: Views, links: Sequence[Link]) -> Iter
         if view.now is not None:
             yield _skipping(view.name, view.now, view.before)
             yield from _semi_sync(view.name, view.now, sources)
-            yield from _heartbeat(view, view.now, links)
+            yield from _heartbeat(topology.kind, view, view.now, views, links)
     yield from _clocks(views)
     yield from following_checks(topology, views, links)
 
@@ -107,16 +107,30 @@ def _semi_sync(name: str, now: MysqlSnapshot, sources: set[str]) -> Iterator[See
     )
 
 
-def _heartbeat(view: NodeView, now: MysqlSnapshot, links: Sequence[Link]) -> Iterator[Seen]:
-    """Look for the server's own row, whose age both by and on its own clock needs no other one."""
+def _heartbeat(
+    kind: TopologyKind, view: NodeView, now: MysqlSnapshot, views: Views, links: Sequence[Link]
+) -> Iterator[Seen]:
+    """Look for the server's own row, whose age both by and on its own clock needs no other one.
+
+    Not judged where nobody can tell whose writer should beat: that of any node does for a cluster, and of two
+    that are active at once one is too many. That a server never had a row is no news beside another writer.
+    """
     if view.heartbeat is None or now.heartbeats is None:
         return
+    writers = sum(other.now is not None and other.now.server.writable for other in views.values())
+    alone = writers == 1
+    if now.server.writable and not alone and kind is TopologyKind.ACTIVE_PASSIVE:
+        return
+    row = now.heartbeats.get(now.server.server_id)
+    if row is None and not alone and kind in (TopologyKind.GALERA, TopologyKind.MULTI_PRIMARY):
+        return
+    if kind is TopologyKind.GALERA:
+        row = min(now.heartbeats.values(), key=lambda found: found.age, default=None)
     feeds = any(link.source == view.name for link in links) or bool(now.server.replicas)
     if not now.server.writable or not (feeds or not now.channels):
         yield Seen(Trouble.HEARTBEAT_STOPPED, bad=False, node=view.name)
         return
     patience = silent_after(view.heartbeat)
-    row = now.heartbeats.get(now.server.server_id)
     if row is not None and row.age <= patience:
         yield Seen(Trouble.HEARTBEAT_STOPPED, bad=False, node=view.name, value=max(0.0, row.age))
         return

@@ -142,13 +142,15 @@ def _primary_replica(views: Views, upstream: Upstream) -> Iterator[Seen]:
     elif not apart and not absent:
         yield Seen(Trouble.TWO_WRITERS, bad=False, value=float(len(writers)))
     for name, stand in stands.items():
-        if stand.can is not None and not upstream.is_head(name):
+        head = upstream.is_head(name)
+        if stand.can is not None and (channels_known(views[name]) or not head):
+            bad = stand.can and not head
             yield Seen(
                 Trouble.REPLICA_WRITABLE,
-                bad=stand.can,
+                bad=bad,
                 node=name,
-                value=float(stand.can),
-                detail="a replica that takes writes: they are on no other server" if stand.can else "",
+                value=float(bad),
+                detail="a replica that takes writes: they are on no other server" if bad else "",
                 lasts=True,
             )
 

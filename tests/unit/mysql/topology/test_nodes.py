@@ -304,9 +304,9 @@ def test_heartbeats_that_can_t_be_read_or_are_not_configured_are_not_judged() ->
     assert check(unconfigured.state, Trouble.HEARTBEAT_STOPPED) is None
 
 
-def polled_twice(kind: TopologyKind, **members: MysqlSnapshot) -> Story:
+def polled_twice(kind: TopologyKind, beat: float | None = None, **members: MysqlSnapshot) -> Story:
     """A topology of these, all of them polled twice."""
-    told = Story(topology(kind, *members))
+    told = Story(topology(kind, *members), beat=beat)
     for at in (0.0, 15.0):
         for name, now in members.items():
             told.poll(name, replace(now, taken=at))
@@ -326,12 +326,45 @@ def test_a_replica_whose_replication_was_reset_is_told(writable: bool) -> None:
     assert (Trouble.NOT_REPLICATING, "db1") not in bad(told.state)
 
 
-def test_of_two_that_follow_nobody_the_one_that_others_follow_may() -> None:
+def test_of_two_that_follow_nobody_the_one_that_takes_writes_may() -> None:
     told = polled_twice(
         Kind.PRIMARY_REPLICA, db1=source(writable=False), db2=snapshot(2), db3=replica(server_id=3)
     )
     found = {node for trouble, node in bad(told.state) if trouble is Trouble.NOT_REPLICATING}
-    assert found == {"db2"}
+    assert found == {"db1"}
+
+
+def test_two_sources_of_one_replica_follow_nobody_and_are_right() -> None:
+    hub = snapshot(3, channels=[channel(1, name="east"), channel(2, name="west")], writable=False)
+    told = polled_twice(Kind.PRIMARY_REPLICA, east=source(), west=snapshot(2), hub=hub)
+    assert not [node for trouble, node in bad(told.state) if trouble is Trouble.NOT_REPLICATING]
+
+
+def test_a_relay_that_has_forgotten_its_source_is_told_and_not_the_source() -> None:
+    told = polled_twice(
+        Kind.PRIMARY_REPLICA,
+        db1=source(),
+        db2=snapshot(2, writable=False),
+        db3=replica(server_id=3, of=2),
+    )
+    assert {node for t, node in bad(told.state) if t is Trouble.NOT_REPLICATING} == {"db2"}
+
+
+def test_a_node_of_a_cluster_needs_no_heartbeat_of_its_own_while_another_one_beats() -> None:
+    rows = {1: 0.2}
+    told = polled_twice(
+        Kind.GALERA,
+        1.0,
+        g1=snapshot(1, beats=rows, galera=galera()),
+        g2=snapshot(2, beats=rows, galera=galera()),
+    )
+    assert (Trouble.HEARTBEAT_STOPPED, "g2") not in bad(told.state)
+
+
+def test_a_passive_one_that_takes_writes_all_at_once_has_no_dead_heartbeat() -> None:
+    second = snapshot(2, channels=[channel(1)], beats={1: 0.2})
+    told = polled_twice(Kind.ACTIVE_PASSIVE, 1.0, db1=source(beats={1: 0.2}), db2=second)
+    assert not [t for t, _ in bad(told.state) if t is Trouble.HEARTBEAT_STOPPED]
 
 
 def test_the_only_replica_whose_replication_was_reset_is_told() -> None:
@@ -445,7 +478,8 @@ def test_a_replica_of_a_stranger_too_may_have_what_its_other_source_lacks() -> N
         db1=mysql(1, f"{uuid(1)}:1-50"),
         db2=mysql(2, f"{uuid(1)}:1-50,{uuid(9)}:1-7", 1, 9),
     )
-    assert check(told.state, Trouble.ERRANT_TRANSACTIONS) is None
+    found = {c.node for c in told.state.checks if c.trouble is Trouble.ERRANT_TRANSACTIONS}
+    assert found == {"db1"}
 
 
 def test_a_mariadb_position_says_too_little_for_that() -> None:
