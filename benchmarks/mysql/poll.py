@@ -1,87 +1,68 @@
 """What one poll of a real server costs us: connecting, asking, parsing, and what the service does of it."""
 
 import statistics
-import tempfile
 import time
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
-from collectors.mysql import MysqlCollector
-from collectors.mysql.fleet import Fleet
-from dialtone.export.prometheus import Exposition
-from dialtone.model import Node, NodeKind, Secret
+from benchmarks.mysql.servers import Place, Watching, on_each
 from dialtone.runtime import garbage
-from dialtone.runtime.board import Board
-from dialtone.runtime.clock import SystemClock
-from dialtone.runtime.runner import CollectorRunner
-from dialtone.wiring import build_catalog
-from lab.mysql.faults.stages import STAGES
-from lab.mysql.replication import HEARTBEAT_TABLE, WATCHER
-from lab.mysql.stage import Stage, staged, workshop
 
 MOST: Final = 0.003
 """CPU seconds that a poll may take in the median."""
-_WARM_UP: Final = 10
-_SERIES: Final = 10_000
+_WARM_UP: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """CPU seconds of each poll of a server, and the samples of the last."""
+    """CPU seconds of each poll of a server, and of collect() in it, and the samples of the last."""
 
-    stage: str
     server: str
-    version: str
     polls: tuple[float, ...]
+    collected: tuple[float, ...]
     samples: int
 
     @property
     def median(self) -> float:
-        """The median of them."""
+        """The median of the polls."""
         return statistics.median(self.polls)
 
     @property
     def most(self) -> float:
-        """The dearest of them but one in a hundred."""
-        return sorted(self.polls)[int(0.99 * (len(self.polls) - 1))]
+        """The dearest of them."""
+        return max(self.polls)
+
+    @property
+    def collecting(self) -> float:
+        """The median of collect()."""
+        return statistics.median(self.collected)
+
+    @property
+    def right(self) -> bool:
+        """Whether a poll is cheap enough."""
+        return self.median < MOST
 
 
-async def measure(stages: tuple[str, ...], polls: int) -> tuple[Cost, ...]:
-    """Return what polls of the servers of these stages cost, one after the other. Raises LabError."""
+async def measure(polls: int) -> list[Cost]:
+    """Return what polls cost, server by server. Raises LabError, CollectError."""
     garbage.settle()  # as the service does
-    costs: list[Cost] = []
-    with tempfile.TemporaryDirectory(prefix="dialtone-mysql-") as folder:
-        for name in stages:
-            with workshop(Path(folder) / name) as lab:
-                async with staged(lab, STAGES[name][1]()) as stage:
-                    costs += [cost async for cost in _costs(name, stage, polls)]
-    return tuple(costs)
+
+    async def cost(place: Place) -> Cost:
+        return await _cost(place, polls)
+
+    return await on_each(cost)
 
 
-async def _costs(name: str, stage: Stage, polls: int) -> AsyncIterator[Cost]:
-    clock, fleet = SystemClock(), Fleet()
-    exposition = Exposition(build_catalog(), lambda domain: "", clock, _SERIES)
-    for server in stage.servers:
-        node = Node(
-            server.name,
-            NodeKind.MYSQL,
-            f"mysql://{server.address}",
-            WATCHER,
-            Secret(stage.passwords.watcher),
-            options={"heartbeat": HEARTBEAT_TABLE},
-        )
-        collector = MysqlCollector(node, clock, fleet)
-        runner = CollectorRunner(node, collector, clock, (Board(), exposition))
-        spent, samples = [], 0
-        for number in range(_WARM_UP + polls):
-            before = time.process_time()
-            state = await runner.poll()
-            if state.reading is None or not state.up:
-                raise ValueError(f"the poll of {server.name} failed: {state.detail}")
-            if number >= _WARM_UP:
-                spent.append(time.process_time() - before)
-                samples = len(state.reading.samples)
-        await collector.aclose()
-        yield Cost(name, server.name, stage.version, tuple(spent), samples)
+async def _cost(place: Place, polls: int) -> Cost:
+    watching = Watching(place)
+    whole, collected, samples = [], [], 0
+    for number in range(_WARM_UP + polls):
+        before = time.process_time()
+        state = await watching.poll()
+        spent = time.process_time() - before
+        if number >= _WARM_UP:
+            whole.append(spent)
+            collected.append(watching.collected)
+        samples = len(state.reading.samples) if state.reading is not None else 0
+    await watching.aclose()
+    return Cost(place.title, tuple(whole), tuple(collected), samples)

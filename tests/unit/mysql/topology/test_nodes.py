@@ -362,8 +362,9 @@ def test_a_node_of_a_cluster_needs_no_heartbeat_of_its_own_while_another_one_bea
 
 
 def test_a_passive_one_that_takes_writes_all_at_once_has_no_dead_heartbeat() -> None:
+    first = snapshot(1, channels=[channel(2)], beats={1: 0.2})
     second = snapshot(2, channels=[channel(1)], beats={1: 0.2})
-    told = polled_twice(Kind.ACTIVE_PASSIVE, 1.0, db1=source(beats={1: 0.2}), db2=second)
+    told = polled_twice(Kind.ACTIVE_PASSIVE, 1.0, db1=first, db2=second)
     assert not [t for t, _ in bad(told.state) if t is Trouble.HEARTBEAT_STOPPED]
 
 
