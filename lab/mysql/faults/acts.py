@@ -10,7 +10,7 @@ import anyio
 from lab.base import LabError
 from lab.mysql.database import Database
 from lab.mysql.faults.case import Act
-from lab.mysql.galera import force_primary, isolated, whole
+from lab.mysql.galera import force_primary, isolated, provider, whole
 from lab.mysql.replication import follow
 from lab.mysql.stage import Stage
 
@@ -21,7 +21,7 @@ ITEMS: Final = "dialtone_lab.items"
 _UNLOGGED: Final = "SET SESSION sql_log_bin = 0"
 _PAUSE: Final = 0.1
 _PATIENCE: Final = 100
-"""How often an isolated node is asked whether it has noticed."""
+"""How often it is looked whether something has happened, at most."""
 
 
 def statements(server: str, begin: Sequence[str], end: Sequence[str]) -> Act:
@@ -300,7 +300,11 @@ def purged(replica: str, source: str) -> Act:
         for _ in range(2):
             await ahead.sql("FLUSH BINARY LOGS")
         logs = await ahead.sql("SHOW BINARY LOGS")
-        await ahead.sql("PURGE BINARY LOGS TO %s", logs[-1]["Log_name"])
+        for _ in range(_PATIENCE):
+            await ahead.sql("PURGE BINARY LOGS TO %s", logs[-1]["Log_name"])
+            if len(await ahead.sql("SHOW BINARY LOGS")) == 1:
+                break
+            await anyio.sleep(_PAUSE)
         await behind.sql("START REPLICA")
         try:
             yield
@@ -400,17 +404,18 @@ def split(node: str) -> Act:
     @asynccontextmanager
     async def act(stage: Stage) -> AsyncIterator[None]:
         database = stage[node]
-        async with isolated(database):
-            for _ in range(_PATIENCE):
-                if (await database.status("wsrep_cluster_status"))["wsrep_cluster_status"] != "Primary":
-                    break
-                await anyio.sleep(_PAUSE)
-            await force_primary(database)
-            try:
-                yield
-            finally:
-                await database.kill()
-                await database.start(wait=False)
+        await provider(database, "gmcast.isolate=1")
+        for _ in range(_PATIENCE):
+            if (await database.status("wsrep_cluster_status"))["wsrep_cluster_status"] != "Primary":
+                break
+            await anyio.sleep(_PAUSE)
+        await force_primary(database)
+        try:
+            yield
+        finally:
+            # Two clusters don't become one again: this half gives up what it has, and joins the other.
+            await database.kill()
+            await database.start()
         await whole(stage.servers)
 
     return act

@@ -11,7 +11,7 @@ from lab.mysql.stage import Stage
 EVERY: Final = 2.0
 """Seconds between two polls of a stage."""
 SELDOM: Final = 4.0
-"""The same where a heartbeat that stands still tells it: for three beats and a second, between two polls."""
+"""The same where it takes more: a heartbeat must have stood still for three beats and a second, say."""
 POLLS: Final = 2
 """In so many polls a fault must be seen."""
 

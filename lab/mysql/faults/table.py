@@ -89,8 +89,9 @@ FAULTS: Final[tuple[Case, ...]] = (
     Case(
         "a statement that is slow on the replica",
         "pair",
-        acts.slow_statement("db1", 9),
+        acts.slow_statement("db1", 12),
         (says(Trouble.LATE, "db2"),),
+        every=SELDOM,
     ),
     Case(
         "the heartbeat writer dies",
@@ -361,8 +362,9 @@ PHASES: Final[tuple[Case, ...]] = (
         "a big transaction, under the threshold",
         "pair",
         phases.big_transaction("db1", 1.5),
-        acts.slow_statement("db1", 9),
+        acts.slow_statement("db1", 12),
         (says(Trouble.LATE, "db2"),),
+        every=SELDOM,
     ),
     _healthy("a burst of writes", "pair", phases.burst("db1")),
     _healthy(
