@@ -25,6 +25,7 @@ _NULL: Final = 0xFB
 _LOCAL_INFILE: Final = 0xFB
 _END: Final = 0xFE
 _EOF_LENGTH: Final = 5
+_ENDS: Final = bytes([_END])
 _WIDTHS: Final = {0xFC: 2, 0xFD: 3, 0xFE: 8}
 
 
@@ -80,7 +81,7 @@ def ends(packet: bytes) -> bool:
 
     As the length of a first column, 0xFE would announce more than 16 MiB, which nobody gets here.
     """
-    return packet[:1] == bytes([_END])
+    return packet.startswith(_ENDS)
 
 
 def row(packet: bytes, names: Sequence[str]) -> Row:
@@ -96,26 +97,32 @@ def row(packet: bytes, names: Sequence[str]) -> Row:
 
 def _text(packet: bytes, position: int) -> tuple[str | None, int]:
     """Return a string with its length before it, and where it ends."""
-    if packet[position : position + 1] == bytes([_NULL]):
-        return None, position + 1
-    length, start = _number(packet, position)
+    length, start = _first(packet, position), position + 1
+    if length == _NULL:
+        return None, start
+    if length > _NULL:
+        length, start = _number(packet, position)
     end = start + length
     if end > len(packet):
         raise _malformed("a text that ends after its packet")
-    return packet[start:end].decode(errors="replace"), end
+    return packet[start:end].decode("utf-8", "replace"), end
 
 
 def _number(packet: bytes, position: int) -> tuple[int, int]:
     """Return a length-encoded integer, and where it ends."""
-    if position >= len(packet):
-        raise _malformed("a packet that ends too early")
-    first = packet[position]
+    first = _first(packet, position)
     if first < _NULL:
         return first, position + 1
     end = position + 1 + _WIDTHS.get(first, len(packet))
     if end > len(packet):
         raise _malformed("a number that ends after its packet")
     return int.from_bytes(packet[position + 1 : end], "little"), end
+
+
+def _first(packet: bytes, position: int) -> int:
+    if position >= len(packet):
+        raise _malformed("a packet that ends too early")
+    return packet[position]
 
 
 def _malformed(what: str) -> CollectError:
