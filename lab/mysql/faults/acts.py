@@ -415,6 +415,7 @@ def split(node: str) -> Act:
         finally:
             # Two clusters don't become one again: this half gives up what it has, and joins the other.
             await database.kill()
+            await asyncio.to_thread(database.make_folder)
             await database.start()
         await whole(stage.servers)
 
