@@ -43,11 +43,11 @@ def _poll(options: argparse.Namespace) -> bool:
     return all(cost.right for cost in costs)
 
 
-def _exporter(options: argparse.Namespace) -> bool:
+def _exporter(options: argparse.Namespace) -> bool | None:
     program = peer.program(options.exporter)
     if program is None:
         print(_MISSING)  # noqa: T201
-        return True
+        return None
     asked = anyio.run(beside.measure, options.rounds, program)
     print(f"mysqld_exporter {peer.version(program)}, n={options.rounds} each, in turn; milliseconds")  # noqa: T201
     titles = f"{'server':36} {'asked by':30} {'median':>7} {'p95':>7}"
@@ -64,12 +64,12 @@ def _exporter(options: argparse.Namespace) -> bool:
     return beside.not_slower(asked)
 
 
-def _faults(options: argparse.Namespace) -> bool:
+def _faults(options: argparse.Namespace) -> bool | None:
     cases = _cases(options.only)
     program = peer.program(options.exporter)
     if program is None:
         print(_MISSING, file=sys.stderr)  # noqa: T201
-        return True
+        return None
     table = anyio.run(faults.measure, cases, program, _progress)
     words = "".join(f" --only {word!r}" for word in options.only)
     heading = (
@@ -131,6 +131,8 @@ def main(words: Sequence[str]) -> int:
     except (CollectError, LabError, OSError, ValueError) as error:
         print(f"benchmarks.mysql: {error}", file=sys.stderr)  # noqa: T201
         return 3
+    if right is None:
+        return 0
     print(
         f"{os.cpu_count()} CPUs, Python {platform.python_version()}, load average {before:.1f} to "
         f"{os.getloadavg()[0]:.1f}\nverdict: {'pass' if right else 'FAIL'}",

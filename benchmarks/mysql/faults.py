@@ -119,9 +119,9 @@ class _Beside:
         async def of(server: str) -> None:
             try:
                 page = await self._exporters[stage].page(server)
-            except PeerError:
+                shown[server] = read(page, member=stage.plan.kind is TopologyKind.GALERA)
+            except (PeerError, ValueError):
                 return
-            shown[server] = read(page, member=stage.plan.kind is TopologyKind.GALERA)
 
         async with anyio.create_task_group() as tasks:
             for server in shown:
