@@ -11,7 +11,9 @@ from dialtone.model import CollectFailure
 
 _UNKNOWN_COLUMN: Final = 1054
 _OTHER_WORDS: Final = frozenset({SYNTAX_ERROR, _UNKNOWN_COLUMN})
-_UNREADABLE: Final = NO_PRIVILEGE | NO_SUCH_TABLE
+_NOT_PREPARED: Final = frozenset({1047})
+"""Tables can't be read: the node is in no primary component of its Galera cluster. The rest can."""
+_UNREADABLE: Final = NO_PRIVILEGE | NO_SUCH_TABLE | _NOT_PREPARED
 
 
 class Words:
@@ -19,22 +21,21 @@ class Words:
 
     def __init__(self) -> None:
         self._version = ""
-        self._known: dict[Part, str] = {}
+        self._known: set[str] = set()
 
     def of(self, version: str) -> "Words":
         """Return these; nothing is known of another version."""
         if version != self._version:
-            self._version, self._known = version, {}
+            self._version, self._known = version, set()
         return self
 
-    def spellings(self, flavour: Flavour, part: Part) -> Sequence[str]:
-        """Return how to ask for a part, the next where the server doesn't understand one."""
-        known = self._known.get(part)
-        return SPELLINGS[flavour, part] if known is None else (known,)
+    def among(self, statements: Sequence[str]) -> Sequence[str]:
+        """Return how to ask, the next where the server doesn't understand one."""
+        return next(((one,) for one in statements if one in self._known), statements)
 
-    def understood(self, part: Part, statement: str) -> None:
+    def understood(self, statement: str) -> None:
         """Remember it."""
-        self._known[part] = statement
+        self._known.add(statement)
 
 
 class Asking:
@@ -47,9 +48,12 @@ class Asking:
         self.unread: dict[str, CollectFailure] = {}
         self.notes: dict[str, str] = {}
 
-    async def rows(self, part: Part) -> Sequence[Row] | None:
-        """Return a part's rows, None where it can't be read. Raises CollectError."""
-        statements = self._words.spellings(self._flavour, part)
+    async def rows(self, part: Part, spellings: Sequence[str] = ()) -> Sequence[Row] | None:
+        """Return a part's rows, None where it can't be read. Raises CollectError.
+
+        `spellings` are other ways to ask for it than the usual.
+        """
+        statements = self._words.among(spellings or SPELLINGS[self._flavour, part])
         for statement in statements:
             try:
                 rows = await self._session.rows(statement)
@@ -58,7 +62,7 @@ class Asking:
                     continue
                 self.refused(part, error)
                 return None
-            self._words.understood(part, statement)
+            self._words.understood(statement)
             return rows
         return None
 

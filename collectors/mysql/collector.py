@@ -22,7 +22,15 @@ from collectors.mysql.parse_server import (
     parse_version,
 )
 from collectors.mysql.snapshot import Channel, ClockReading, Flavour, Heartbeat, MysqlSnapshot
-from collectors.mysql.statements import FIXED, SERVER, STATUS, VARIABLES, Part, heartbeat_statement
+from collectors.mysql.statements import (
+    FIXED,
+    SERVER,
+    STATUS,
+    VARIABLES,
+    WORKERS_ALONE,
+    Part,
+    heartbeat_statement,
+)
 from collectors.mysqlclient import MysqlClient, RefusedError, Session
 from collectors.mysqlclient.tls import tls_of
 from dialtone.model import CollectFailure, Node, Reading
@@ -101,7 +109,9 @@ class MysqlCollector:
             if variables.raw("performance_schema").upper() != "OFF":
                 replicas = await asking.rows(Part.REPLICAS)
             if rows:
-                workers = await asking.rows(Part.WORKERS)
+                # What workers wait for is with the threads, as the replicas are.
+                alone = () if replicas is not None else WORKERS_ALONE
+                workers = await asking.rows(Part.WORKERS, alone)
                 links = await asking.rows(Part.LINKS)
         channels = parse_channels(rows, variables, workers=workers, links=links or ())
         place = None if variables.off("log_bin") else await asking.rows(Part.PLACE)

@@ -2,8 +2,8 @@
 
 Columns: MySQL 8.4 Reference Manual, "SHOW REPLICA STATUS Statement" (5.7: "SHOW SLAVE STATUS Statement") and
 "Performance Schema Replication Tables"; MariaDB KB, "SHOW REPLICA STATUS". With parallel appliers MySQL's
-Last_SQL_Error says no more than that one of them stopped: what it met is in
-replication_applier_status_by_worker.
+Last_SQL_Error says no more than that one of them stopped, and Replica_SQL_Running_State that others wait for
+it: what it met is in replication_applier_status_by_worker, what it waits for in threads.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,6 +12,7 @@ from typing import Final
 from collectors.mysql import gtid
 from collectors.mysql.fields import MAX_ID, Facts, line, number, text, whole, wrong
 from collectors.mysql.snapshot import Channel, LastError, Place, Workers
+from collectors.mysql.states import waits_for_lock
 from collectors.mysqlclient import Row
 from dialtone.model import CollectError, CollectFailure
 
@@ -90,7 +91,7 @@ def _channel(
         io_error=_error(row, "Last_IO_Errno", "Last_IO_Error"),
         sql_error=_sql_error(row, workers or ()),
         io_state=line(text(row, *_IO_STATE)),
-        applier_state=line(text(row, *_SQL_STATE)),
+        applier_state=_locked(workers or ()) or line(text(row, *_SQL_STATE)),
         received=_transactions(row, "Gtid_IO_Pos", "Retrieved_Gtid_Set"),
         executed=_transactions(row, "Gtid_Slave_Pos", "Executed_Gtid_Set"),
         read_place=_place(row, _READ_FILE, _READ_POSITION),
@@ -139,6 +140,12 @@ def _sql_error(row: Row, workers: Iterable[Row]) -> LastError | None:
     if told is None:
         return None
     return next((error for worker in workers if (error := _error(worker, "code", "error"))), told)
+
+
+def _locked(workers: Iterable[Row]) -> str:
+    """Return the state of a worker that waits for a lock, "" where none does."""
+    states = (line(worker.get("doing") or "") for worker in workers)
+    return next((state for state in states if waits_for_lock(state)), "")
 
 
 def _transactions(row: Row, *columns: str) -> str:

@@ -60,8 +60,9 @@ class Channel:
     meant; both in seconds. `source_id` is 0 and `source_uuid` "" as long as the source was never reached
     (MariaDB has no UUIDs). `connecting` is an I/O thread that tries to. `received` and `executed` are GTIDs
     as the server writes them, of this channel where the server tells them apart. `applier_state` is the SQL
-    thread's state in the server's words (the processlist's). `source_heartbeats` counts replication's own
-    heartbeats, that come every `heartbeat_period` seconds over a link without changes.
+    thread's state in the server's words (the processlist's), or that of a parallel worker that waits for a
+    lock (MySQL). `source_heartbeats` counts replication's own heartbeats, that come every `heartbeat_period`
+    seconds over a link without changes.
     """
 
     name: str

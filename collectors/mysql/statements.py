@@ -44,16 +44,29 @@ BINARY_LOG_STATUS: Final = "SHOW BINARY LOG STATUS"
 MASTER_STATUS: Final = "SHOW MASTER STATUS"
 """Both before that; on MySQL from 8.4 a syntax error."""
 
-_WORKER: Final = "CHANNEL_NAME AS channel, SERVICE_STATE AS state, LAST_ERROR_NUMBER AS code"
-_BY_WORKER: Final = "FROM performance_schema.replication_applier_status_by_worker LIMIT 1024"
-
-WORKERS: Final = (
-    f"SELECT {_WORKER}, LAST_ERROR_MESSAGE AS error, APPLYING_TRANSACTION <> '' AS applying {_BY_WORKER}"
+_WORKER: Final = (
+    "SELECT CHANNEL_NAME AS channel, SERVICE_STATE AS state,"
+    " LAST_ERROR_NUMBER AS code, LAST_ERROR_MESSAGE AS error"
 )
-"""MySQL from 8.0: the threads that apply, whose own errors SHOW REPLICA STATUS only hints at."""
+_APPLYING: Final = "APPLYING_TRANSACTION <> '' AS applying"
+_DOING: Final = "PROCESSLIST_STATE AS doing"
+_BY_WORKER: Final = "FROM performance_schema.replication_applier_status_by_worker"
+_THREADS: Final = "LEFT JOIN performance_schema.threads USING (THREAD_ID)"
 
-OLD_WORKERS: Final = f"SELECT {_WORKER}, LAST_ERROR_MESSAGE AS error {_BY_WORKER}"
-"""MySQL 5.7, which doesn't say what they are at."""
+WORKERS: Final = f"{_WORKER}, {_APPLYING}, {_DOING} {_BY_WORKER} {_THREADS} LIMIT 1024"
+"""MySQL from 8.0: the threads that apply, whose own errors and waits SHOW REPLICA STATUS only hints at.
+
+Other than the processlist, `threads` is read without a lock (8.4 Reference Manual, "The threads Table").
+"""
+
+OLD_WORKERS: Final = f"{_WORKER}, {_DOING} {_BY_WORKER} {_THREADS} LIMIT 1024"
+"""MySQL 5.7, which doesn't say whether they are at work."""
+
+WORKERS_ALONE: Final = (
+    f"{_WORKER}, {_APPLYING} {_BY_WORKER} LIMIT 1024",
+    f"{_WORKER} {_BY_WORKER} LIMIT 1024",
+)
+"""The same where the threads can't be read."""
 
 LINKS: Final = (
     "SELECT s.CHANNEL_NAME AS channel, s.COUNT_RECEIVED_HEARTBEATS AS heartbeats,"
@@ -113,7 +126,7 @@ SPELLINGS: Final[dict[tuple[Flavour, Part], tuple[str, ...]]] = {
 }
 """How to ask for a part, the newest words first: the first that the server understands is its own."""
 
-FIXED: Final = frozenset({SERVER, VARIABLES, STATUS, GRANTS}.union(*SPELLINGS.values()))
+FIXED: Final = frozenset({SERVER, VARIABLES, STATUS, GRANTS}.union(WORKERS_ALONE, *SPELLINGS.values()))
 
 HEARTBEATS: Final = 64
 """Most heartbeat rows taken; a row is a server that writes."""

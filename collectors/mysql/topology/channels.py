@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from collectors.mysql.snapshot import Channel, LastError, MysqlSnapshot
+from collectors.mysql.states import waits_for_lock
 from collectors.mysql.topology.seen import Seen, Views
 from collectors.mysql.topology.silence import silence
 from collectors.mysqlclient import one_line
@@ -60,12 +61,6 @@ _NOT_PURGED: Final = re.compile(
 
 _ROW_MISSING: Final = frozenset({1032})
 _DUPLICATE: Final = frozenset({1022, 1062, 1169, 1586})
-
-_LOCK: Final = re.compile(
-    # Metadata, table, commit, backup, global read and user locks, and FLUSH TABLES WITH READ LOCK.
-    r"Waiting for (?:\S+ )*lock$|Waiting for tables?(?: flush)?$|User lock$|Locked$",
-    re.IGNORECASE,
-)
 
 
 def channel_checks(topology: Topology, views: Views, links: Sequence[Link]) -> Iterator[Seen]:
@@ -146,8 +141,12 @@ def _sql_cause(error: LastError) -> Trouble:
 def _blocked(name: str, channel: Channel, before: Channel | None) -> Seen:
     """Look for an applier that waits for a lock and gets nowhere.
 
-    Told by the state of the SQL thread: locks of rows don't show there, nor those of parallel workers on a
-    server that says no more of them than that they are at work.
+    Told by the state of the SQL thread, on MySQL by those of the parallel workers too; MariaDB shows theirs
+    to nobody without PROCESS. Locks of InnoDB's rows show in no state, and nothing cheap tells of them: who
+    waits for one is in performance_schema.data_lock_waits and information_schema.INNODB_TRX, which hold up
+    what clients need (all of InnoDB's locks, all its transactions) while they are read. What shows instead is
+    LATE, and once the applier gives up (innodb_lock_wait_timeout, replica_transaction_retries) SQL_ERROR with
+    1205.
     """
     blocked = before is not None and _waits(channel) and _done(channel) == _done(before)
     detail = f"the applier has got nowhere since the last poll: {channel.applier_state}"
@@ -157,7 +156,7 @@ def _blocked(name: str, channel: Channel, before: Channel | None) -> Seen:
 
 
 def _waits(channel: Channel) -> bool:
-    if not (channel.io_running and channel.sql_running and _LOCK.match(channel.applier_state)):
+    if not (channel.io_running and channel.sql_running and waits_for_lock(channel.applier_state)):
         return False
     places = channel.read_place, channel.executed_place
     return None in places or places[0] != places[1] or channel.lag != 0

@@ -11,7 +11,16 @@ from collectors.mysql.parse_channels import parse_channels
 from collectors.mysql.parse_galera import parse_galera
 from collectors.mysql.parse_server import parse_replicas, parse_server
 from collectors.mysql.snapshot import Channel, ClockReading, MysqlSnapshot
-from collectors.mysql.statements import DUMPS, LINKS, OLD_WORKERS, SERVER, STATUS, VARIABLES, WORKERS
+from collectors.mysql.statements import (
+    DUMPS,
+    LINKS,
+    OLD_WORKERS,
+    SERVER,
+    STATUS,
+    VARIABLES,
+    WORKERS,
+    WORKERS_ALONE,
+)
 from collectors.mysqlclient import Row
 from tests.fakes.mysql import Answer, Result
 
@@ -70,8 +79,14 @@ class Recording:
             self.asks["place"]: Result(self.place),
         }
         if self.workers is not None and self.links is not None and self.replicas is not None:
-            found[OLD_WORKERS if self.asks["workers"] == "old" else WORKERS] = Result(self.workers)
-            found |= {LINKS: Result(self.links), DUMPS: Result(self.replicas)}
+            old = self.asks["workers"] == "old"
+            alone = [{name: row[name] for name in row if name != "doing"} for row in self.workers]
+            found |= {
+                OLD_WORKERS if old else WORKERS: Result(self.workers),
+                WORKERS_ALONE[old]: Result(alone),
+                LINKS: Result(self.links),
+                DUMPS: Result(self.replicas),
+            }
         return found
 
 

@@ -27,6 +27,7 @@ from collectors.mysql.statements import (
     STATUS,
     VARIABLES,
     WORKERS,
+    WORKERS_ALONE,
     heartbeat_statement,
 )
 from dialtone.model import Catalog, CollectError, CollectFailure, Node, NodeKind, Reading, Secret
@@ -291,6 +292,32 @@ async def test_what_the_account_may_not_read_is_told_and_the_rest_is_read(
     kept = fleet.last("db2")
     assert kept is not None
     assert kept.unread == {part: CollectFailure.DENIED}
+
+
+@pytest.mark.parametrize(("server", "spelling"), [("mysql-8.4", 0), ("mysql-5.7", 1)])
+async def test_without_a_right_to_the_threads_the_workers_are_read_alone_until_it_is_there(
+    server: str, spelling: int, clock: FakeClock
+) -> None:
+    answers = {GRANTS: GRANTED, **recording(server, "healthy").answers}
+    denied = dict.fromkeys((DUMPS, WORKERS, OLD_WORKERS), Refusal(1142, "denied"))
+    fake = FakeMysql({**answers, **denied})
+    async with fake.running():
+        reader = collector(fake, clock)
+        reading = await reader.collect()
+        assert values(reading)["mysql_replication_workers/default/running"] == 4
+        assert reading.unread == {"replicas": CollectFailure.DENIED}
+        fake.answers, fake.statements[:] = answers, []
+        assert not (await reader.collect()).unread
+    assert (WORKERS, OLD_WORKERS)[spelling] in fake.statements
+    assert WORKERS_ALONE[spelling] not in fake.statements
+
+
+async def test_what_a_worker_waits_for_is_what_the_applier_waits_for(clock: FakeClock) -> None:
+    fleet = Fleet()
+    await polled(recording("mysql-9.7", "workers_wait_for_lock").answers, clock, fleet)
+    kept = fleet.last("db2")
+    assert kept is not None
+    assert [channel.applier_state for channel in kept.channels] == ["Waiting for table metadata lock"]
 
 
 async def test_rights_are_looked_at_once_and_again_after_a_refusal(clock: FakeClock) -> None:

@@ -1,5 +1,7 @@
 """Rows of real servers, in each state that a pair can be in, become channels of one schema."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from collectors.mysql.fields import Facts
@@ -11,12 +13,21 @@ from tests.unit.mysql.recordings import recording
 
 MARIADB, NEW_MARIADB, MYSQL = "mariadb-10.11", "mariadb-11.8", "mysql-9.7"
 NOTHING = Facts(())
+WORKER: Row = {"state": "ON", "code": "0", "error": "", "applying": "1"}
+IDLE = "Replica has read all relay log; waiting for more updates"
 
 
 def only(server: str, state: str) -> Channel:
     """The one channel of a recording."""
     (channel,) = recording(server, state).channels
     return channel
+
+
+def applier_states(*workers: Row, names: Sequence[str] = ("",)) -> list[str]:
+    """The appliers' states of channels of those names, each that of a healthy replica, with these workers."""
+    (row,) = recording(MYSQL, "healthy").rows
+    found = parse_channels([{**row, "Channel_Name": name} for name in names], NOTHING, workers=workers)
+    return [channel.applier_state for channel in found]
 
 
 def with_changes(**changes: str | None) -> Channel:
@@ -131,6 +142,34 @@ def test_a_thread_that_tries_to_connect_is_told_from_one_that_stands(
 def test_only_the_appliers_state_tells_of_a_lock() -> None:
     assert "lock" in only(MARIADB, "applier_blocked_by_lock").applier_state.lower()
     assert "has read all relay log" in only(MARIADB, "healthy").applier_state
+
+
+def test_a_worker_that_waits_for_a_lock_tells_what_its_coordinator_does_not() -> None:
+    found = recording(MYSQL, "workers_wait_for_lock")
+    assert only(MYSQL, "workers_wait_for_lock").applier_state == "Waiting for table metadata lock"
+    (without,) = parse_channels(found.rows, Facts(found.variables))
+    assert without.applier_state == "Waiting for dependent transaction to commit"
+
+
+@pytest.mark.parametrize(
+    "doing",
+    [
+        None,
+        "",
+        "Waiting for an event from Coordinator",
+        "Waiting for preceding transaction to commit",
+        "Applying batch of row changes (delete)",
+        "Waiting for table metadata lock" + "x" * 400,
+    ],
+)
+def test_workers_that_wait_for_no_lock_leave_the_coordinators_state(doing: str | None) -> None:
+    assert applier_states({"channel": "", **WORKER, "doing": doing}) == [IDLE]
+
+
+def test_the_lock_of_one_channels_worker_is_not_the_other_channels() -> None:
+    busy = {"channel": "east", **WORKER, "doing": "executing"}
+    held = {"channel": "east", **WORKER, "doing": "Waiting for global read lock"}
+    assert applier_states(busy, held, names=("east", "west")) == ["Waiting for global read lock", IDLE]
 
 
 def test_named_channels_are_told_apart_and_one_may_stand_still() -> None:

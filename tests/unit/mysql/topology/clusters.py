@@ -1,26 +1,19 @@
 """What real nodes of Galera said in each state (MariaDB 10.11, Galera 26.4), and members in other states."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from collectors.mysql.fields import Facts
 from collectors.mysql.fleet import NodeView
-from collectors.mysql.parse_galera import parse_galera
 from collectors.mysql.snapshot import Channel, Galera, MysqlSnapshot
 from dialtone.model import CollectFailure, Topology, TopologyKind
+from tests.unit.mysql.recordings import recording
 from tests.unit.mysql.topology.views import snapshot, view
-
-_DATA = Path(__file__).parents[3] / "data" / "mysql" / "galera-10.11.json"
 
 
 def recorded(state: str, /, **changes: Any) -> Galera:
     """What a node said in that state, but for what is given; the name ends with the node's number."""
-    variables = json.loads(_DATA.read_text())["states"][state]
-    facts = Facts({"Variable_name": name, "Value": value} for name, value in variables.items())
-    said = parse_galera(facts, facts)
+    said = recording("mariadb-10.11-galera", state).snapshot.galera
     assert said is not None
     return replace(said, **changes)
 
