@@ -344,7 +344,7 @@ async def test_an_account_that_may_not_see_its_rights_is_no_trouble(clock: FakeC
     assert not reading.unread
 
 
-@pytest.mark.parametrize("code", [1142, 1146, 1049, 1054])
+@pytest.mark.parametrize("code", [1142, 1146, 1049, 1054, 1047])
 async def test_without_a_readable_heartbeat_the_threads_are_read_all_the_same(
     code: int, clock: FakeClock
 ) -> None:
