@@ -918,7 +918,7 @@ async def test_presence_is_shown_by_tenant_and_event_and_falls_to_zero(
         (tables(row("1"), watchers=Refusal(1142, "denied")), {"presence": CollectFailure.DENIED}),
         ({EXPIRES_KIND: Refusal(1045, "Access denied")}, {"database": CollectFailure.AUTH}),
         (tables(row("1")) | {EXPIRES_KIND: Result([])}, {"database": CollectFailure.DENIED}),
-        (tables(row("1")) | {CENSUS: Refusal(1053, "shutdown")}, {"database": CollectFailure.SERVER}),
+        (tables(row("1")) | {CENSUS: Refusal(1194, "crashed")}, {"database": CollectFailure.SERVER}),
     ],
 )
 async def test_what_could_not_be_read_is_known_by_its_reason_until_it_can_be(
