@@ -75,7 +75,8 @@ async def test_every_fault_is_said_with_its_cause_and_of_healthy_servers_nothing
     if lacks := lacking(stage):
         pytest.skip(lacks)
     rows = await produced([case for case in CASES if case.stage == stage], shops, tmp_path)
-    assert {row.case.name: row.wrong for row in rows if not row.right} == {}
+    wrong = [f"{row.case.name}: {row.wrong}" for row in rows if not row.right]
+    assert not wrong, "\n".join(wrong)
     assert all(row.polls is not None for row in rows)
 
 
