@@ -12,6 +12,15 @@ _HEAD: Final = (
 )
 _HEALTHY: Final = "| on, nothing wrong | mysqld_exporter shows | alerts of its mixin, always |\n|---|---|---|"
 
+_ABOUT: Final = """\
+Both look at the same servers while the fault is there: Dialtone in two polls, the exporter right after them, one
+beside each server, with its default collectors. `IO`, `SQL` and `lag` are `mysql_slave_status_slave_io_running`,
+`_slave_sql_running` and `_seconds_behind_master`; `status`, `ready`, `size` and `state` are
+`mysql_global_status_wsrep_...`; `gone` is a series that isn't there.
+
+The alerts are those of mysqld-mixin that the fault sets off, by their condition at that moment: how long it must
+hold (1 to 5 minutes), and the trend that MySQLReplicationLag wants, are left out."""
+
 
 def markdown(table: Table, heading: str) -> str:
     """Return the page: heading, what is shown of healthy servers, and the faults."""
@@ -20,6 +29,8 @@ def markdown(table: Table, heading: str) -> str:
 
 def _lines(table: Table, heading: str) -> Iterator[str]:
     yield heading
+    yield ""
+    yield _ABOUT
     yield ""
     yield _summary(table.compared)
     yield ""
@@ -44,7 +55,8 @@ def _summary(compared: Sequence[Compared]) -> str:
     return (
         f"Of {len(compared)} faults Dialtone named {named} with their cause within two polls, and nothing "
         f"else. An alert of the mixin would come for {sound}, and for {late} more once a lag that grows is "
-        f"over 30 s; with {same} nothing that is shown changed."
+        f"over 30 s.\nWith {same} all series of this table stayed as they were; others of its page may have "
+        "changed, which no alert of the mixin looks at."
     )
 
 
@@ -62,7 +74,7 @@ def _alerts(one: Compared) -> str:
         return "MySQLReplicationLag, past 30 s"
     if not one.shown or one.noticed:
         return "none"
-    return "none; nothing shown has changed"
+    return "none; shown as before"
 
 
 def _all(words: Sequence[str]) -> str:
