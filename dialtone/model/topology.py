@@ -37,6 +37,7 @@ class Trouble(StrEnum):
 
     # Of a node.
     MEMBER_DOWN = "member-down"
+    NOT_READ = "not-read"
     CLOCK_SKEW = "clock-skew"
     ERRORS_SKIPPED = "errors-skipped"
     SEMI_SYNC_OFF = "semi-sync-off"
