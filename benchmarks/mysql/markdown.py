@@ -13,13 +13,13 @@ _HEAD: Final = (
 _HEALTHY: Final = "| on, nothing wrong | mysqld_exporter shows | alerts of its mixin, always |\n|---|---|---|"
 
 _ABOUT: Final = """\
-Both look at the same servers while the fault is there: Dialtone in two polls, the exporter right after them, one
-beside each server, with its default collectors. `IO`, `SQL` and `lag` are `mysql_slave_status_slave_io_running`,
-`_slave_sql_running` and `_seconds_behind_master`; `status`, `ready`, `size` and `state` are
-`mysql_global_status_wsrep_...`; `gone` is a series that isn't there.
+Both look at the same servers while the fault is there: Dialtone in two polls, the exporter right after them,
+one beside each server, with its default collectors. `IO`, `SQL` and `lag` are
+`mysql_slave_status_slave_io_running`, `_slave_sql_running` and `_seconds_behind_master`; `status`, `ready`,
+`size` and `state` are `mysql_global_status_wsrep_...`; `gone` is a series that isn't there.
 
-The alerts are those of mysqld-mixin that the fault sets off, by their condition at that moment: how long it must
-hold (1 to 5 minutes), and the trend that MySQLReplicationLag wants, are left out."""
+The alerts are those of mysqld-mixin that the fault sets off, by their condition at that moment: how long it
+must hold (1 to 5 minutes), and the trend that MySQLReplicationLag wants, are left out."""
 
 
 def markdown(table: Table, heading: str) -> str:
