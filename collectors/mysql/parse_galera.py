@@ -47,6 +47,9 @@ def parse_galera(variables: Facts, status: Facts) -> Galera | None:
         certification_failures=status.whole("wsrep_local_cert_failures") or 0,
         brute_force_aborts=status.whole("wsrep_local_bf_aborts") or 0,
         desync=variables.on("wsrep_desync"),
+        # XtraDB 8.0 has wsrep_on of sessions alone: there it is nothing that SHOW GLOBAL VARIABLES tells.
+        replicating="wsrep_on" not in variables or not variables.off("wsrep_on"),
+        rejects=variables.raw("wsrep_reject_queries").upper() not in ("", "NONE"),
     )
 
 

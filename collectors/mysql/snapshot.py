@@ -148,6 +148,7 @@ class Galera:
     wsrep_local_index). `view` is wsrep_cluster_conf_id, None where the node is in no primary component.
     `state` is wsrep_local_state_comment. `paused` are seconds in which flow control held this node up since
     the start. Counters begin with the server. `desync` says that the operator asked for it (wsrep_desync).
+    `replicating` is wsrep_on, `rejects` says that wsrep_reject_queries is other than NONE.
     """
 
     status: str
@@ -169,11 +170,18 @@ class Galera:
     certification_failures: int
     brute_force_aborts: int
     desync: bool
+    replicating: bool = True
+    rejects: bool = False
 
     @property
     def primary(self) -> bool:
         """Whether it belongs to the primary component."""
         return self.status.lower() == "primary"
+
+    @property
+    def serves(self) -> bool:
+        """Whether it takes queries; tables can't be read otherwise (1047)."""
+        return self.primary and self.ready and self.connected and not self.rejects
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,7 @@ _VARIABLES: Final = (
     *("slave_skip_errors", "replica_skip_errors", "slave_exec_mode", "replica_exec_mode"),
     *("rpl_semi_sync_master_enabled", "rpl_semi_sync_source_enabled"),
     *("rpl_semi_sync_slave_enabled", "rpl_semi_sync_replica_enabled"),
-    *("wsrep_provider", "wsrep_desync"),
+    *("wsrep_provider", "wsrep_desync", "wsrep_on", "wsrep_reject_queries"),
 )
 _STATUS: Final = (
     *("Uptime", "Slaves_connected", "Slave_skipped_errors"),

@@ -17,6 +17,8 @@ from collectors.mysql.topology.seen import Seen, Views
 from dialtone.model import Impact, Link, Topology, TopologyKind, Trouble
 
 _DONOR: Final = "donor"
+_DESYNCED: Final = "is desynced by itself: it gives another node a copy of its data, or a backup holds a lock"
+"""FLUSH TABLES WITH READ LOCK desyncs a node too."""
 _JOINING: Final = ("join", "initialized")
 """How wsrep_local_state_comment begins: Joining, with words of what it waits for, Joined; Initialized."""
 
@@ -50,14 +52,17 @@ def _node(name: str, galera: Galera) -> Iterator[Seen]:
         said = galera.status or "nothing"
         yield _non_primary(name, f"says {said}: it is in no primary component and refuses queries (1047)")
         return
-    yield Seen(Trouble.NON_PRIMARY, bad=False, node=name)
+    if galera.replicating:
+        yield Seen(Trouble.NON_PRIMARY, bad=False, node=name)
+    else:
+        yield _non_primary(name, "writes stay on this node: wsrep_on is OFF")
     state = galera.state.lower()
     joining = state.startswith(_JOINING)
     if not joining:
         yield from _ready(name, galera)
     donor = state.startswith(_DONOR) and not galera.desync
     yield _state(Trouble.DESYNCED, name, galera.desync, "was told to lag behind (wsrep_desync is ON)")
-    yield _state(Trouble.DONOR, name, donor, "gives another node a copy of its data")
+    yield _state(Trouble.DONOR, name, donor, _DESYNCED)
     yield _state(Trouble.JOINING, name, joining and not galera.desync, f"is still joining: {galera.state}")
 
 
@@ -70,6 +75,8 @@ def _non_primary(name: str, detail: str) -> Seen:
 
 def _ready(name: str, galera: Galera) -> Iterator[Seen]:
     lacks = [f"{word} is OFF" for word, on in _readiness(galera) if not on]
+    if galera.rejects:
+        lacks.append("wsrep_reject_queries is not NONE")
     yield Seen(
         Trouble.NOT_READY,
         bad=bool(lacks),

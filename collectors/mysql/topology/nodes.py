@@ -76,7 +76,7 @@ def _needed(topology: Topology, view: NodeView, views: Views, links: Sequence[Li
 
 def _takes_writes(snapshot: MysqlSnapshot) -> bool:
     galera = snapshot.galera
-    return snapshot.server.writable and (galera is None or (galera.primary and galera.ready))
+    return snapshot.server.writable and (galera is None or (galera.serves and galera.replicating))
 
 
 def _skipping(name: str, now: MysqlSnapshot, before: MysqlSnapshot | None) -> Seen:

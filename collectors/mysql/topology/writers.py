@@ -79,6 +79,10 @@ def _of_galera(view: NodeView) -> _Stand:
         return _Stand(False, f"is {galera.status or 'in no component'}")
     if not (galera.ready and galera.connected):
         return _Stand(False, "isn't ready")
+    if galera.rejects:
+        return _Stand(False, "rejects queries")
+    if not galera.replicating:
+        return _Stand(False, "writes for itself alone")
     return _of_server(view)
 
 

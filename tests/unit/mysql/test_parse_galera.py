@@ -69,6 +69,26 @@ def test_conflicts_are_counted() -> None:
     assert found.brute_force_aborts > 0
 
 
+@pytest.mark.parametrize(
+    ("variables", "replicating", "rejects"),
+    [
+        ({}, True, False),
+        ({"wsrep_on": "ON", "wsrep_reject_queries": "NONE"}, True, False),
+        ({"wsrep_on": "OFF", "wsrep_reject_queries": "ALL"}, False, True),
+        ({"wsrep_on": "0", "wsrep_reject_queries": "all_kill"}, False, True),
+    ],
+)
+def test_a_node_may_keep_its_writes_or_reject_all_queries(
+    variables: dict[str, str], replicating: bool, rejects: bool
+) -> None:
+    rows: list[Row] = [
+        {"Variable_name": name, "Value": value} for name, value in {"wsrep_provider": "x", **variables}.items()
+    ]
+    found = parse_galera(Facts(rows), Facts(()))
+    assert found is not None
+    assert (found.replicating, found.rejects) == (replicating, rejects)
+
+
 @pytest.mark.parametrize("provider", ["", "none", "NONE"])
 def test_a_server_without_a_provider_is_no_node(provider: str) -> None:
     variables = Facts([{"Variable_name": "wsrep_provider", "Value": provider}])

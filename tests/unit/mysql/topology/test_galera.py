@@ -159,6 +159,26 @@ def test_what_a_rolling_restart_passes_through_is_nothing_at_once(passing: dict[
     assert not at_once(seen)
 
 
+def test_a_node_that_writes_for_itself_alone_hurts_though_it_says_synced() -> None:
+    seen = look(*cluster(replicating=False))
+    assert bad(seen) == {(Trouble.NON_PRIMARY, "g3")}
+    alone = seen[Trouble.NON_PRIMARY, "g3"]
+    assert (alone.detail, alone.impact) == ("writes stay on this node: wsrep_on is OFF", Impact.HURT)
+
+
+def test_a_node_that_was_told_to_reject_queries_is_not_ready() -> None:
+    seen = look(*cluster(rejects=True))
+    assert bad(seen) == {(Trouble.NOT_READY, "g3")}
+    rejecting = seen[Trouble.NOT_READY, "g3"]
+    assert rejecting.detail == "refuses queries: wsrep_reject_queries is not NONE"
+    assert rejecting.impact is Impact.HURT
+
+
+def test_a_lock_of_a_backup_is_not_told_as_a_copy_for_sure() -> None:
+    detail = look(*cluster(state="Donor/Desynced"))[Trouble.DONOR, "g3"].detail
+    assert "or a backup holds a lock" in detail
+
+
 # Members that are missing
 
 

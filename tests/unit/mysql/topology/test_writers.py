@@ -108,6 +108,24 @@ def test_a_read_only_server_beside_one_that_was_not_polled_yet_is_not_judged(kin
     assert Trouble.NO_WRITER not in look(kind, fresh("db1"), ro("db2"))
 
 
+def test_a_server_on_which_a_statement_hangs_is_unknown_and_not_one_that_does_not_answer() -> None:
+    for kind in (PAIR, BOTH, REPLICAS):
+        assert Trouble.NO_WRITER not in look(kind, down("db1", CollectFailure.SERVER), ro("db2"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [({"rejects": True}, "rejects queries"), ({"replicating": False}, "writes for itself alone")],
+)
+def test_a_node_that_rejects_or_keeps_what_is_written_is_none_to_write_to(
+    changes: dict[str, bool], why: str
+) -> None:
+    said = recorded("healthy_1", **changes)
+    seen = look(GALERA, server("g1", galera=said))
+    assert bad(seen) == {Trouble.NO_WRITER}
+    assert seen[Trouble.NO_WRITER].detail == f"nobody can write: g1 {why}"
+
+
 # Primary and replicas
 
 
