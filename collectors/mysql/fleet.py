@@ -10,8 +10,9 @@ from collectors.mysql.snapshot import ClockReading, MysqlSnapshot
 class NodeView:
     """A server as a topology sees it.
 
-    `up` is None before its first poll has ended, `polls` counts those that have. `now` and `before` are its
-    last two readings; `now` is None while it is down: what it said before is not what it says. `clock` is the
+    `up` is None before its first poll has ended, `polls` counts those that have. `polled` is when the last of
+    them was, by our monotonic clock in seconds, and `apart` how long after the one before it (0 without one).
+    `now` and `before` are its last two readings; `now` is None while it is down: what it said before is not what it says. `clock` is the
     best reading of its clock in the last few polls. `heartbeat` is how many seconds lie between two beats of
     the writer that its configuration names, None without one.
     """
@@ -19,6 +20,8 @@ class NodeView:
     name: str
     up: bool | None = None
     polls: int = 0
+    polled: float = 0.0
+    apart: float = 0.0
     failure: str = ""
     detail: str = ""
     now: MysqlSnapshot | None = None

@@ -31,10 +31,22 @@ _ONE_WRITER: Final = frozenset({TopologyKind.ACTIVE_PASSIVE, TopologyKind.PRIMAR
 
 @dataclass(slots=True)
 class _Suspicion:
-    """How many polls of each server had ended when it was suspected; and whether it has become certain."""
+    """How many polls of each server had ended when it was suspected, when the last of those was (seconds of
+    our monotonic clock), and whether it has become certain.
+    """
 
     polls: dict[str, int]
+    since: float
     certain: bool = False
+
+    def lasted(self, view: NodeView) -> bool:
+        """Whether a server was polled again, and not in the same round of polls as it was suspected in.
+
+        Rounds are told apart by half of the time between two polls of that server. So what is certain was
+        so for that long by every server's own word; a planned switch that takes less never is. At most one
+        poll of a server is passed over, none where all are polled together.
+        """
+        return view.polls > self.polls[view.name] and view.polled - self.since >= view.apart / 2
 
 
 class TopologyJudge:
@@ -91,11 +103,12 @@ class TopologyJudge:
         if not seen.bad:
             return CheckState.FINE
         about = seen.about or ((seen.node,) if seen.node else tuple(views))
-        polls = {name: views[name].polls for name in about if name in views}
-        suspicion = self._suspicions.setdefault(key, _Suspicion(dict(polls)))
-        for name, count in polls.items():
-            suspicion.polls.setdefault(name, count)
-        lasted = all(count > suspicion.polls[name] for name, count in polls.items())
+        nodes = [views[name] for name in about if name in views]
+        since = max((view.polled for view in nodes), default=0.0)
+        suspicion = self._suspicions.setdefault(key, _Suspicion({}, since))
+        for view in nodes:
+            suspicion.polls.setdefault(view.name, view.polls)
+        lasted = all(suspicion.lasted(view) for view in nodes)
         suspicion.certain = suspicion.certain or lasted or not seen.lasts
         return CheckState.BAD if suspicion.certain else CheckState.SUSPECT
 

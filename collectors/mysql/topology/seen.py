@@ -16,7 +16,7 @@ class Seen:
     """One thing that was looked at, in these readings alone; fields as in model.Check.
 
     What can't be judged from these readings yields nothing. With `lasts`, bad is no more than a suspicion
-    until every node in `about` (without any: `node`) has been polled once more and it is still bad.
+    until every node in `about` (without any: `node`) has been polled in a later round and it is still bad.
     """
 
     trouble: Trouble

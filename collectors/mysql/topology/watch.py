@@ -56,11 +56,13 @@ class TopologyWatch:
             self._polled[name] = state.polled_at
             for watched in watching:
                 last = watched.views[name]
-                watched.views[name] = self._view(state, last.polls + is_poll)
+                watched.views[name] = self._view(state, last, is_poll=is_poll)
                 watched.state = self._judged(watched)
                 if last.up and not state.up and not is_poll:
                     # No poll has ended for so long that two should have: it is down for certain.
-                    watched.views[name] = replace(watched.views[name], polls=last.polls + 1)
+                    watched.views[name] = replace(
+                        watched.views[name], polls=last.polls + 1, polled=self._clock.monotonic(), apart=0.0
+                    )
                     watched.state = self._judged(watched)
                 for sink in self._tell:
                     await sink.topology_judged(watched.state)
@@ -68,14 +70,20 @@ class TopologyWatch:
     async def probe_ended(self, run: ProbeRun) -> None:
         """Do nothing: no topology depends on probes."""
 
-    def _view(self, state: NodeState, polls: int) -> NodeView:
+    def _view(self, state: NodeState, before: NodeView, *, is_poll: bool) -> NodeView:
         node = state.node
         last = self._fleet.last(node.name)
         now = last if state.up and state.reading is not None else None
+        polled, apart = before.polled, before.apart
+        if is_poll:
+            polled = self._clock.monotonic() if now is None else now.taken
+            apart = polled - before.polled if before.polls else 0.0
         return NodeView(
             node.name,
             up=state.up,
-            polls=polls,
+            polls=before.polls + is_poll,
+            polled=polled,
+            apart=apart,
             failure=str(state.failure or ""),
             detail=state.detail,
             now=now,

@@ -29,12 +29,15 @@ class Story:
         self.state = self.judge.judge(self.views, tenants, AT)
 
     def poll(self, name: str, now: MysqlSnapshot | None, **fields: Any) -> TopologyState:
-        """End a poll of a server, with what it said, or None where it didn't answer."""
+        """End a poll of a server, with what it said, or None where it didn't answer (then at `polled`)."""
         before = self._last.get(name)
         if now is not None:
             self._last[name] = now
-        polls = self.views[name].polls + 1
-        self.views[name] = view(name, now, before, polls=polls, beat=self._beat, **fields)
+        last = self.views[name]
+        polled = fields.pop("polled", last.polled) if now is None else now.taken
+        apart = polled - last.polled if last.polls else 0.0
+        times = {"polls": last.polls + 1, "polled": polled, "apart": apart}
+        self.views[name] = view(name, now, before, beat=self._beat, **times, **fields)
         self.state = self.judge.judge(self.views, self._tenants, AT)
         return self.state
 

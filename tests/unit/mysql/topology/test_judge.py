@@ -109,6 +109,31 @@ def test_a_planned_switch_is_one_switch_in_whatever_order_it_is_seen() -> None:
         assert doubted(told.state) == set()
 
 
+@pytest.mark.parametrize("stopped", [passive(1, 30), None], ids=["switched", "failed over"])
+def test_nobody_can_write_is_not_certain_in_a_switch_by_a_reading_of_the_round_that_it_was_suspected_in(
+    stopped: MysqlSnapshot | None,
+) -> None:
+    told = switched(("db1", active(1, 15)), ("db2", passive(2, 15.05)))
+    told.poll("db1", stopped, **({} if stopped else {"polled": 30.0}))
+    told.poll("db2", passive(2, 30.05))  # before its own part of the switch
+    told.poll("db1", passive(1, 45))
+    assert outcome(told.state, Trouble.NO_WRITER) is not CheckState.BAD
+    told.poll("db2", active(2, 45.05))
+    assert outcome(told.state, Trouble.NO_WRITER) is CheckState.FINE
+    assert told.state.switches == 1
+
+
+@pytest.mark.parametrize("gap", [0.0, 0.05, 0.9])
+def test_nobody_can_write_is_certain_in_the_second_round_of_polls_and_so_is_who_may_not(gap: float) -> None:
+    for first in (1, 2):
+        told = switched(("db1", active(1, 2)), ("db2", passive(2, 2 + gap)))
+        for at in (4.0, 6.0):
+            for number in (first, 3 - first):
+                now = at + gap * (number != first)
+                told.poll(f"db{number}", passive(number, now))
+        assert outcome(told.state, Trouble.NO_WRITER) is CheckState.BAD
+
+
 def test_a_server_that_is_read_only_for_a_while_is_no_switch() -> None:
     told = switched(("db1", passive(1, 15)), ("db1", active(1, 30)))
     assert told.state.switches == 0
