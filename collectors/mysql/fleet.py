@@ -12,9 +12,9 @@ class NodeView:
 
     `up` is None before its first poll has ended, `polls` counts those that have. `polled` is when the last of
     them was, by our monotonic clock in seconds, and `apart` how long after the one before it (0 without one).
-    `now` and `before` are its last two readings; `now` is None while it is down: what it said before is not what it says. `clock` is the
-    best reading of its clock in the last few polls. `heartbeat` is how many seconds lie between two beats of
-    the writer that its configuration names, None without one.
+    `now` and `before` are its last two readings; `now` is None while it is down: what it said before is not
+    what it says. `clock` is the best reading of its clock in the last few polls. `heartbeat` is how many
+    seconds lie between two beats of the writer that its configuration names, None without one.
     """
 
     name: str

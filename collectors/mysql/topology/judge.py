@@ -67,7 +67,7 @@ class TopologyJudge:
         """Return the topology as it is by these readings, and by what was suspected before."""
         found = links(self._topology, views)
         checks = tuple(self._check(seen, views) for seen in self._seen(views, found))
-        self._forget(checks)
+        self._forget(checks, views)
         self._note_writer(views, checks)
         role = roles(self._topology, views, found)
         return TopologyState(
@@ -112,9 +112,14 @@ class TopologyJudge:
         suspicion.certain = suspicion.certain or lasted or not seen.lasts
         return CheckState.BAD if suspicion.certain else CheckState.SUSPECT
 
-    def _forget(self, checks: Sequence[Check]) -> None:
-        bad = {check.key for check in checks if check.state is not CheckState.FINE}
-        for key in self._suspicions.keys() - bad:
+    def _forget(self, checks: Sequence[Check], views: Views) -> None:
+        """Drop what came out fine, and what was of a channel that is no more.
+
+        What is not there to be judged is no proof: a server that is away has as many bad polls as before. It
+        can't become certain meanwhile, and a check that is there rests on the last poll of its server.
+        """
+        fine = {check.key for check in checks if check.state is CheckState.FINE}
+        for key in [key for key in self._suspicions if key in fine or _gone(key, views)]:
             del self._suspicions[key]
 
     def _note_writer(self, views: Views, checks: Sequence[Check]) -> None:
@@ -136,6 +141,15 @@ class TopologyJudge:
         if self._writer is not None and self._writer != writers[0]:
             self._switches += 1
         self._writer = writers[0]
+
+
+def _gone(key: CheckKey, views: Views) -> bool:
+    """Whether a check is of a channel that its server, which tells its channels, no longer has."""
+    _, node, channel = key
+    view = views.get(node) if node else None
+    if channel is None or view is None or view.now is None or not channels_known(view):
+        return False
+    return all(one.name != channel for one in view.now.channels)
 
 
 def _member(view: NodeView, role: Role) -> Member:

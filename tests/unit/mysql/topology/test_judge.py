@@ -1,6 +1,7 @@
 """What lasts is believed, what is over is forgotten, and no order of polls changes either."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import permutations
 from typing import Any
 
@@ -9,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.mysql.snapshot import MysqlSnapshot
-from dialtone.model import Check, CheckState, Impact, Role, TopologyKind, Trouble
+from collectors.mysql.statements import Part
+from dialtone.model import Check, CheckState, CollectFailure, Impact, Role, TopologyKind, Trouble
 from tests.unit.mysql.topology.stories import Story, bad, check, doubted, outcome
 from tests.unit.mysql.topology.views import channel, error, galera, snapshot, topology
 
@@ -71,6 +73,51 @@ def test_what_was_certain_is_suspected_anew_after_it_was_fine() -> None:
         for now in (stopped, stopped, stopped, well, stopped, stopped)
     ]
     assert [str(state) for state in states] == ["suspect", "bad", "bad", "fine", "suspect", "bad"]
+
+
+def stopped(at: float) -> MysqlSnapshot:
+    """A replica db2 whose receiver is stopped."""
+    return snapshot(2, at=at, channels=[channel(1, io_running=False, lag=None)], writable=False)
+
+
+def test_a_lasting_trouble_of_a_server_that_answers_every_other_time_becomes_certain_and_stays() -> None:
+    told = Story(topology())
+    states = []
+    for turn in range(6):
+        at = 15.0 * turn
+        told.poll("db1", snapshot(1, at=at))
+        told.poll("db2", None, polled=at + 1) if turn % 2 else told.poll("db2", stopped(at + 1))
+        states.append(outcome(told.state, Trouble.IO_STOPPED))
+    assert states == [CheckState.SUSPECT, None, CheckState.BAD, None, CheckState.BAD, None]
+
+
+def test_nothing_becomes_certain_by_polls_in_which_its_server_was_away() -> None:
+    told = Story(topology())
+    told.poll("db1", snapshot(1))
+    told.poll("db2", snapshot(2, channels=[channel(1)], writable=False))
+    for at in (15.0, 30.0, 45.0):
+        told.poll("db2", None, polled=at)
+    assert outcome(told.poll("db2", stopped(60)), Trouble.IO_STOPPED) is CheckState.SUSPECT
+    told.poll("db2", None, polled=75.0)
+    for at in (75.0, 90.0):
+        told.poll("db1", snapshot(1, at=at))
+        assert bad(told.state) <= {(Trouble.MEMBER_DOWN, "db2")}
+    well = snapshot(2, at=90, channels=[channel(1)], writable=False)
+    assert outcome(told.poll("db2", well), Trouble.IO_STOPPED) is CheckState.FINE
+    assert outcome(told.poll("db2", stopped(105)), Trouble.IO_STOPPED) is CheckState.SUSPECT
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_what_was_suspected_of_a_channel_is_forgotten_only_when_its_server_no_longer_has_it(
+    known: bool,
+) -> None:
+    told = Story(topology())
+    told.poll("db2", stopped(0))
+    without = snapshot(2, at=15, writable=False)
+    told.poll("db2", without if known else replace(without, unread={Part.CHANNELS: CollectFailure.DENIED}))
+    assert outcome(told.state, Trouble.IO_STOPPED) is None
+    told.poll("db2", stopped(30))
+    assert outcome(told.state, Trouble.IO_STOPPED) is (CheckState.SUSPECT if known else CheckState.BAD)
 
 
 def test_a_server_that_goes_down_has_no_checks_but_that_and_none_of_its_links() -> None:
