@@ -156,7 +156,7 @@ class MysqlCollector:
     def _true_lag(self, channel: Channel, snapshot: MysqlSnapshot) -> float | None:
         if channel.source_id == snapshot.server.server_id:
             return None
-        name = self._fleet.having(channel.source_id)
+        name = self._fleet.having(channel.source_id, beside=self._node.name)
         if name is None:
             return true_lag(channel, snapshot, None)
         source = self._fleet.last(name)

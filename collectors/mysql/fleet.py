@@ -31,12 +31,22 @@ class NodeView:
 
 
 class Fleet:
-    """Holds the last two readings of each node; one for all collectors and topologies of a service."""
+    """Holds the last two readings of each node; one for all collectors and topologies of a service.
+
+    A server_id is one server's only among those that belong together: `group` says which nodes do.
+    """
 
     def __init__(self) -> None:
         self._now: dict[str, MysqlSnapshot] = {}
         self._before: dict[str, MysqlSnapshot] = {}
         self._clocks: dict[str, tuple[ClockReading, ...]] = {}
+        self._peers: dict[str, set[str]] = {}
+
+    def group(self, nodes: Iterable[str]) -> None:
+        """Take note that these nodes are one topology's."""
+        together = frozenset(nodes)
+        for node in together:
+            self._peers.setdefault(node, set()).update(together - {node})
 
     def put(self, node: str, snapshot: MysqlSnapshot) -> None:
         """Take a reading in the place of the node's last one."""
@@ -62,9 +72,9 @@ class Fleet:
         agree = (clock for clock in clocks if _agree(clock, clocks[-1]))
         return min(agree, key=lambda clock: clock.error, default=None)
 
-    def having(self, server_id: int, nodes: Iterable[str] | None = None) -> str | None:
-        """Return the node with that server_id, among those or all; None where nobody or several have it."""
-        wanted = self._now if nodes is None else nodes
+    def having(self, server_id: int, beside: str) -> str | None:
+        """Return the node with that server_id in the topology of another; None for nobody and for several."""
+        wanted = self._peers.get(beside, ())
         found = [name for name in wanted if (s := self._now.get(name)) and s.server.server_id == server_id]
         return found[0] if len(found) == 1 else None
 

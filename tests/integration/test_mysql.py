@@ -186,6 +186,7 @@ async def test_a_blackholed_link_is_seen_by_the_heartbeat_while_the_replica_says
 async def test_the_true_lag_grows_over_a_blackholed_link_by_the_clock_of_its_source(pair: Pair) -> None:
     await until(pair.node("db2"), healthy)
     fleet, clock = Fleet(), SystemClock()
+    fleet.group(("db1", "db2"))
     active, passive = (MysqlCollector(pair.node(name), clock, fleet) for name in ("db1", "db2"))
     control = pair.addresses["db-link-control"]
     async with fault(pair, steer(control, "blackhole"), lambda: steer(control, "heal")):

@@ -82,6 +82,7 @@ class Measured:
     def __init__(self, stage: Stage, replicas: dict[str, Session]) -> None:
         clock = SystemClock()
         self.fleet = Fleet()
+        self.fleet.group(server.name for server in stage.servers)
         self._collectors = {
             server.name: MysqlCollector(node_of(stage, server.name), clock, self.fleet)
             for server in stage.servers

@@ -20,7 +20,7 @@ _log = structlog.get_logger(__name__)
 class TopologyWatch:
     """Implements ports.Sink: each poll of a member is a new judgement of its topology.
 
-    `fleet` is the one that the members' collectors fill, `tenants_of` says whose data a topology holds now.
+    `fleet` is the one that the members' collectors fill; it is told who belongs together. `tenants_of` says whose data a topology holds now.
     """
 
     def __init__(
@@ -37,6 +37,8 @@ class TopologyWatch:
         self._tenants_of = tenants_of
         self._tell = tuple(tell)
         self._watched = tuple(_Watched(topology) for topology in topologies)
+        for topology in topologies:
+            fleet.group(topology.nodes)
         self._polled: dict[str, datetime] = {}
         self._telling = anyio.Lock()
 

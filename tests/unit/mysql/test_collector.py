@@ -421,6 +421,7 @@ async def test_the_lag_of_a_source_of_ours_is_by_its_clock_and_its_age_by_the_re
     at = clock.now().timestamp()
     source = snapshot(1, heartbeats={1: Heartbeat(at + 4.9, 0.1)}, taken=clock.monotonic(), at=at)
     ahead = replace(source.server, clock=replace(source.server.clock, offset=5.0))
+    fleet.group(("db1", "db2"))
     fleet.put("db1", replace(source, server=ahead))
     answers = recording("mariadb-10.11", "healthy").answers | {
         HEARTBEAT: beats(("1", "2026-03-01 12:00:04.000000"))
@@ -434,11 +435,26 @@ async def test_the_lag_of_a_source_of_ours_is_by_its_clock_and_its_age_by_the_re
 async def test_a_source_that_was_not_read_for_long_leaves_the_true_lag_unknown(clock: FakeClock) -> None:
     fleet = Fleet()
     beat = {1: Heartbeat(clock.now().timestamp(), 0.1)}
+    fleet.group(("db1", "db2"))
     fleet.put("db1", snapshot(1, heartbeats=beat, taken=clock.monotonic()))
     await clock.advance(46.0)
     answers = recording("mariadb-10.11", "healthy").answers | {HEARTBEAT: FRESH}
     reading, _ = await polled(answers, clock, fleet, heartbeat=TABLE)
     assert "mysql_replication_true_lag_seconds/default" not in values(reading)
+
+
+async def test_servers_of_other_topologies_with_the_same_numbers_change_no_true_lag(clock: FakeClock) -> None:
+    dead = {1: Heartbeat(clock.now().timestamp() - 600, 600.0)}
+    answers = recording("mariadb-10.11", "healthy").answers | {HEARTBEAT: beats(("1", "2026-03-01 11:50:00"))}
+    for others in ((), ("web1", "web2")):
+        fleet = Fleet()
+        for group in (("db1", "db2"), others):
+            fleet.group(group)
+        fleet.put("db1", snapshot(1, heartbeats=dead, taken=clock.monotonic()))
+        for number, name in enumerate(others, start=1):
+            fleet.put(name, snapshot(number, heartbeats={}, taken=clock.monotonic()))
+        reading, _ = await polled(answers, clock, fleet, heartbeat=TABLE)
+        assert "mysql_replication_true_lag_seconds/default" not in values(reading)
 
 
 async def test_a_poll_is_told_to_the_fleet_with_all_that_it_found(clock: FakeClock) -> None:
@@ -450,7 +466,6 @@ async def test_a_poll_is_told_to_the_fleet_with_all_that_it_found(clock: FakeClo
     assert kept is not None
     assert (kept.taken, kept.at) == (clock.monotonic(), clock.now().timestamp())
     assert kept.heartbeats == {1: Heartbeat(clock.now().timestamp(), 0.25)}
-    assert fleet.having(2) == "db2"
 
 
 async def test_hostile_rows_give_no_other_error_than_that_they_can_not_be_read(clock: FakeClock) -> None:

@@ -93,6 +93,17 @@ async def test_each_poll_of_a_member_is_a_judgement_that_is_told(clock: FakeCloc
     assert [(link.replica, link.source) for link in state.links] == [("db2", "db1")]
 
 
+async def test_a_server_id_is_one_server_s_among_those_of_a_topology(clock: FakeClock) -> None:
+    other = Topology("web", TopologyKind.PRIMARY_REPLICA, ("web1", "web2"))
+    service = Service(clock, topology(), other)
+    for name, number in (("db1", 1), ("db2", 2), ("web1", 1), ("web2", 2), ("lone", 1)):
+        service.fleet.put(name, snapshot(number))
+    having = [service.fleet.having(1, beside=name) for name in ("db2", "web2", "lone", "db1")]
+    assert having == ["db1", "web1", None, None]
+    service.fleet.group(("db2", "lone"))
+    assert service.fleet.having(1, beside="db2") is None
+
+
 async def test_a_node_of_no_topology_is_nothing_to_it(clock: FakeClock) -> None:
     service = Service(clock)
     await service.poll("sip1", snapshot(9))
