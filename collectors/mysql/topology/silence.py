@@ -37,6 +37,8 @@ def silence(
     view: NodeView, now: MysqlSnapshot, channel: Channel, before: Channel | None, link: Link, views: Views
 ) -> Iterator[Seen]:
     """Look for a link that is dead though it looks alive; yields nothing where that can't be told."""
+    if channel.connecting and before is not None and before.io_running:
+        return  # it has just begun to doubt its link itself: no proof that the link is well
     if not channel.io_running or _busy(channel):
         yield _seen(link)
         return

@@ -191,14 +191,17 @@ def test_a_link_that_is_back_is_fine_again() -> None:
     assert outcome(story.state, SILENT) is CheckState.FINE
 
 
-def test_a_dead_link_that_the_replica_knows_of_is_silent_no_more() -> None:
+def test_a_dead_link_that_the_replica_knows_of_is_silent_no_more_once_that_is_certain() -> None:
     story = Story(topology(), beat=EVERY)
     dead = World(dies=16.0)
     for name, at in rounds(0.0, 7.0, count=4):
         story.poll(name, dead.source(at) if name == "db1" else dead.replica(at))
     broken = channel(1, io_running=False, connecting=True, lag=None)
     story.poll("db2", snapshot(2, at=67, beats={1: 16.0}, channels=[broken], writable=False))
+    assert outcome(story.state, SILENT) is None, "neither ends its alert nor raises one"
+    story.poll("db2", snapshot(2, at=82, beats={1: 16.0}, channels=[broken], writable=False))
     assert outcome(story.state, SILENT) is CheckState.FINE
+    assert outcome(story.state, Trouble.IO_UNREACHABLE) is CheckState.BAD
 
 
 HEALTHY = {
