@@ -75,6 +75,7 @@ def test_of_databases_what_costs_tenants_wakes_somebody_and_the_rest_waits() -> 
     ]
     assert {name: hold for name, _, hold in told if hold} == {
         "ReplicationLate": 60,
+        "NotRead": 60,
         "GaleraOutOfStep": 60,
         "GaleraFlowControl": 60,
     }
