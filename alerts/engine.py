@@ -11,6 +11,7 @@ from alerts.judges import troubles_in
 from alerts.rules import Observation, Rule, Subject, Verdict, When, probe_subject
 from alerts.windows import SlotWindow
 from dialtone.model import (
+    JUDGED,
     TENANTS_NAMED,
     AlertEvent,
     AlertState,
@@ -132,9 +133,10 @@ class AlertEngine:
         ]
 
     def topology_judged(self, state: TopologyState, now: datetime) -> list[AlertEvent]:
-        """Judge a topology, and end what is about a channel that is gone or of another topology."""
+        """Judge a topology, and end what nobody can judge any more: a channel is gone, say."""
         self._tenants |= dict.fromkeys(state.topology.nodes, state.tenants)
-        news = [
+        news = self._ended_by_kind(state, now)
+        news += [
             event
             for rule in self._rules.values()
             for seen in rule.judge_topology(state)
@@ -142,9 +144,7 @@ class AlertEngine:
         ]
         for held in list(self._active.values()):
             if held.node in state.topology.nodes and (why := self._gone(held, state)):
-                self._drop(held.fingerprint)
-                since = self._enter(held.fingerprint, now)
-                news.append(replace(held, state=AlertState.RESOLVED, since=since, cause=why))
+                news.append(self._end(held, why, now))
         return news
 
     def probe_ended(self, result: ProbeResult, now: datetime) -> list[AlertEvent]:
@@ -194,6 +194,28 @@ class AlertEngine:
             return None
         self._drop(key)
         return replace(held, state=AlertState.RESOLVED, since=self._enter(key, now), value=seen.value)
+
+    def _ended_by_kind(self, state: TopologyState, now: datetime) -> list[AlertEvent]:
+        """End what is about troubles that a topology of this kind never has, and blame no other alert for them."""
+        kind, name = state.topology.kind, state.topology.name
+        news = []
+        for held in list(self._active.values()):
+            rule, key = self._rules[held.rule], held.fingerprint
+            if rule.when is not When.DATABASE_TROUBLE or not _is_in(held, state):
+                continue
+            blamed = self._blamed.get(key, frozenset())
+            if not JUDGED[kind].isdisjoint(blamed or rule.troubles):
+                self._blamed[key] = blamed & JUDGED[kind]
+            else:
+                moved = held.topology not in (None, name)
+                why = f"{held.node} is no longer in {held.topology}" if moved else f"{name} is {kind} now"
+                news.append(self._end(held, why, now))
+        return news
+
+    def _end(self, held: AlertEvent, why: str, now: datetime) -> AlertEvent:
+        self._drop(held.fingerprint)
+        since = self._enter(held.fingerprint, now)
+        return replace(held, state=AlertState.RESOLVED, since=since, cause=why)
 
     def _drop(self, key: str) -> None:
         del self._active[key]
@@ -268,6 +290,13 @@ class AlertEngine:
         before = self._entered.get(key)
         self._entered[key] = since = now if before is None or now > before else before + _TICK
         return since
+
+
+def _is_in(held: AlertEvent, state: TopologyState) -> bool:
+    """Whether an alert is about a topology, or about a node that is in it now."""
+    if held.node is None:
+        return held.topology == state.topology.name
+    return held.node in state.topology.nodes
 
 
 def _is_known(node: str | None, state: TopologyState) -> bool:

@@ -52,6 +52,7 @@ from dialtone.model.secret import Secret
 from dialtone.model.tenant import UNKNOWN_TENANT, Level, Tenant, normalise_domain
 from dialtone.model.topology import (
     IMPACTS,
+    JUDGED,
     Check,
     CheckKey,
     CheckState,
@@ -73,6 +74,7 @@ __all__ = [
     "CONFIRM_AFTER",
     "COUNTS",
     "IMPACTS",
+    "JUDGED",
     "MAX_DISCOVERED",
     "SESSION_COUNTS",
     "TENANTS_NAMED",

@@ -75,6 +75,55 @@ class Trouble(StrEnum):
     JOINING = "joining"
 
 
+_OF_ANY: Final = frozenset(
+    {
+        Trouble.MEMBER_DOWN,
+        Trouble.NOT_READ,
+        Trouble.CLOCK_SKEW,
+        Trouble.ERRORS_SKIPPED,
+        Trouble.SEMI_SYNC_OFF,
+        Trouble.HEARTBEAT_STOPPED,
+        Trouble.ERRANT_TRANSACTIONS,
+        Trouble.IO_STOPPED,
+        Trouble.IO_AUTH,
+        Trouble.IO_UNREACHABLE,
+        Trouble.BINLOG_PURGED,
+        Trouble.IO_ERROR,
+        Trouble.SQL_STOPPED,
+        Trouble.ROW_MISSING,
+        Trouble.DUPLICATE_KEY,
+        Trouble.SQL_ERROR,
+        Trouble.APPLIER_BLOCKED,
+        Trouble.LINK_SILENT,
+        Trouble.LATE,
+    }
+)
+
+JUDGED: Final[Mapping[TopologyKind, frozenset[Trouble]]] = {
+    TopologyKind.STANDALONE: _OF_ANY,
+    TopologyKind.PRIMARY_REPLICA: _OF_ANY
+    | {Trouble.NO_WRITER, Trouble.TWO_WRITERS, Trouble.REPLICA_WRITABLE, Trouble.NOT_REPLICATING},
+    TopologyKind.ACTIVE_PASSIVE: _OF_ANY | {Trouble.NO_WRITER, Trouble.TWO_WRITERS, Trouble.NOT_REPLICATING},
+    TopologyKind.MULTI_PRIMARY: _OF_ANY
+    | {Trouble.NO_WRITER, Trouble.AUTO_INCREMENT_COLLISION, Trouble.NOT_REPLICATING},
+    TopologyKind.GALERA: _OF_ANY
+    | {
+        Trouble.NO_WRITER,
+        Trouble.SPLIT_BRAIN,
+        Trouble.CLUSTER_SMALL,
+        Trouble.NON_PRIMARY,
+        Trouble.NOT_READY,
+        Trouble.VIEW_DIFFERS,
+        Trouble.FLOW_CONTROL,
+        Trouble.CERTIFICATION_FAILURES,
+        Trouble.DESYNCED,
+        Trouble.DONOR,
+        Trouble.JOINING,
+    },
+}
+"""What is looked for in a topology of each kind; nothing else is ever bad or fine there."""
+
+
 class Impact(StrEnum):
     """What the tenants have of it: nothing, nothing yet (one more failure would cost them), or harm now."""
 

@@ -21,6 +21,7 @@ from dialtone.model import (
     AlertEvent,
     Engine,
     Evidence,
+    NodeKind,
     Origin,
     Outcome,
     ProbeResult,
@@ -320,9 +321,13 @@ class _Service:
     def _is_watched(self, event: AlertEvent) -> bool:
         """Whether an alert of an earlier run is about a node, topology or probe that is still configured."""
         if event.node is not None:
-            return any(node.name == event.node for node in self._settings.nodes)
+            of_database = event.topology is not None or event.channel is not None
+            kinds = {node.name: node.kind for node in self._settings.nodes}
+            kind = kinds.get(event.node)
+            return kind is NodeKind.MYSQL if of_database else kind is not None
         if event.topology is not None:
-            return any(topology.name == event.topology for topology in self._topologies)
+            # A server that stands alone has alerts as a node.
+            return any(topology.name == event.topology for topology in self._settings.topologies)
         return event.fingerprint in self._probe_alerts
 
     def _tell_address(self) -> None:

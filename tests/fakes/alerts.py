@@ -98,6 +98,7 @@ def check(
 def topology(
     *checks: Check,
     name: str = "main",
+    kind: TopologyKind = TopologyKind.PRIMARY_REPLICA,
     nodes: tuple[str, ...] = ("db1", "db2"),
     down: Collection[str] = (),
     links: tuple[Link, ...] = (),
@@ -107,7 +108,7 @@ def topology(
     up = [node for node in nodes if node not in down]
     clocks = [check(Trouble.CLOCK_SKEW, CheckState.FINE, node=node, channel=None) for node in up]
     return TopologyState(
-        Topology(name, TopologyKind.ACTIVE_PASSIVE, nodes),
+        Topology(name, kind, nodes),
         NOON,
         tuple(Member(node, node in up, Role.UNKNOWN) for node in nodes),
         links,

@@ -1,6 +1,7 @@
 """What the rules make of databases: what fires, with which words, and what may end it."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -9,6 +10,7 @@ from alerts.engine import AlertEngine, fingerprint
 from alerts.judges import troubles_in
 from alerts.rules import Subject, one_line
 from dialtone.model import (
+    JUDGED,
     TENANTS_NAMED,
     AlertEvent,
     AlertState,
@@ -17,6 +19,7 @@ from dialtone.model import (
     Link,
     NodeKind,
     Severity,
+    TopologyKind,
     TopologyState,
     Trouble,
 )
@@ -55,9 +58,11 @@ def test_each_trouble_is_told_by_one_rule_of_the_pack_and_ends_with_it(
     engine: AlertEngine, trouble: Trouble
 ) -> None:
     [name] = [rule.name for rule in rules() if trouble in rule.troubles]
-    over(engine, topology(check(trouble)))
+    kind = next(kind for kind, troubles in JUDGED.items() if trouble in troubles)
+    over(engine, topology(check(trouble), kind=kind))
     assert active(engine) == [f"{name} firing"]
-    assert told(engine.topology_judged(topology(check(trouble, FINE)), after(135))) == [f"{name} resolved"]
+    well = topology(check(trouble, FINE), kind=kind)
+    assert told(engine.topology_judged(well, after(135))) == [f"{name} resolved"]
 
 
 def test_a_member_that_is_down_is_told_as_a_node_that_is_down_and_not_twice(engine: AlertEngine) -> None:
@@ -307,6 +312,65 @@ def test_a_node_that_is_moved_to_another_topology_takes_along_what_is_judged_the
         ("ReplicationBroken", None, "db2 is no longer in main")
     ]
     assert active(engine) == ["ReplicaWritable firing"]
+
+
+def restarted(engine: AlertEngine) -> AlertEngine:
+    """Return what follows the engine after a restart, which ends nothing by itself."""
+    again = AlertEngine(rules())
+    assert again.restore(engine.active, watched=lambda _: True, now=after(60)) == []
+    return again
+
+
+@pytest.mark.parametrize(
+    ("trouble", "node", "kind"),
+    [
+        (Trouble.TWO_WRITERS, None, TopologyKind.MULTI_PRIMARY),
+        (Trouble.REPLICA_WRITABLE, "db2", TopologyKind.ACTIVE_PASSIVE),
+        (Trouble.NOT_REPLICATING, "db2", TopologyKind.GALERA),
+    ],
+)
+@pytest.mark.parametrize("down", [(), ("db1", "db2")])
+def test_a_trouble_that_the_new_kind_of_a_topology_never_has_ends_its_alert(
+    engine: AlertEngine, trouble: Trouble, node: str | None, kind: TopologyKind, down: tuple[str, ...]
+) -> None:
+    engine.topology_judged(topology(check(trouble, node=node, channel=None)), NOON)
+    again = restarted(engine)
+    [ended] = again.topology_judged(topology(kind=kind, down=down), after(75))
+    assert (ended.state, ended.cause) == (AlertState.RESOLVED, f"main is {kind} now")
+    assert again.active == ()
+
+
+def test_a_trouble_that_the_new_kind_has_too_goes_on_until_it_is_judged_there(engine: AlertEngine) -> None:
+    engine.topology_judged(topology(check(Trouble.NO_WRITER, node=None)), NOON)
+    again = restarted(engine)
+    assert again.topology_judged(topology(kind=TopologyKind.GALERA), after(75)) == []
+    assert active(again) == ["DatabaseNoWriter firing"]
+
+
+def test_of_two_troubles_the_one_that_the_new_kind_never_has_holds_the_alert_up_no_more(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "rules.yaml"
+    words = "severity: warning, for: 0s, summary: s, felt: f"
+    file.write_text(
+        "rules:\n  - {name: Mine, when: database-trouble, troubles: [two-writers, no-writer], "
+        + words
+        + "}\n"
+    )
+    engine = AlertEngine([rule for rule in rules(file) if rule.name == "Mine"])
+    for trouble in (Trouble.TWO_WRITERS, Trouble.NO_WRITER):
+        engine.topology_judged(topology(check(trouble, node=None)), NOON)
+    kind = TopologyKind.MULTI_PRIMARY
+    assert engine.topology_judged(topology(kind=kind), after(15)) == []
+    well = topology(check(Trouble.NO_WRITER, FINE, node=None), kind=kind)
+    assert told(engine.topology_judged(well, after(30))) == ["Mine resolved"]
+
+
+def test_the_kind_of_a_topology_ends_nothing_of_another_one(engine: AlertEngine) -> None:
+    engine.topology_judged(topology(check(Trouble.TWO_WRITERS, node=None)), NOON)
+    other = topology(name="other", kind=TopologyKind.MULTI_PRIMARY, nodes=("db3", "db4"))
+    assert engine.topology_judged(other, after(15)) == []
+    assert active(engine) == ["DatabaseTwoWriters firing"]
 
 
 def test_an_alert_names_the_tenants_whose_data_the_databases_hold(engine: AlertEngine) -> None:

@@ -16,7 +16,8 @@ from tests.fakes.store import BreakableStore
     ("topology", "node", "watched"),
     [
         ("main", None, True),
-        ("db3", None, True),
+        # A server that stands alone has alerts as a node.
+        ("db3", None, False),
         ("cdr", None, False),
         ("db1", None, False),
         ("main", "db1", True),
@@ -24,6 +25,9 @@ from tests.fakes.store import BreakableStore
         ("cdr", "db1", True),
         ("main", "db9", False),
         (None, "db9", False),
+        (None, "sip1", True),
+        # It was a database, and is none any more.
+        ("main", "sip1", False),
     ],
 )
 async def test_an_alert_goes_on_while_its_node_or_else_its_topology_is_configured(
@@ -32,6 +36,7 @@ async def test_an_alert_goes_on_while_its_node_or_else_its_topology_is_configure
     nodes = [
         {"name": name, "kind": "mysql", "dsn": "mysql://dialtone@127.0.0.1"} for name in ("db1", "db2", "db3")
     ]
+    nodes.append({"name": "sip1", "kind": "opensips", "mi": "http://127.0.0.1:8888/mi"})
     document = {
         "location": "mtl1",
         "platform": {"domain": "example.net"},

@@ -10,7 +10,7 @@ from collectors.mysql.parse_channels import parse_channels
 from collectors.mysql.parse_server import flavour_of, parse_server
 from collectors.mysql.snapshot import ClockReading, MysqlSnapshot
 from collectors.mysql.topology.judge import TopologyJudge
-from dialtone.model import Check, CheckState, Topology, TopologyState, Trouble
+from dialtone.model import JUDGED, Check, CheckState, Topology, TopologyState, Trouble
 from tests.unit.mysql.recordings import recording
 from tests.unit.mysql.topology.views import EPOCH, EXACT, view
 
@@ -39,6 +39,8 @@ class Story:
         times = {"polls": last.polls + 1, "polled": polled, "apart": apart}
         self.views[name] = view(name, now, before, beat=self._beat, **times, **fields)
         self.state = self.judge.judge(self.views, self._tenants, AT)
+        # Alerts about anything else would end at once, and begin again.
+        assert {one.trouble for one in self.state.checks} <= JUDGED[self.state.topology.kind]
         return self.state
 
 
