@@ -77,14 +77,18 @@ class MysqlClient:
     async def session(self) -> AsyncIterator[Session]:
         """Log in for the time of the block. Raises CollectError; also for what goes wrong inside it.
 
-        A server on which statements hang is asked less often; in between that is a CollectError too.
+        Who lets us in and then leaves a statement unanswered is SERVER, any other silence TIMEOUT.
+        Where that happens some of the next sessions only see whether it lets us in: SERVER too.
         """
-        self._restraint.check()
+        held_back = self._restraint.turn()
         link = session = None
         try:
             async with asyncio.timeout(self._deadline):
                 link = await self._link()
                 session = await self._let_in(link)
+                if held_back is not None:
+                    await guarded(link.ensure_closed(), self._where, self._grants)
+                    raise held_back
                 await session.limit(self._deadline)
                 yield session
                 await guarded(link.ensure_closed(), self._where, self._grants)
@@ -92,7 +96,7 @@ class MysqlClient:
         except TimeoutError:
             awaited = session.awaited if session is not None else ""
             raise CollectError(
-                CollectFailure.TIMEOUT,
+                CollectFailure.SERVER if awaited else CollectFailure.TIMEOUT,
                 f"{self._where}: not done in {self._deadline:g} s"
                 + (f", no answer to {awaited[:_SHOWN]}" if awaited else ""),
             ) from None

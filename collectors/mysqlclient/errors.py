@@ -31,8 +31,8 @@ _BY_CODE: Final = {
     3118: CollectFailure.AUTH,  # the account is locked (MySQL)
     4151: CollectFailure.AUTH,  # the account is locked (MariaDB)
     **dict.fromkeys(NO_PRIVILEGE, CollectFailure.DENIED),
-    1969: CollectFailure.TIMEOUT,  # max_statement_time (MariaDB)
-    3024: CollectFailure.TIMEOUT,  # max_execution_time (MySQL)
+    1969: CollectFailure.SERVER,  # max_statement_time (MariaDB): who says so isn't silent
+    3024: CollectFailure.SERVER,  # max_execution_time (MySQL)
     **dict.fromkeys(_GOODBYES, CollectFailure.CONNECT),
     2003: CollectFailure.CONNECT,
     2006: CollectFailure.CONNECT,  # server has gone away

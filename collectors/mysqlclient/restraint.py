@@ -10,7 +10,7 @@ _SHOWN: Final = 60
 
 class Restraint:
     """Says when a server is asked again whose answers don't come: at the next poll, then at every second,
-    fourth and eighth.
+    fourth and eighth. In between it is only seen whether it lets us in.
 
     SHOW REPLICA STATUS waits for the lock that a hanging STOP REPLICA holds, and no limit of time ends that
     wait. The thread stays although its client is gone, and takes one of max_connections: 100 polls would
@@ -23,14 +23,14 @@ class Restraint:
         self._left_out = 0
         self._statement = ""
 
-    def check(self) -> None:
-        """Call before a session. Raises CollectError while it isn't time yet."""
+    def turn(self) -> CollectError | None:
+        """Call once before each session; return what becomes of it where nothing is to be asked in it yet."""
         if not self._left_out:
-            return
+            return None
         self._left_out -= 1
         when = f"again in {self._left_out + 1} polls" if self._left_out else "again at the next poll"
-        raise CollectError(
-            CollectFailure.TIMEOUT,
+        return CollectError(
+            CollectFailure.SERVER,
             f"{self._where}: not asked again yet: a statement hangs there, {self._statement} ({when})",
         )
 

@@ -124,11 +124,13 @@ async def test_a_login_that_fails_says_why(login: Answer, failure: CollectFailur
         (Refusal(1142, "SELECT command denied"), CollectFailure.DENIED),
         (
             Refusal(1969, "Query execution was interrupted (max_statement_time exceeded)"),
-            CollectFailure.TIMEOUT,
+            CollectFailure.SERVER,
         ),
+        (Refusal(3024, "maximum statement execution time exceeded"), CollectFailure.SERVER),
         (Refusal(1317, "Query execution was interrupted"), CollectFailure.SERVER),
         (HANG_UP, CollectFailure.CONNECT),
-        (SILENCE, CollectFailure.TIMEOUT),
+        (SILENCE, CollectFailure.SERVER),  # it let us in
+        (Raw(A_RESULT), CollectFailure.SERVER),
         (Raw(packet(1, b"\xfb/etc/passwd")), CollectFailure.PROTOCOL),  # LOAD DATA LOCAL
         (Raw(packet(9, b"\x01")), CollectFailure.PROTOCOL),  # out of sequence
         (Raw(packet(1, b"\x01") + packet(2, b"\x03def")), CollectFailure.PROTOCOL),  # half a column
@@ -142,7 +144,7 @@ async def test_a_login_that_fails_says_why(login: Answer, failure: CollectFailur
 async def test_a_statement_that_fails_says_why(answer: Answer, failure: CollectFailure) -> None:
     server = FakeMysql({SERVER: answer})
     async with server.running():
-        error = await failure_of(client(server, deadline=0.2 if answer is SILENCE else 5.0))
+        error = await failure_of(client(server, deadline=0.2 if failure is CollectFailure.SERVER else 5.0))
     assert error.failure is failure
 
 
@@ -479,7 +481,7 @@ async def test_a_server_that_takes_no_limits_is_read_all_the_same(code: int) -> 
 @pytest.mark.parametrize(
     ("answer", "failure"),
     [
-        (SILENCE, CollectFailure.TIMEOUT),
+        (SILENCE, CollectFailure.SERVER),
         (HANG_UP, CollectFailure.CONNECT),
         (Result([ROW]), CollectFailure.PROTOCOL),
     ],
@@ -515,7 +517,7 @@ async def polled(reader: MysqlClient, server: FakeMysql) -> str:
             async with reader.session() as session:
                 await session.rows(SERVER)
         except CollectError as error:
-            assert error.failure is CollectFailure.TIMEOUT  # noqa: PT017 - the other branch is no failure
+            assert error.failure is CollectFailure.SERVER  # noqa: PT017 - the other branch is no failure
             return error.detail
         return "read"
 
@@ -537,7 +539,9 @@ async def test_a_server_on_which_a_statement_hangs_is_asked_less_and_less_often(
         reader = client(server, deadline=60)
         went = [await polled(reader, server) for _ in range(24)]
     assert [number for number, how in enumerate(went) if how == "hung"] == [0, 1, 3, 7, 15, 23]
-    assert len(server.logins) == 6
+    assert len(server.logins) == 24, "that it lets us in is seen each time"
+    assert (len(server.statements), len(server.limits)) == (6, 6), "in between nothing is sent that may hang"
+    assert server.goodbyes == 18
     hanging = f"127.0.0.1:{server.port}: not asked again yet: a statement hangs there, {SERVER[:60]}"
     assert went[2] == f"{hanging} (again at the next poll)"
     assert went[4:7] == [
@@ -568,6 +572,18 @@ async def test_a_deadline_of_ours_over_a_hanging_statement_names_it_and_counts()
                 f"not done in 0.5 s, no answer to {SERVER[:60]}"
             )
         assert "not asked again yet" in (await failure_of(reader)).detail
+
+
+async def test_a_server_that_dies_while_it_is_held_back_is_silent_at_once() -> None:
+    server = FakeMysql({SERVER: SILENCE})
+    async with server.running():
+        reader = client(server, deadline=0.2)
+        for _ in range(2):
+            assert (await failure_of(reader)).failure is CollectFailure.SERVER
+        server.greeting = SILENCE
+        assert (await failure_of(reader)).failure is CollectFailure.TIMEOUT
+        server.greeting, server.login = None, Refusal(1045, "Access denied")
+        assert (await failure_of(reader)).failure is CollectFailure.AUTH
 
 
 async def test_restraint_is_for_hanging_statements_and_for_nothing_else() -> None:

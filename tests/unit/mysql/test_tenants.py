@@ -89,4 +89,4 @@ async def test_what_is_no_list_of_domains_gives_a_reason(rows: Answer, failure: 
 async def test_a_server_that_falls_silent_is_given_up_at_the_deadline() -> None:
     async with a_server(SILENCE).running() as server:
         error = await failure_of(source(server, deadline=0.2))
-    assert error.failure is CollectFailure.TIMEOUT
+    assert error.failure is CollectFailure.SERVER
