@@ -41,6 +41,9 @@ _log = structlog.get_logger(__name__)
 _OURS: Final = 0.95
 """Of the poll's deadline: which statement a server hangs on is said before the poll is cut off."""
 
+_RIGHTS_EVERY: Final = 100
+"""Polls: a right that was taken away or given makes no other difference where all can be read."""
+
 _GRANTS: Final = "SLAVE MONITOR on MariaDB, REPLICATION CLIENT on MySQL, and SELECT on what is read"
 
 
@@ -75,6 +78,7 @@ class MysqlCollector:
         self._words = Words()
         self._unread: Mapping[str, CollectFailure] = {}
         self._rights: str | None = None
+        self._rights_asked = 0
 
     async def collect(self) -> Reading:
         """Poll once: the server, its channels, the heartbeats if there is a table for them."""
@@ -139,8 +143,11 @@ class MysqlCollector:
         )
         if heartbeats is not None:
             asking.notes.update(self._of_heartbeats(server.server_id, heartbeats))
-        if self._rights is None or asking.unread.keys() != self._unread.keys():
+        self._rights_asked += 1
+        old = self._rights is None or self._rights_asked >= _RIGHTS_EVERY
+        if old or asking.unread.keys() != self._unread.keys():
             self._rights = await read_note(session, flavour, version, self._table)
+            self._rights_asked = 0
         if self._rights:
             asking.notes["grants"] = self._rights
         galera = parse_galera(variables, status)

@@ -337,6 +337,19 @@ async def test_rights_are_looked_at_once_and_again_after_a_refusal(clock: FakeCl
     assert not first.unread
 
 
+async def test_rights_are_looked_at_again_at_every_hundredth_poll(clock: FakeClock) -> None:
+    spare = Result([*GRANTED.rows, {"Grants": "GRANT SUPER ON *.* TO `dialtone`@`%`"}])
+    fake = FakeMysql({**recording("mysql-8.4", "healthy").answers, GRANTS: spare})
+    async with fake.running():
+        reader = collector(fake, clock)
+        assert "SUPER on *.*" in (await reader.collect()).info["grants"]
+        fake.answers = {**fake.answers, GRANTS: GRANTED}
+        for _ in range(99):
+            assert "grants" in (await reader.collect()).info
+        assert "grants" not in (await reader.collect()).info
+    assert fake.statements.count(GRANTS) == 2
+
+
 async def test_an_account_that_may_not_see_its_rights_is_no_trouble(clock: FakeClock) -> None:
     answers = recording("mysql-8.4", "healthy").answers | {GRANTS: Refusal(1044, "denied")}
     reading, _ = await polled(answers, clock)
