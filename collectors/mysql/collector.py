@@ -13,7 +13,7 @@ from collectors.mysql.lag import true_lag
 from collectors.mysql.metrics import samples
 from collectors.mysql.parse_channels import parse_channels
 from collectors.mysql.parse_galera import parse_galera
-from collectors.mysql.parse_heartbeats import EMPTY, IN_LOCAL_TIME, in_local_time, parse_heartbeats
+from collectors.mysql.parse_heartbeats import EMPTY, FULL, IN_LOCAL_TIME, in_local_time, parse_heartbeats
 from collectors.mysql.parse_server import (
     flavour_of,
     parse_clock,
@@ -24,6 +24,7 @@ from collectors.mysql.parse_server import (
 from collectors.mysql.snapshot import Channel, ClockReading, Flavour, Heartbeat, MysqlSnapshot
 from collectors.mysql.statements import (
     FIXED,
+    HEARTBEATS,
     SERVER,
     STATUS,
     VARIABLES,
@@ -156,6 +157,8 @@ class MysqlCollector:
     def _of_heartbeats(self, own: int, heartbeats: Mapping[int, Heartbeat]) -> Iterator[tuple[str, str]]:
         if not heartbeats:
             yield Part.HEARTBEAT, EMPTY
+        if own not in heartbeats and len(heartbeats) >= HEARTBEATS:
+            yield Part.HEARTBEAT, FULL
         before = self._fleet.last(self._node.name)
         if before is not None and in_local_time(heartbeats.get(own), (before.heartbeats or {}).get(own)):
             yield Part.HEARTBEAT, IN_LOCAL_TIME
@@ -165,7 +168,7 @@ class MysqlCollector:
             return None
         name = self._fleet.having(channel.source_id, beside=self._node.name)
         if name is None:
-            return true_lag(channel, snapshot, None)
+            return true_lag(channel, snapshot, None, self._fleet.before(self._node.name))
         source = self._fleet.last(name)
         if source is not None and snapshot.taken - source.taken > self._node.fresh_for:
             source = None

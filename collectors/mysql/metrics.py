@@ -13,6 +13,9 @@ from dialtone.model import Sample
 _T = TypeVar("_T")
 _Lags: TypeAlias = Mapping[str, float | None]
 
+_MOST_BEATS: Final = 64
+"""Writers of heartbeats that have series of their own: a table keeps the rows of servers that are gone."""
+
 _INFO: Final = gauge("server_info", "Whose server it is and which version; always 1", "version", "flavour")
 _HEARTBEAT_LAG: Final = gauge(
     "replication_heartbeat_lag_seconds",
@@ -200,7 +203,8 @@ def samples(node: str, snapshot: MysqlSnapshot, lags: _Lags, at: datetime) -> It
         yield from _rows(_SEMI_SYNC, server.semi_sync, (node,), at)
     for channel in snapshot.channels:
         yield from _of_channel(node, channel, lags.get(channel.name), at)
-    for source, heartbeat in (snapshot.heartbeats or {}).items():
+    beats = sorted((snapshot.heartbeats or {}).items(), key=lambda item: item[1].written, reverse=True)
+    for source, heartbeat in beats[:_MOST_BEATS]:
         yield _HEARTBEAT_LAG.sample(node, str(source), value=heartbeat.age, at=at)
     if snapshot.galera is not None:
         yield from _rows(GALERA, snapshot.galera, (node,), at)

@@ -12,6 +12,9 @@ from collectors.mysql.snapshot import Heartbeat
 from collectors.mysqlclient import Row
 
 EMPTY: Final = "the table is empty: nobody writes heartbeats"
+FULL: Final = (
+    "the table has more rows than are read, and this server's own is not among them: delete old ones"
+)
 IN_LOCAL_TIME: Final = "heartbeats are in local time, not in UTC: run pt-heartbeat with --utc"
 
 _QUARTER: Final = 900.0

@@ -18,6 +18,7 @@ from collectors.mysql.statements import (
     BINLOG_STATUS,
     DUMPS,
     FIXED,
+    HEARTBEATS,
     LINKS,
     MASTER_STATUS,
     OLD_WORKERS,
@@ -412,6 +413,19 @@ async def test_rows_of_pt_heartbeat_are_read_like_ours(clock: FakeClock) -> None
     found = values(reading)
     assert found["mysql_replication_heartbeat_lag_seconds/1"] == 0.25
     assert "mysql_replication_heartbeat_lag_seconds/2" not in found
+
+
+async def test_of_a_table_full_of_old_rows_the_newest_are_published_and_what_is_missing_is_told(
+    clock: FakeClock,
+) -> None:
+    old = [(str(number), "2020-01-01 00:00:00") for number in range(1000, 1000 + HEARTBEATS - 1)]
+    for own, told in ((("2", "2026-03-01 12:00:00"), False), (("1", "2026-03-01 12:00:00"), True)):
+        answers = recording("mariadb-10.11", "healthy").answers | {HEARTBEAT: beats(*old, own)}
+        reading, _ = await polled(answers, clock, heartbeat=TABLE)
+        found = [name for name in values(reading) if "heartbeat_lag" in name]
+        assert len(found) == 64
+        assert f"mysql_replication_heartbeat_lag_seconds/{own[0]}" in found
+        assert ("delete old ones" in reading.info.get("heartbeat", "")) is told
 
 
 async def test_a_pt_heartbeat_in_local_time_is_told_how_to_run(clock: FakeClock) -> None:

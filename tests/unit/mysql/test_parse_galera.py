@@ -82,7 +82,8 @@ def test_a_node_may_keep_its_writes_or_reject_all_queries(
     variables: dict[str, str], replicating: bool, rejects: bool
 ) -> None:
     rows: list[Row] = [
-        {"Variable_name": name, "Value": value} for name, value in {"wsrep_provider": "x", **variables}.items()
+        {"Variable_name": name, "Value": value}
+        for name, value in {"wsrep_provider": "x", **variables}.items()
     ]
     found = parse_galera(Facts(rows), Facts(()))
     assert found is not None

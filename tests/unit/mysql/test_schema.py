@@ -285,6 +285,8 @@ GALERAS: dict[tuple[str, str], dict[str, Any] | None] = {
         "certification_failures": 0,
         "brute_force_aborts": 0,
         "desync": False,
+        "replicating": True,
+        "rejects": False,
     },
     ("xtradb-8.0", "healthy"): {
         "status": "Primary",
@@ -306,6 +308,8 @@ GALERAS: dict[tuple[str, str], dict[str, Any] | None] = {
         "certification_failures": 8,
         "brute_force_aborts": 9,
         "desync": False,
+        "replicating": True,
+        "rejects": False,
     },
     ("xtradb-8.0", "non_primary"): {
         "status": "Non-Primary",
@@ -327,6 +331,8 @@ GALERAS: dict[tuple[str, str], dict[str, Any] | None] = {
         "certification_failures": 8,
         "brute_force_aborts": 9,
         "desync": False,
+        "replicating": True,
+        "rejects": False,
     },
 }
 

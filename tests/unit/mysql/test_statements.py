@@ -63,5 +63,5 @@ def test_a_table_that_is_not_two_plain_identifiers_is_refused(table: str) -> Non
 
 def test_the_heartbeat_comes_with_the_servers_own_utc_clock() -> None:
     assert heartbeat_statement("dialtone.heartbeat") == (
-        "SELECT server_id, ts, UTC_TIMESTAMP(6) AS now FROM `dialtone`.`heartbeat` LIMIT 64"
+        "SELECT server_id, LEFT(ts, 41) AS ts, UTC_TIMESTAMP(6) AS now FROM `dialtone`.`heartbeat` LIMIT 4096"
     )

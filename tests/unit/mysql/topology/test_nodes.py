@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from collectors.mysql.snapshot import ClockReading, Flavour, MysqlSnapshot, SemiSync
-from collectors.mysql.statements import Part
+from collectors.mysql.statements import HEARTBEATS, Part
 from dialtone.model import CheckState, CollectFailure, Impact, TopologyKind, Trouble
 from tests.unit.mysql.topology.stories import Story, bad, check, doubted, outcome
 from tests.unit.mysql.topology.views import channel, galera, snapshot, topology, uuid
@@ -133,11 +133,12 @@ def test_a_server_that_refuses_us_is_not_said_to_hurt(failure: CollectFailure) -
 
 
 def clocks(*offsets: float, error: float = 0.002) -> Story:
-    """Members of a cluster whose clocks are off like this."""
+    """Members of a cluster whose clocks are off like this, all of them polled twice."""
     names = [f"db{number}" for number in range(1, len(offsets) + 1)]
     told = Story(topology(Kind.STANDALONE, *names))
-    for number, (name, offset) in enumerate(zip(names, offsets, strict=True), 1):
-        told.poll(name, snapshot(number, clock=ClockReading(offset, error)))
+    for _ in range(2):
+        for number, (name, offset) in enumerate(zip(names, offsets, strict=True), 1):
+            told.poll(name, snapshot(number, clock=ClockReading(offset, error)))
     return told
 
 
@@ -173,6 +174,17 @@ def test_how_far_a_clock_is_off_is_told() -> None:
     alone = check(clocks(-5.0).state, Trouble.CLOCK_SKEW, "db1")
     assert alone is not None
     assert alone.detail == "its clock is 5.0 s behind ours; which of the two is wrong can't be told"
+
+
+@pytest.mark.parametrize("offset", [60.0, -60.0])
+def test_servers_are_not_accused_while_our_own_clock_is_set(offset: float) -> None:
+    told = clocks(0.0, 0.0, 0.0)
+    for turn in range(2):
+        for number, name in enumerate(("db1", "db2", "db3"), 1):
+            told.poll(name, snapshot(number, clock=ClockReading(offset, 0.002)))
+            accused = {node for trouble, node in bad(told.state) if trouble is Trouble.CLOCK_SKEW}
+            assert accused <= {None}, (turn, name)
+    assert bad(told.state) == {(Trouble.CLOCK_SKEW, None)}
 
 
 def test_a_clock_that_could_only_be_read_roughly_is_not_said_to_be_off() -> None:
@@ -295,13 +307,150 @@ def test_a_server_that_takes_no_writes_needs_no_heartbeat() -> None:
     assert outcome(relay.state, Trouble.HEARTBEAT_STOPPED, "db2") is CheckState.FINE
 
 
-def test_heartbeats_that_can_t_be_read_or_are_not_configured_are_not_judged() -> None:
-    unreadable = Story(topology(), beat=1.0)
-    unreadable.poll("db1", source())
-    assert check(unreadable.state, Trouble.HEARTBEAT_STOPPED) is None
-    unconfigured = Story(topology())
-    unconfigured.poll("db1", beating(0, -9000))
-    assert check(unconfigured.state, Trouble.HEARTBEAT_STOPPED) is None
+def unread(now: MysqlSnapshot, failure: CollectFailure, *parts: Part, note: str = "no") -> MysqlSnapshot:
+    """The same where the server refuses these parts."""
+    return replace(
+        now, unread=dict.fromkeys(parts, failure), notes={str(part): f"{part}: {note}" for part in parts}
+    )
+
+
+def test_heartbeats_that_our_account_may_not_read_are_not_judged() -> None:
+    told = Story(topology(), beat=1.0)
+    for at in (0, 15):
+        told.poll("db1", unread(source(at), CollectFailure.DENIED, Part.HEARTBEAT))
+    assert check(told.state, Trouble.HEARTBEAT_STOPPED) is None
+    assert bad(told.state) == {(Trouble.NOT_READ, "db1")}
+
+
+def test_what_a_server_does_not_have_ends_the_alert_of_when_it_had() -> None:
+    told = Story(topology(), beat=None)
+    told.poll("db1", beating(0, -9000))
+    assert outcome(told.state, Trouble.HEARTBEAT_STOPPED, "db1") is CheckState.FINE
+    assert outcome(told.state, Trouble.SEMI_SYNC_OFF, "db1") is CheckState.FINE
+    assert outcome(told.state, Trouble.NOT_READ, "db1") is CheckState.FINE
+
+
+def test_a_heartbeat_table_that_is_gone_is_told_of_the_source_once_and_with_the_server_s_words() -> None:
+    told = Story(topology(), beat=1.0)
+    words = "error 1146: Table 'dialtone.heartbeat' doesn't exist"
+    for at in (0, 15):
+        told.poll("db2", replica(at, beats={}))
+        told.poll("db1", unread(source(at), CollectFailure.SERVER, Part.HEARTBEAT, note=words))
+        assert bool(bad(told.state)) is bool(at)
+    assert bad(told.state) == {(Trouble.HEARTBEAT_STOPPED, "db1")}
+    found = check(told.state, Trouble.HEARTBEAT_STOPPED, "db1")
+    assert found is not None
+    assert words in found.detail
+    assert found.detail.startswith("there is no table")
+    assert found.impact is Impact.NONE
+
+
+def test_a_replica_without_the_heartbeat_table_is_not_read_in_full_and_writes_none() -> None:
+    told = Story(topology(), beat=1.0)
+    for at in (0, 15):
+        told.poll("db1", source(at, beats={1: at - 0.5}))
+        told.poll("db2", unread(replica(at), CollectFailure.SERVER, Part.HEARTBEAT))
+    assert bad(told.state) == {(Trouble.NOT_READ, "db2")}
+    assert outcome(told.state, Trouble.HEARTBEAT_STOPPED, "db2") is CheckState.FINE
+
+
+@pytest.mark.parametrize(
+    ("failure", "parts"),
+    [
+        (CollectFailure.DENIED, (Part.CHANNELS,)),
+        (CollectFailure.DENIED, (Part.PLACE, Part.HEARTBEAT)),
+        (CollectFailure.SERVER, (Part.WORKERS,)),
+    ],
+)
+def test_what_a_server_that_answers_refuses_is_told_when_it_lasts(
+    failure: CollectFailure, parts: tuple[Part, ...]
+) -> None:
+    told = Story(topology(), beat=1.0)
+    told.poll("db2", unread(replica(0), failure, *parts))
+    assert outcome(told.state, Trouble.NOT_READ, "db2") is CheckState.SUSPECT
+    told.poll("db2", unread(replica(15), failure, *parts, note="x" * 3000))
+    found = check(told.state, Trouble.NOT_READ, "db2")
+    assert found is not None
+    assert (found.state, found.impact, found.value) == (CheckState.BAD, Impact.EXPOSED, len(parts))
+    assert found.detail.startswith(f"can't be read: {', '.join(parts)}; {parts[0]}: x")
+    assert len(found.detail) <= 300
+    told.poll("db2", replica(30))
+    assert outcome(told.state, Trouble.NOT_READ, "db2") is CheckState.FINE
+    told.poll("db2", None)
+    assert check(told.state, Trouble.NOT_READ, "db2") is None
+
+
+@pytest.mark.parametrize("said", [{"status": "non-Primary"}, {"ready": False}, {"rejects": True}])
+def test_a_node_that_takes_no_queries_is_not_blamed_for_what_it_does_not_show(said: dict[str, Any]) -> None:
+    told = Story(topology(Kind.GALERA), beat=1.0)
+    for at in (0, 15):
+        now = snapshot(1, at=at, galera=galera(**said))
+        told.poll("db1", unread(now, CollectFailure.SERVER, Part.HEARTBEAT))
+    assert check(told.state, Trouble.NOT_READ, "db1") is None
+    assert check(told.state, Trouble.HEARTBEAT_STOPPED, "db1") is None
+
+
+def test_an_own_row_among_more_than_are_read_is_not_judged() -> None:
+    others = dict.fromkeys(range(1000, 1000 + HEARTBEATS), -9000.0)
+    told = Story(topology(), beat=1.0)
+    for at in (0, 15):
+        told.poll("db1", source(at, beats=others))
+    assert check(told.state, Trouble.HEARTBEAT_STOPPED) is None
+    for at in (30, 45):
+        told.poll("db1", source(at, beats={1: at - 60.0, **others}))
+    assert outcome(told.state, Trouble.HEARTBEAT_STOPPED, "db1") is CheckState.BAD
+
+
+def test_a_row_from_the_future_is_no_beat() -> None:
+    told = Story(topology(), beat=1.0)
+    for at in (0, 15):
+        told.poll("db1", beating(at, 7200))
+    found = check(told.state, Trouble.HEARTBEAT_STOPPED, "db1")
+    assert found is not None
+    assert found.state is CheckState.BAD
+    assert "is dated in the future: it is in local time, or the clock was set back" in found.detail
+
+
+@pytest.mark.parametrize("ahead", [0.9, 2.9])
+def test_a_row_that_is_ahead_by_what_clocks_differ_beats(ahead: float) -> None:
+    told = Story(topology(), beat=1.0)
+    clock = ClockReading(0.0, 2.0 if ahead > 1 else 0.001)
+    for at in (0, 15, 30):
+        told.poll("db1", beating(at, at + ahead, clock=clock))
+    assert outcome(told.state, Trouble.HEARTBEAT_STOPPED, "db1") is CheckState.FINE
+
+
+@pytest.mark.parametrize("away", [18_000.0, 900.0, -7200.0])
+def test_a_row_that_goes_on_hours_away_is_in_local_time(away: float) -> None:
+    told = Story(topology(), beat=1.0)
+    for at in (0, 15, 30):
+        told.poll("db1", beating(at, at - 0.4 - away))
+    found = check(told.state, Trouble.HEARTBEAT_STOPPED, "db1")
+    assert found is not None
+    assert (found.state, found.detail) == (
+        CheckState.BAD,
+        "the heartbeat is in local time: run pt-heartbeat with --utc",
+    )
+
+
+@pytest.mark.parametrize("ahead", [30.0, -30.0])
+def test_a_beat_of_another_node_of_a_cluster_is_as_old_as_its_writer_s_clock_says(ahead: float) -> None:
+    told = Story(topology(Kind.GALERA), beat=1.0)
+    skewed = ClockReading(ahead, 0.001)
+    for at in (0, 15, 30):
+        rows = {1: at + ahead - 0.3, 2: -9000.0}
+        told.poll("db1", snapshot(1, at=at, beats=rows, galera=galera(), clock=skewed))
+        told.poll("db2", snapshot(2, at=at, beats=rows, galera=galera()))
+    assert outcome(told.state, Trouble.HEARTBEAT_STOPPED, "db2") is CheckState.FINE
+    assert Trouble.HEARTBEAT_STOPPED not in doubted(told.state)
+
+
+def test_a_cluster_in_which_nobody_beats_any_more_says_so_on_each_node() -> None:
+    told = Story(topology(Kind.GALERA), beat=1.0)
+    for at in (0, 15, 30):
+        for number, name in ((1, "db1"), (2, "db2")):
+            told.poll(name, snapshot(number, at=at, beats={1: 0.0, 2: -9000.0}, galera=galera()))
+    assert {n for t, n in bad(told.state) if t is Trouble.HEARTBEAT_STOPPED} == {"db1", "db2"}
 
 
 def polled_twice(kind: TopologyKind, beat: float | None = None, **members: MysqlSnapshot) -> Story:
@@ -410,7 +559,7 @@ def test_a_server_whose_channels_can_t_be_read_is_not_said_to_have_none() -> Non
     blind = replace(snapshot(2, writable=False), unread={Part.CHANNELS: CollectFailure.DENIED})
     told = polled_twice(Kind.PRIMARY_REPLICA, db1=source(), db2=blind)
     assert outcome(told.state, Trouble.NOT_REPLICATING, "db2") is None
-    assert bad(told.state) == set()
+    assert bad(told.state) == {(Trouble.NOT_READ, "db2")}
 
 
 def test_a_channel_whose_source_was_never_read_may_be_from_a_member() -> None:

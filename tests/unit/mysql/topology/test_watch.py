@@ -192,7 +192,7 @@ async def test_heartbeats_are_due_as_the_node_s_configuration_says(clock: FakeCl
         for at in (0.0, 15.0):
             await service.poll("db1", snapshot(1, at=at, beats={1: at - 4.0}))
     assert bad(beating.listener.told[-1]) == {(Trouble.HEARTBEAT_STOPPED, "db1")}
-    assert check(plain.listener.told[-1], Trouble.HEARTBEAT_STOPPED) is None
+    assert outcome(plain.listener.told[-1], Trouble.HEARTBEAT_STOPPED) is CheckState.FINE
 
 
 async def test_a_clock_is_judged_by_its_best_reading_unless_it_was_set(clock: FakeClock) -> None:
@@ -202,6 +202,7 @@ async def test_a_clock_is_judged_by_its_best_reading_unless_it_was_set(clock: Fa
     assert service.listener.told[-1].members[0].clock_offset == 0.0
     await service.poll("db1", snapshot(1, clock=ClockReading(5.0, 0.002)))
     assert service.listener.told[-1].members[0].clock_offset == 5.0
+    await service.poll("db1", snapshot(1, clock=ClockReading(5.0, 0.002)))
     assert bad(service.listener.told[-1]) == {(Trouble.CLOCK_SKEW, "db1")}
 
 
