@@ -7,7 +7,7 @@ the source writes every second tells the truth: its age on the replica, by the s
 from typing import Final
 
 from collectors.mysql.fleet import NodeView
-from collectors.mysql.snapshot import Channel, MysqlSnapshot
+from collectors.mysql.snapshot import Channel, Heartbeat, MysqlSnapshot
 
 BEATS: Final = 3
 """Heartbeats in a row that a writer may leave out before it is taken for dead."""
@@ -21,12 +21,15 @@ def silent_after(every: float | None) -> float:
     return BEATS * (_EVERY if every is None else every) + _SLACK
 
 
-def true_lag(channel: Channel, replica: MysqlSnapshot, source: NodeView | None) -> float | None:
+def true_lag(
+    channel: Channel, replica: MysqlSnapshot, source: NodeView | None, before: MysqlSnapshot | None = None
+) -> float | None:
     """Return how many seconds a channel is behind its source, beyond the delay that is meant; never below 0.
 
     `source` is the node that the channel replicates from, None where it is none of ours: its row is then aged
     by the replica's clock. None while it is unknown: without a row of that source, and while nobody is
-    known to write it (the source is down, or its own row is old).
+    known to write it: the source is down, or its own row is old, or that of one that is none of ours is old
+    and as it was in the replica's reading `before`.
 
     Too high by up to the writer's interval, and wrong by half the round trip that the clock was read in.
     """
@@ -39,7 +42,14 @@ def true_lag(channel: Channel, replica: MysqlSnapshot, source: NodeView | None) 
             return None
         offset = (source.clock or source.now.server.clock).offset
         age = replica.at + offset - row.written
+    elif age - channel.delay > silent_after(None) and not _moved(channel.source_id, row, before):
+        return None
     return max(0.0, age - channel.delay)
+
+
+def _moved(server_id: int, row: Heartbeat, before: MysqlSnapshot | None) -> bool:
+    last = ((before and before.heartbeats) or {}).get(server_id)
+    return last is not None and row.written > last.written
 
 
 def _written(source: MysqlSnapshot, every: float | None) -> bool:

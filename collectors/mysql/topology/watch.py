@@ -20,7 +20,8 @@ _log = structlog.get_logger(__name__)
 class TopologyWatch:
     """Implements ports.Sink: each poll of a member is a new judgement of its topology.
 
-    `fleet` is the one that the members' collectors fill; it is told who belongs together. `tenants_of` says whose data a topology holds now.
+    `fleet` is the one that the members' collectors fill; it is told who belongs together. `tenants_of` says
+    whose data a topology holds now.
     """
 
     def __init__(

@@ -41,7 +41,18 @@ def test_a_delay_that_is_meant_is_no_lag() -> None:
 
 def test_the_row_of_a_source_that_is_none_of_ours_is_aged_by_the_replicas_clock() -> None:
     replica = snapshot(heartbeats={1: Heartbeat(990.0, age=12.5)})
-    assert true_lag(CHANNEL, replica, None) == 12.5
+    assert true_lag(CHANNEL, replica, None, snapshot(heartbeats={1: Heartbeat(980.0, age=7.5)})) == 12.5
+
+
+@pytest.mark.parametrize("before", [None, {}, {2: Heartbeat(1.0, 1.0)}, {1: Heartbeat(990.0, age=2.5)}])
+def test_an_old_row_of_a_source_that_is_none_of_ours_is_believed_only_while_it_goes_on(
+    before: dict[int, Heartbeat] | None,
+) -> None:
+    old = snapshot(heartbeats={1: Heartbeat(990.0, age=12.5)})
+    assert true_lag(CHANNEL, old, None, snapshot(heartbeats=before)) is None
+    assert true_lag(CHANNEL, old, None) is None
+    # No older than what a writer leaves out now and then, beyond the delay that is meant, it needs no other.
+    assert true_lag(replace(CHANNEL, delay=9.0), old, None) == 3.5
 
 
 @pytest.mark.parametrize("heartbeats", [None, {}, {2: Heartbeat(999.0, 1.0)}])

@@ -36,7 +36,7 @@ class Story:
         last = self.views[name]
         polled = fields.pop("polled", last.polled) if now is None else now.taken
         apart = polled - last.polled if last.polls else 0.0
-        times = {"polls": last.polls + 1, "polled": polled, "apart": apart}
+        times: dict[str, Any] = {"polls": last.polls + 1, "polled": polled, "apart": apart}
         self.views[name] = view(name, now, before, beat=self._beat, **times, **fields)
         self.state = self.judge.judge(self.views, self._tenants, AT)
         # Alerts about anything else would end at once, and begin again.
