@@ -10,6 +10,7 @@ from typing import Final
 
 from collectors.mysql.snapshot import Channel, LastError, MysqlSnapshot
 from collectors.mysql.states import waits_for_lock
+from collectors.mysql.topology.links import measured
 from collectors.mysql.topology.seen import Seen, Views
 from collectors.mysql.topology.silence import silence
 from collectors.mysqlclient import one_line
@@ -78,7 +79,8 @@ def channel_checks(topology: Topology, views: Views, links: Sequence[Link]) -> I
             yield from _sql(name, channel, impact)
             yield _blocked(name, channel, before)
             yield from silence(view, view.now, channel, before, link, views)
-            yield from _late(topology, channel, link)
+            whose = measured(channel, view, view.now, views)[1] if link.measured else None
+            yield from _late(topology, channel, link, whose)
 
 
 def same_channel(snapshot: MysqlSnapshot | None, channel: Channel) -> Channel | None:
@@ -167,13 +169,15 @@ def _done(channel: Channel) -> object:
     return channel.executed_place or channel.executed
 
 
-def _late(topology: Topology, channel: Channel, link: Link) -> Iterator[Seen]:
+def _late(topology: Topology, channel: Channel, link: Link, whose: str | None) -> Iterator[Seen]:
+    """Look for lag beyond the topology's, measured by the heartbeat of `whose` if that is a member."""
     if link.lag is None or not (channel.io_running and channel.sql_running):
         return
     own = "NULL" if channel.lag is None else f"{channel.lag:.0f} s"
     meant = f" beyond the {channel.delay:.0f} s that are meant" if channel.delay else ""
-    source = link.source or link.address
-    whose = (
+    source = whose or link.source or link.address
+    over = f", over {link.source}" if whose and whose != link.source else ""
+    how = (
         f"by the heartbeat of {source}; the replica itself says {own}" if link.measured else "by its own word"
     )
     late = link.lag > topology.lag
@@ -183,10 +187,10 @@ def _late(topology: Topology, channel: Channel, link: Link) -> Iterator[Seen]:
         link.replica,
         link.channel,
         value=link.lag,
-        detail=f"{link.lag:.1f} s behind {source}{meant}, {whose}" if late else "",
+        detail=f"{link.lag:.1f} s behind {source}{over}{meant}, {how}" if late else "",
         # Whether the writer of heartbeats has died shows when its own server is asked next.
         lasts=True,
-        about=(link.replica, link.source) if link.measured and link.source else (link.replica,),
+        about=(link.replica, whose) if whose else (link.replica,),
     )
 
 

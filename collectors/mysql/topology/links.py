@@ -55,6 +55,23 @@ def lacking(wanted: str, *have: str) -> int | None:
     return None if left is None else gtid.count(left)
 
 
+def measured(
+    channel: Channel, view: NodeView, replica: MysqlSnapshot, views: Views
+) -> tuple[float | None, str | None]:
+    """Return the true lag of a channel of `view`, and the member by whose heartbeat.
+
+    That of the source or, where that only relays, of the one above it; without a member that of a stranger.
+    """
+    stranger = True
+    for above, server_id, delay in _above(channel, view.name, views):
+        stranger = False
+        lag = true_lag(replace(channel, source_id=server_id, delay=delay), replica, above)
+        if lag is not None or _beats(above):
+            return lag, above.name
+    # Nobody that we read: the row is aged by the replica's own clock.
+    return (true_lag(channel, replica, None, view.before) if stranger else None), None
+
+
 def roles(topology: Topology, views: Views, links: Sequence[Link]) -> dict[str, Role]:
     """Return what each member is; a source that is down is known by those that replicate from it."""
     return {name: _role(topology.kind, view, links) for name, view in views.items()}
@@ -92,9 +109,10 @@ def _is(snapshot: MysqlSnapshot | None, channel: Channel) -> bool:
 def _link(channel: Channel, view: NodeView, replica: MysqlSnapshot, views: Views) -> Link:
     name = source_of(channel, view.name, views)
     source = views[name] if name else None
-    lag, measured = _measured(channel, view.name, replica, views), True
-    if lag is None:
-        lag, measured = None if channel.lag is None else max(0.0, channel.lag - channel.delay), False
+    lag = measured(channel, view, replica, views)[0]
+    by_heartbeat = lag is not None
+    if lag is None and channel.lag is not None:
+        lag = max(0.0, channel.lag - channel.delay)
     return Link(
         replica=view.name,
         channel=channel.name,
@@ -103,22 +121,10 @@ def _link(channel: Channel, view: NodeView, replica: MysqlSnapshot, views: Views
         io_running=channel.io_running,
         sql_running=channel.sql_running,
         lag=lag,
-        measured=measured,
+        measured=by_heartbeat,
         delay=channel.delay,
         gap=_gap(channel, replica, source),
     )
-
-
-def _measured(channel: Channel, name: str, replica: MysqlSnapshot, views: Views) -> float | None:
-    """Return the true lag by the heartbeat of the source or, where that only relays, of the one above it."""
-    stranger = True
-    for view, server_id, delay in _above(channel, name, views):
-        stranger = False
-        lag = true_lag(replace(channel, source_id=server_id, delay=delay), replica, view)
-        if lag is not None or _beats(view):
-            return lag
-    # Nobody that we read: the row is aged by the replica's own clock.
-    return true_lag(channel, replica, None) if stranger else None
 
 
 def _above(channel: Channel, name: str, views: Views) -> Iterator[tuple[NodeView, int, float]]:

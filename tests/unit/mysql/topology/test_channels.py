@@ -276,6 +276,31 @@ def test_a_late_replica_that_says_it_is_not_is_late_by_the_heartbeat() -> None:
     assert found.detail == "9.5 s behind db1, by the heartbeat of db1; the replica itself says 0 s"
 
 
+def test_a_replica_at_the_end_of_a_chain_is_late_by_the_heartbeat_of_the_one_that_wrote_it() -> None:
+    told = Story(topology(TopologyKind.PRIMARY_REPLICA, "db1", "db2", "db3"), beat=1.0)
+    for at in (0.0, 300.0, 315.0):
+        stuck = channel(1, **SQL_STOPPED) if at else channel(1)
+        told.poll("db1", snapshot(1, at=at, beats={1: at}))
+        told.poll("db2", snapshot(2, at=at, beats={1: 0.0}, channels=[stuck], writable=False))
+        told.poll("db3", snapshot(3, at=at, beats={1: 0.0}, channels=[channel(2)], writable=False))
+    found = check(told.state, Trouble.LATE, "db3")
+    assert found is not None
+    assert found.state is CheckState.BAD
+    assert (
+        found.detail == "315.0 s behind db1, over db2, by the heartbeat of db1; the replica itself says 0 s"
+    )
+
+
+def test_the_old_heartbeat_of_a_source_that_is_none_of_ours_makes_nobody_late() -> None:
+    told = Story(topology(TopologyKind.STANDALONE, "db2"), beat=1.0)
+    for at in (600.0, 615.0, 630.0):
+        told.poll("db2", snapshot(2, at=at, beats={9: 0.0}, channels=[channel(9)], writable=False))
+        assert outcome(told.state, Trouble.LATE) is CheckState.FINE
+    for at in (645.0, 660.0, 675.0):
+        told.poll("db2", snapshot(2, at=at, beats={9: at - 600}, channels=[channel(9)], writable=False))
+    assert outcome(told.state, Trouble.LATE) is CheckState.BAD
+
+
 def test_a_replica_that_is_as_late_as_it_is_meant_to_be_is_in_time() -> None:
     told = story(lag=5.0)
     for at in (0.0, 15.0, 30.0):

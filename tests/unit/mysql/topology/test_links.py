@@ -91,8 +91,11 @@ def test_lag_is_the_replica_s_word_once_the_writer_of_heartbeats_is_dead() -> No
 
 
 def test_lag_of_a_stranger_s_replica_is_by_the_replica_s_own_clock() -> None:
-    link = only(view("db2", snapshot(2, at=100, beats={9: 93.0}, channels=[channel(9)])))
+    replica = snapshot(2, at=100, beats={9: 93.0}, channels=[channel(9)])
+    link = only(view("db2", replica, snapshot(2, at=85, beats={9: 78.0})))
     assert (link.source, link.lag, link.measured) == (None, 7.0, True)
+    stale = only(view("db2", replica, snapshot(2, at=85, beats={9: 93.0})))
+    assert (stale.lag, stale.measured) == (0.0, False)
 
 
 def test_lag_behind_a_relay_that_takes_no_writes_is_by_the_heartbeat_of_the_source_above_it() -> None:
