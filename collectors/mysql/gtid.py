@@ -19,6 +19,9 @@ Intervals: TypeAlias = tuple[tuple[int, int], ...]
 GtidSet: TypeAlias = Mapping[str, Intervals]
 """Transactions by who made them: `uuid` or `uuid:tag` of MySQL, `domain` of MariaDB."""
 
+_SHORT: Final = 1024
+"""Longest text of a usual server: many of these are kept, and few of the others, for the memory they take."""
+
 _SOURCES: Final = 4096
 _RUNS: Final = 4096
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -27,17 +30,27 @@ _TAG: Final = re.compile(r"[a-z_][a-z0-9_]{0,31}")
 _POSITION: Final = re.compile(r"([0-9]{1,10})-([0-9]{1,10})-([0-9]{1,20})")
 
 
-@lru_cache(maxsize=32)
 def parse(text: str) -> GtidSet | None:
-    """Return the transactions that a set or position stands for; None for what is neither, or too long."""
+    """Return the transactions that a set or position stands for; None for what is neither, or too long.
+
+    Results are kept, of texts up to MOST characters: of 50 servers each is needed again in the same round.
+    """
     if len(text) > MOST:
         return None
+    return _short(text) if len(text) <= _SHORT else _long(text)
+
+
+def _read(text: str) -> GtidSet | None:
     parts = [part for written in text.lower().split(",") if (part := written.strip())]
     if len(parts) > _SOURCES:
         return None
     if not parts or _UUID.match(parts[0]):
         return _set(parts)
     return _position(parts)
+
+
+_short: Final = lru_cache(maxsize=512)(_read)
+_long: Final = lru_cache(maxsize=32)(_read)
 
 
 def count(transactions: GtidSet) -> int:

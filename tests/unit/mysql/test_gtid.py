@@ -35,6 +35,12 @@ def test_transactions_that_one_lacks_are_counted(have: str, wanted: str, lacks: 
     assert gtid.missing(have, wanted) == lacks
 
 
+def test_what_fifty_servers_have_is_read_once_a_round() -> None:
+    texts = [f"{A}:1-{number}" for number in range(300)]
+    found = [gtid.parse(text) for text in texts]
+    assert all(gtid.parse(text) is known for text, known in zip(texts, found, strict=True))
+
+
 @pytest.mark.parametrize(
     "text",
     [
