@@ -1,6 +1,7 @@
 """`topologies:` -> which database servers belong together, and whose data they hold."""
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 from urllib.parse import urlsplit
 
 from dialtone.config.credentials import Secrets
@@ -12,6 +13,9 @@ from dialtone.config.schema import TenantQueryEntry, TopologyEntry
 from dialtone.config.settings import TenantQuery
 from dialtone.config.tree import TenantTree
 from dialtone.model import Database, Node, NodeKind, Topology, TopologyKind
+
+_BEYOND_BEAT: Final = 1.0
+"""Seconds by which a `lag` must be longer than the time between two beats: a beat takes its way."""
 
 
 def read_topologies(
@@ -36,6 +40,7 @@ def read_topologies(
         before = len(report.problems)
         if nodes is not None:
             _check_members(report, where, entry, nodes)
+            _check_lag(report, where, entry, nodes)
         for name in entry.nodes:
             if of.setdefault(name, entry.name) != entry.name:
                 report.problem(
@@ -66,6 +71,32 @@ def _check_members(report: Report, where: Where, entry: TopologyEntry, nodes: Se
             report.problem(there, f"{name} is a node of kind {kinds[name]}; a topology joins mysql nodes")
     if len(entry.nodes) < 2:
         report.problem(there, "a topology joins at least two nodes")
+    servers: dict[tuple[str | None, int | None], str] = {}
+    for node in nodes:
+        if node.name in entry.nodes and node.kind is NodeKind.MYSQL:
+            first = servers.setdefault(_server(node.endpoint), node.name)
+            if first != node.name:
+                report.problem(
+                    there, f"{first} and {node.name} are the same server; have each server in it once"
+                )
+
+
+def _check_lag(report: Report, where: Where, entry: TopologyEntry, nodes: Sequence[Node]) -> None:
+    """Refuse a `lag` that a healthy replica reaches: what it shows is as old as the last beat."""
+    beats = {
+        node.name: float(node.options["heartbeat_every"])
+        for node in nodes
+        if node.name in entry.nodes and "heartbeat_every" in node.options
+    }
+    name = max(beats, key=beats.__getitem__, default=None)
+    if name is None or entry.lag >= beats[name] + _BEYOND_BEAT:
+        return
+    report.problem(
+        (*where, "lag"),
+        f"is {entry.lag:g} s, and the heartbeat of {name} is written every {beats[name]:g} s: a replica that "
+        f"is well would be late before each beat; write at least {beats[name] + _BEYOND_BEAT:g}s, or beat "
+        "more often",
+    )
 
 
 def _tenants(

@@ -79,3 +79,19 @@ def test_more_than_two_nodes_may_stand_by_for_one_that_is_active(read: Reader) -
     text = "topologies:\n  - {name: main, kind: active-passive, nodes: [db1, db2, db3]}\n"
     (main,) = read(HEAD + NODES + text).topologies
     assert main.nodes == ("db1", "db2", "db3")
+
+
+@pytest.mark.parametrize("lag", ["61s", "5m"])
+def test_a_lag_that_no_healthy_replica_reaches_may_be_as_near_to_the_beat_as_a_second(
+    read: Reader, lag: str
+) -> None:
+    beat = NODES.replace('127.0.0.2"}', '127.0.0.2", heartbeat: {table: dialtone.heartbeat, every: 60s}}')
+    text = f"topologies:\n  - {{name: main, kind: active-passive, nodes: [db1, db2], lag: {lag}}}\n"
+    assert beat != NODES
+    assert len(read(HEAD + beat + text).topologies) == 1
+
+
+def test_a_server_may_be_in_a_topology_and_stand_alone_by_another_name(read: Reader) -> None:
+    again = NODES + '  - {name: again, kind: mysql, dsn: "mysql://other@127.0.0.1"}\n'
+    text = "topologies:\n  - {name: main, kind: active-passive, nodes: [db1, db2]}\n"
+    assert len(read(HEAD + again + text).topologies) == 1

@@ -79,7 +79,7 @@ def a_table(*domains: str) -> FakeMysql:
 
 
 def test_each_mysql_node_that_no_topology_names_is_one_of_its_own_and_nobodys(tmp_path: Path) -> None:
-    nodes = [a_node(name, 3306) for name in ("db1", "db2", "db3")]
+    nodes = [a_node(name, port) for name, port in (("db1", 3306), ("db2", 3307), ("db3", 3308))]
     sip1 = {"name": "sip1", "kind": "opensips", "mi": "http://127.0.0.1:8888/mi"}
     main = {"name": "main", "kind": "active-passive", "nodes": ["db3", "db1"]}
     settings = settings_of(tmp_path, nodes=[sip1, *nodes], topologies=[main])

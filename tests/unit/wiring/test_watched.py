@@ -34,7 +34,8 @@ async def test_an_alert_goes_on_while_its_node_or_else_its_topology_is_configure
     tmp_path: Path, topology: str | None, node: str | None, watched: bool
 ) -> None:
     nodes = [
-        {"name": name, "kind": "mysql", "dsn": "mysql://dialtone@127.0.0.1"} for name in ("db1", "db2", "db3")
+        {"name": name, "kind": "mysql", "dsn": f"mysql://dialtone@{name}.example"}
+        for name in ("db1", "db2", "db3")
     ]
     nodes.append({"name": "sip1", "kind": "opensips", "mi": "http://127.0.0.1:8888/mi"})
     document = {
