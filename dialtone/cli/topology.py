@@ -57,7 +57,11 @@ def _verdict(state: TopologyState) -> str:
         return "not felt"
     if any(check.state is CheckState.SUSPECT for check in state.checks):
         return "uncertain"
-    return "fine" if any(member.up for member in state.members) else "unknown"
+    if not any(member.up for member in state.members):
+        return "unknown"
+    # Of what is not known there is no trouble either.
+    known = all(member.up and member.channels_known for member in state.members)
+    return "fine" if known else "unknown in part"
 
 
 def _count(number: int, word: str) -> str:

@@ -118,7 +118,7 @@ def test_a_replica_of_several_stands_under_each_and_a_stranger_is_called_one() -
     )
     state = a_topology_state("cdr", TopologyKind.PRIMARY_REPLICA, members=members, links=links)
     assert draw(state) == pictured(
-        "cdr  primary-replica  fine  no tenants",
+        "cdr  primary-replica  unknown in part  no tenants",
         "  elsewhere:3306  not one of these nodes",
         "    ├─> hub  channel dc2  I/O yes  SQL yes  lag 172 s by status",
         "    │       meant delay 3,600 s",
@@ -139,7 +139,7 @@ def test_of_a_cluster_each_nodes_state_is_told() -> None:
     members = (node("g1", "Synced"), node("g2", "Donor/Desynced"), a_member("g3", up=False))
     state = a_topology_state("pxc", TopologyKind.GALERA, members=members, tenants=(ACME,))
     assert draw(state) == pictured(
-        "pxc  galera  fine  1 tenant",
+        "pxc  galera  unknown in part  1 tenant",
         "  g1  member  writable  Synced          10.11.19-MariaDB  clock +0.000 s",
         "  g2  member  writable  Donor/Desynced  10.11.19-MariaDB  clock +0.000 s",
         "  g3  DOWN",
@@ -150,7 +150,7 @@ def test_a_server_that_stands_alone_has_no_tenants_to_speak_of() -> None:
     unsure = replace(a_member("db9", writable=None), clock_offset=-61.5, channels_known=False)
     state = a_topology_state("db9", TopologyKind.STANDALONE, members=(unsure,))
     assert draw(state) == pictured(
-        "db9  standalone  fine", "  db9  10.11.19-MariaDB  clock -61.500 s  channels unread"
+        "db9  standalone  unknown in part", "  db9  10.11.19-MariaDB  clock -61.500 s  channels unread"
     )
 
 
@@ -185,6 +185,18 @@ def test_a_channel_without_a_name_needs_none_and_a_clock_that_is_right_no_sign()
 def test_the_heading_says_what_tenants_have_of_it(checks: tuple[Check, ...], up: bool, verdict: str) -> None:
     state = a_topology_state(members=(a_member("db1", up=up),), checks=checks)
     assert draw(state)[0] == f"main  active-passive  {verdict}  no tenants"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [a_member("db2", up=False), replace(a_member("db2"), channels_known=False)],
+    ids=["doesn't answer", "channels unread"],
+)
+def test_where_a_member_tells_nothing_the_heading_does_not_say_that_all_is_fine(other: Member) -> None:
+    state = a_topology_state(members=(a_member("db1"), other))
+    assert draw(state)[0] == "main  active-passive  unknown in part  no tenants"
+    late = a_topology_state(members=(a_member("db1"), other), checks=(bad(Trouble.LATE, "db1"),))
+    assert draw(late)[0] == "main  active-passive  HURT  no tenants"
 
 
 def test_what_a_server_says_is_no_command_of_the_terminal() -> None:
