@@ -50,7 +50,7 @@ class LinkOut(Answer):
     """A channel: who replicates from whom."""
 
     replica: str = Field(description="A node")
-    channel: str = Field(description="Its name; empty for the one without")
+    channel: str = Field(description="Its name; `default` for the one without")
     source: str | None = Field(description="A node; null where the source is none of the topology's")
     address: str = Field(description="The source's host:port, as the replica has it")
     io_running: bool = Field(description="It receives")
