@@ -196,7 +196,7 @@ class AlertEngine:
         return replace(held, state=AlertState.RESOLVED, since=self._enter(key, now), value=seen.value)
 
     def _ended_by_kind(self, state: TopologyState, now: datetime) -> list[AlertEvent]:
-        """End what is about troubles that a topology of this kind never has, and blame no other alert for them."""
+        """End what is about troubles that a topology of this kind never has; blame no alert for these."""
         kind, name = state.topology.kind, state.topology.name
         news = []
         for held in list(self._active.values()):

@@ -351,11 +351,9 @@ def test_of_two_troubles_the_one_that_the_new_kind_never_has_holds_the_alert_up_
     tmp_path: Path,
 ) -> None:
     file = tmp_path / "rules.yaml"
-    words = "severity: warning, for: 0s, summary: s, felt: f"
     file.write_text(
-        "rules:\n  - {name: Mine, when: database-trouble, troubles: [two-writers, no-writer], "
-        + words
-        + "}\n"
+        "rules: [{name: Mine, when: database-trouble, troubles: [two-writers, no-writer], severity: warning, "
+        "for: 0s, summary: s, felt: f}]"
     )
     engine = AlertEngine([rule for rule in rules(file) if rule.name == "Mine"])
     for trouble in (Trouble.TWO_WRITERS, Trouble.NO_WRITER):
