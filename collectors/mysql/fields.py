@@ -1,6 +1,7 @@
 """Texts and numbers from rows; every one is bounded, and what can't be read is a CollectError."""
 
 import math
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Final
@@ -12,6 +13,9 @@ MAX_ID: Final = 2**32 - 1
 """Highest server_id."""
 
 _MOST_DIGITS: Final = 20
+_LONGEST_NUMBER: Final = 40
+_NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
+"""What float() takes beyond that (1_0, spaces, other scripts' digits) no server writes."""
 _LONGEST: Final = 300
 _MOST_TIME: Final = 40
 _ON: Final = frozenset({"1", "ON", "YES", "TRUE"})
@@ -80,14 +84,10 @@ def whole(row: Row, *columns: str) -> int:
 
 
 def to_number(found: str, name: str) -> float:
-    """Return what a text says. Raises CollectError where that is no finite number."""
-    try:
-        result = float(found)
-    except ValueError:
-        result = math.nan
-    if not math.isfinite(result):
+    """Return what a text says, as servers write it. Raises CollectError where that is no finite number."""
+    if len(found) > _LONGEST_NUMBER or not _NUMBER.fullmatch(found) or not math.isfinite(float(found)):
         raise wrong(f"{name} is no number")
-    return result
+    return float(found)
 
 
 def to_whole(found: str, name: str) -> int:

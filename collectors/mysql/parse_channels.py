@@ -86,8 +86,8 @@ def _channel(
         # "Preparing" is MariaDB's: nothing arrives yet.
         connecting=io in ("Connecting", "Preparing"),
         sql_running=text(row, *_SQL_RUNNING) == "Yes",
-        lag=number(row, *_LAG),
-        delay=number(row, "SQL_Delay") or 0.0,
+        lag=_seconds(row, *_LAG),
+        delay=_seconds(row, "SQL_Delay") or 0.0,
         io_error=_error(row, "Last_IO_Errno", "Last_IO_Error"),
         sql_error=_sql_error(row, workers or ()),
         io_state=line(text(row, *_IO_STATE)),
@@ -107,6 +107,12 @@ def _name(row: Row) -> str:
     # Before 5.7 MySQL had one channel and no column for its name.
     name = text(row, *_NAME) if any(column in row for column in _NAME) else ""
     return line(name)[:_MAX_NAME] or DEFAULT_CHANNEL
+
+
+def _seconds(row: Row, *columns: str) -> float | None:
+    """Return a time that can't be negative: that a clock was set makes nobody early."""
+    found = number(row, *columns)
+    return None if found is None else max(0.0, found)
 
 
 def _by_channel(rows: Iterable[Row]) -> dict[str, list[Row]]:

@@ -229,7 +229,16 @@ def test_a_missing_column_is_named_and_not_taken_for_a_stopped_thread() -> None:
     assert raised.value.failure is CollectFailure.PROTOCOL
 
 
-@pytest.mark.parametrize("value", ["", "soon", "nan", "1e999"])
+@pytest.mark.parametrize(
+    ("value", "lag"), [("-3", 0.0), ("0", 0.0), ("17", 17.0), ("1.5e1", 15.0), (None, None)]
+)
+def test_a_lag_is_never_negative(value: str | None, lag: float | None) -> None:
+    assert with_changes(Seconds_Behind_Master=value).lag == lag
+
+
+@pytest.mark.parametrize(
+    "value", ["", "soon", "nan", "1e999", "1_0", " 5", "5\n", "٣", "+5", "inf", "9" * 41]
+)
 def test_what_should_be_a_number_and_is_none_is_refused(value: str) -> None:
     with pytest.raises(CollectError, match="Seconds_Behind_Master is no number"):
         with_changes(Seconds_Behind_Master=value)
