@@ -10,7 +10,7 @@ from collectors.mysql.collector import MysqlCollector
 from collectors.mysql.fleet import Fleet
 from collectors.mysql.grants import GRANTS
 from collectors.mysql.metrics import METRICS
-from collectors.mysql.snapshot import Heartbeat
+from collectors.mysql.snapshot import ClockReading, Heartbeat
 from collectors.mysql.statements import (
     ALL_REPLICAS,
     ALL_SLAVES,
@@ -471,17 +471,20 @@ async def test_a_source_that_was_not_read_for_long_leaves_the_true_lag_unknown(c
 
 
 async def test_servers_of_other_topologies_with_the_same_numbers_change_no_true_lag(clock: FakeClock) -> None:
-    dead = {1: Heartbeat(clock.now().timestamp() - 600, 600.0)}
-    answers = recording("mariadb-10.11", "healthy").answers | {HEARTBEAT: beats(("1", "2026-03-01 11:50:00"))}
-    for others in ((), ("web1", "web2")):
-        fleet = Fleet()
-        for group in (("db1", "db2"), others):
-            fleet.group(group)
-        fleet.put("db1", snapshot(1, heartbeats=dead, taken=clock.monotonic()))
-        for number, name in enumerate(others, start=1):
-            fleet.put(name, snapshot(number, heartbeats={}, taken=clock.monotonic()))
-        reading, _ = await polled(answers, clock, fleet, heartbeat=TABLE)
-        assert "mysql_replication_true_lag_seconds/default" not in values(reading)
+    fleet = Fleet()
+    at = clock.now().timestamp()
+    for group in (("db1", "db2"), ("web1", "web2")):
+        fleet.group(group)
+        for number, name in enumerate(group, start=1):
+            source = snapshot(
+                number, heartbeats={1: Heartbeat(at + 4.9, 0.1)}, taken=clock.monotonic(), at=at
+            )
+            offset = 5.0 if name == "db1" else 0.0
+            fleet.put(name, replace(source, server=replace(source.server, clock=ClockReading(offset, 0.001))))
+    row = beats(("1", "2026-03-01 12:00:04.000000"))
+    answers = recording("mariadb-10.11", "healthy").answers | {HEARTBEAT: row}
+    reading, _ = await polled(answers, clock, fleet, heartbeat=TABLE)
+    assert values(reading)["mysql_replication_true_lag_seconds/default"] == pytest.approx(1.0)
 
 
 async def test_a_poll_is_told_to_the_fleet_with_all_that_it_found(clock: FakeClock) -> None:

@@ -169,6 +169,42 @@ async def test_a_server_of_which_no_poll_ends_any_more_is_down_for_certain(clock
     assert len(service.listener.told) == 2
 
 
+async def test_polls_of_one_round_are_one_however_near_they_are(clock: FakeClock) -> None:
+    service = Service(clock, topology(TopologyKind.ACTIVE_PASSIVE))
+
+    async def seen(number: int, at: float, *, writable: bool) -> CheckState | None:
+        now = snapshot(number, at=at, channels=[channel(3 - number)], writable=writable)
+        await service.poll(f"db{number}", now)
+        return outcome(service.listener.told[-1], Trouble.NO_WRITER)
+
+    for at in (0.0, 15.0):
+        await seen(1, at, writable=True)
+        await seen(2, at + 0.05, writable=False)
+    states = [await seen(1 + turn % 2, 30 + 15 * (turn // 2), writable=False) for turn in range(4)]
+    assert states == [*[CheckState.SUSPECT] * 3, CheckState.BAD]
+
+
+async def test_a_server_of_which_no_poll_ends_any_more_holds_up_no_suspicion_of_others(
+    clock: FakeClock,
+) -> None:
+    service = Service(clock, topology(TopologyKind.ACTIVE_PASSIVE))
+
+    async def passive() -> None:
+        now = snapshot(2, at=service.clock.monotonic() + 15, channels=[channel(1)], writable=False)
+        await service.poll("db2", now)
+
+    for _ in range(2):
+        await service.poll("db1", snapshot(1, at=clock.monotonic() + 15, channels=[channel(2)]))
+        await passive()
+    await passive()
+    state = service.last["db1"]
+    silent: dict[str, Any] = {"failure": CollectFailure.TIMEOUT, "detail": "no poll has ended"}
+    await service.tell(NodeState(state.node, False, clock.now(), state.polled_at, 0.01, **silent))
+    assert outcome(service.listener.told[-1], Trouble.NO_WRITER) is CheckState.SUSPECT
+    await passive()
+    assert outcome(service.listener.told[-1], Trouble.NO_WRITER) is CheckState.BAD
+
+
 async def test_a_reading_that_was_withdrawn_is_no_longer_judged(clock: FakeClock) -> None:
     service = Service(clock)
     await service.poll("db2", replica(sql_running=False, lag=None))
