@@ -66,11 +66,17 @@ class AlertEngine:
         self._windows: dict[str, SlotWindow] = {}
         self._blamed: dict[str, frozenset[Trouble]] = {}
         self._tenants: dict[str, tuple[str, ...]] = {}
+        self._named: dict[str, AlertEvent] = {}
 
     @property
     def active(self) -> tuple[AlertEvent, ...]:
         """The alerts that are pending or firing, oldest first."""
         return tuple(sorted(self._active.values(), key=lambda e: (e.since, e.fingerprint)))
+
+    def take_named(self) -> list[AlertEvent]:
+        """Return once the alerts that have got to know their tenants in a state that they were in before."""
+        named, self._named = self._named, {}
+        return list(named.values())
 
     def restore(
         self, events: Iterable[AlertEvent], *, watched: Callable[[AlertEvent], bool], now: datetime
@@ -233,6 +239,7 @@ class AlertEngine:
         state = AlertState.FIRING if firing else AlertState.PENDING
         held = self._active.get(key)
         if held is not None and held.state in (AlertState.FIRING, state) and key not in self._lapsed:
+            self._name_tenants(held, seen)
             return None
         self._lapsed.discard(key)
         since = self._enter(key, now)
@@ -251,6 +258,13 @@ class AlertEngine:
         )
         self._active[key] = event
         return event
+
+    def _name_tenants(self, held: AlertEvent, seen: Observation) -> None:
+        """Name the tenants of an alert that began before anybody had said who they are; that is no news."""
+        if seen.tenants and not held.tenants_total:
+            named = seen.tenants[:TENANTS_NAMED]
+            event = replace(held, tenants=named, tenants_total=len(seen.tenants))
+            self._active[held.fingerprint] = self._named[held.fingerprint] = event
 
     def _with_tenants(self, seen: Observation) -> Observation:
         """Return what a poll showed with the tenants whose data the node has, as far as that is known."""

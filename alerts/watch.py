@@ -158,6 +158,9 @@ class AlertWatch:
 
     def _take(self, changes: Iterable[AlertEvent]) -> None:
         events = list(changes)
+        # To be kept, and nothing to tell; what has changed since comes after it.
+        if named := self._engine.take_named():
+            self._outbox.record(named, ())
         for event in filter(announced, events):
             self._told.add(event.fingerprint)
             _log.warning(f"alert.{event.state}", rule=event.rule, cause=event.cause, **event.about)

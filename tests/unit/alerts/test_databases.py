@@ -415,6 +415,25 @@ def test_the_tenants_are_those_of_now(engine: AlertEngine) -> None:
     assert event.tenants == (ACME,)
 
 
+def test_an_alert_that_began_before_anybody_told_the_tenants_names_them_then_without_news(
+    engine: AlertEngine,
+) -> None:
+    engine.topology_judged(replica(Trouble.SQL_ERROR), NOON)
+    told_now = replica(Trouble.SQL_ERROR, tenants=TENANTS)
+    assert engine.topology_judged(told_now, after(15)) == []
+    [event] = engine.active
+    assert (event.tenants, event.tenants_total, event.since) == (TENANTS, 2, NOON)
+    assert engine.take_named() == [event]
+    assert engine.topology_judged(replica(Trouble.SQL_ERROR, tenants=(ACME,)), after(30)) == []
+    assert (engine.active, engine.take_named()) == ((event,), [])
+
+
+def test_of_what_tenants_have_nothing_none_is_named_later_either(engine: AlertEngine) -> None:
+    for tenants in ((), TENANTS):
+        engine.topology_judged(replica(Trouble.SQL_ERROR, tenants=tenants, impact=Impact.NONE), NOON)
+    assert [event.tenants for event in engine.active] == [()]
+
+
 def test_a_good_replica_is_no_news(engine: AlertEngine) -> None:
     assert over(engine, HEALTHY) == []
     assert engine.active == ()

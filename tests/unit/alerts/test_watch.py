@@ -95,6 +95,24 @@ async def test_who_is_told_of_a_database_is_told_of_its_tenants(
     assert await store.alerts(Scope.everything()) == [event]
 
 
+async def test_tenants_that_become_known_while_it_fires_are_kept_and_nobody_is_told_again(
+    store: TroubledStore, hook: RecordingNotifier, clock: FakeClock
+) -> None:
+    watch = make(store, clock, hook=hook)
+    async with running(watch):
+        await watch.topology_judged(STOPPED)
+        await clock.advance(15)
+        await watch.topology_judged(replace(STOPPED, tenants=(ACME,)))
+        await clock.advance(0)
+        [kept] = await store.alerts(Scope.everything())
+        assert (kept.state, kept.tenants, kept.since) == (AlertState.FIRING, (ACME,), NOON)
+        assert hook.states == [FIRED]
+        await watch.topology_judged(HEALTHY)
+        await clock.advance(0)
+    assert [event.tenants for event in hook.events] == [(), (ACME,)]
+    assert hook.states == [FIRED, ENDED]
+
+
 async def test_what_only_pends_is_kept_and_not_told(
     store: TroubledStore, hook: RecordingNotifier, clock: FakeClock
 ) -> None:
