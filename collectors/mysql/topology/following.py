@@ -30,7 +30,8 @@ def following_checks(topology: Topology, views: Views, links: Sequence[Link]) ->
 def _alone(kind: TopologyKind, views: Views, links: Sequence[Link]) -> Iterator[Seen]:
     known = {name: view.now for name, view in views.items() if view.now and channels_known(view)}
     lone = [name for name, now in known.items() if not _follows(name, now, views, links)]
-    excused = set() if kind is TopologyKind.MULTI_PRIMARY else _heads(kind, lone, views, links)
+    # Of two that follow each other none may follow nobody: after a switch it would get nothing.
+    excused = _heads(lone, views, links) if kind is TopologyKind.PRIMARY_REPLICA else set()
     for name in known:
         bad = name in lone and name not in excused
         yield Seen(
@@ -53,13 +54,9 @@ def _follows(name: str, now: MysqlSnapshot, views: Views, links: Sequence[Link])
     return any(unread or channel.source_id == 0 for channel in now.channels)
 
 
-def _heads(kind: TopologyKind, lone: Sequence[str], views: Views, links: Sequence[Link]) -> set[str]:
+def _heads(lone: Sequence[str], views: Views, links: Sequence[Link]) -> set[str]:
     """Return those that are right to follow nobody: written to and followed, or else one of the two."""
     writers = {name for name in lone if _writable(views[name])}
-    if kind is TopologyKind.ACTIVE_PASSIVE:
-        if any(_writable(view) for view in views.values()):
-            return writers if len(writers) == 1 else set()
-        return set(lone) if len(lone) == 1 else set()
     if len(lone) == 1:
         return set(lone)
     followed = {name for name in lone if any(link.source == name for link in links)}
