@@ -9,6 +9,10 @@ while it is read_only it refuses a writer without special rights, in the same in
 (To ask for @@read_only beforehand would leave a gap between the answer and the write, in just the moment
 of a switch.) So an account that may write through read_only is refused here, at each login: a session keeps
 the global rights that it began with (MySQL 8.4 Reference Manual, "When Privilege Changes Take Effect").
+
+A commit may wait for long, and no limit of time ends that: for a semi-synchronous replica that doesn't
+acknowledge (rpl_semi_sync_master_timeout), say. The server's thread stays although its client is gone, and
+takes one of max_connections. So nothing is written while an earlier statement of this account still hangs.
 """
 
 import re
@@ -45,7 +49,15 @@ ADMIN (MariaDB) or CONNECTION_ADMIN (MySQL from 8.0). SHOW GRANTS tells one thin
 everybody's (PUBLIC, MariaDB from 10.11), but there it brings the hash of our password along, in clear without
 TLS."""
 
-FIXED: Final = frozenset({SETTINGS, SERVER_ID, NO_ROLE, RIGHTS})
+HANGING: Final = (
+    "SELECT COUNT(*) AS hanging FROM information_schema.PROCESSLIST"
+    " WHERE ID <> CONNECTION_ID() AND USER = SUBSTRING_INDEX(USER(), '@', 1)"
+    " AND COMMAND IN ('Query', 'Killed') AND TIME >= 1"
+)
+"""Sessions of this account in which a statement has been under way for a second; no right is needed to see
+one's own (MySQL 8.4 Reference Manual, "The INFORMATION_SCHEMA PROCESSLIST Table"; MariaDB KB, likewise)."""
+
+FIXED: Final = frozenset({SETTINGS, HANGING, SERVER_ID, NO_ROLE, RIGHTS})
 """All that is ever sent, but for the beat itself."""
 
 READ_ONLY: Final = frozenset({1290, 1836})
@@ -59,6 +71,10 @@ _PAUSE: Final = 0.5
 _LONGEST_PAUSE: Final = 10.0
 _RESTRAINT: Final = 30.0
 """Seconds until a server that refused our credentials is asked again: some lock accounts after a few."""
+_LONGEST_LOOK: Final = 30.0
+_BLIND: Final = 30.0
+_LONGEST_BLIND: Final = 600.0
+"""Seconds after a statement that was not answered, on a server that doesn't tell whether it still hangs."""
 
 _log = structlog.get_logger(__name__)
 
@@ -113,6 +129,7 @@ class Heart:
         self._server_id = 0
         self._client = self._client_of(0)
         self._pause = 0.0
+        self._blind = 0.0
         self._said = _Said(node.name)
 
     async def run(self) -> None:
@@ -123,12 +140,25 @@ class Heart:
             await self._clock.sleep(pause)
             try:
                 async with self._client.standing() as session:
-                    if await self._enter(session):
-                        await self._beat(session)
+                    await self._live(session)
             except CollectError as error:
                 self._said.fails(error.failure, error.detail)
                 if error.failure in (CollectFailure.AUTH, CollectFailure.DENIED):
                     self._pause = _RESTRAINT
+
+    async def _live(self, session: StandingSession) -> None:
+        """Beat until the session ends; raises CollectError when it does."""
+        entered = False
+        try:
+            entered = await self._enter(session)
+            if entered:
+                await self._beat(session)
+        except CollectError as error:
+            if error.failure is CollectFailure.TIMEOUT:  # who let us in: a thread of ours may hang there
+                self._blind = min(max(2 * self._blind, _BLIND), _LONGEST_BLIND)
+                if not entered:
+                    self._pause = self._blind
+            raise
 
     async def _enter(self, session: StandingSession) -> bool:
         """Return whether this session may send the beat: not as long as the server's id was unknown.
@@ -136,6 +166,7 @@ class Heart:
         The list of statements is closed, and the id is in one of them. Raises CollectError.
         """
         await session.done(SETTINGS)
+        await self._let_finish(session)
         found = _server_id(await session.rows(SERVER_ID, ("server_id",)))
         await _give_up_roles(session)
         _check_rights(await session.rows(RIGHTS, ("me", "grantee", "privilege")), self._table)
@@ -151,6 +182,24 @@ class Heart:
             )
         self._pause = 0.0
         return False
+
+    async def _let_finish(self, session: StandingSession) -> None:
+        """Wait, on this connection, until no statement that was given up still hangs in the server.
+
+        Where the server doesn't say, that is after a while, the longer the more were given up in a row.
+        """
+        pause, waited = 1.0, 0.0
+        while True:
+            try:
+                hanging = _count(await session.rows(HANGING, ("hanging",)))
+            except RefusedError:
+                hanging = None
+            if hanging == 0 or (hanging is None and waited >= self._blind):
+                return
+            self._said.waits(hanging)
+            await self._clock.sleep(pause)
+            waited += pause
+            pause = min(2 * pause, _LONGEST_LOOK)
 
     async def _beat(self, session: StandingSession) -> None:
         """Beat until the session ends, at the interval, without drift and without a burst after a pause."""
@@ -170,7 +219,7 @@ class Heart:
                     self._said.fails(error.failure, error.detail)
             else:
                 self._said.beats(self._table, self._server_id, self._every)
-            self._pause = 0.0
+            self._pause = self._blind = 0.0
             now = self._clock.monotonic()
             due = due + pause if due + pause > now else now + pause
             await self._clock.sleep(due - now)
@@ -194,6 +243,7 @@ class _Said:
         self._node = node
         self._state = ""
         self._failures: set[CollectFailure] = set()
+        self._waits = False
 
     def beats(self, table: str, server_id: int, every: float) -> None:
         if self._changes("beats"):
@@ -208,10 +258,18 @@ class _Said:
             _log.warning("heartbeat.fails", node=self._node, failure=failure, error=detail)
         self._failures.add(failure)
 
+    def waits(self, hanging: int | None) -> None:
+        if self._changes("fails") or not self._waits:
+            sessions = "a session" if hanging is None else f"{hanging} of this account's sessions"
+            detail = f"the server doesn't finish a beat ({sessions}): waiting, for each takes a connection"
+            _log.warning("heartbeat.waits", node=self._node, detail=detail)
+        self._waits = True
+
     def _changes(self, state: str) -> bool:
         changes, self._state = state != self._state, state
         if changes:
             self._failures.clear()
+            self._waits = False
         return changes
 
 
@@ -224,6 +282,13 @@ def _server_id(rows: Sequence[Row]) -> int:
             CollectFailure.SERVER,
             "the server's server_id is 0, so that it replicates to nobody; give it one of its own",
         )
+    return int(text)
+
+
+def _count(rows: Sequence[Row]) -> int:
+    text = rows[0]["hanging"] if len(rows) == 1 else None
+    if text is None or not _ID.fullmatch(text):
+        raise CollectError(CollectFailure.PROTOCOL, "the server's reply has no number of sessions")
     return int(text)
 
 

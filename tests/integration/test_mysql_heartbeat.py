@@ -256,6 +256,35 @@ async def test_a_locked_table_leaves_no_queue_of_beats_behind(pair: Pair) -> Non
         assert writer.events("db1") == ["beats", "fails", "beats"]
 
 
+async def test_a_replica_that_acknowledges_nothing_makes_no_heap_of_hanging_beats(pair: Pair) -> None:
+    if pair.active.mysql:
+        pytest.skip("MySQL has semi-synchronous replication in a plugin, which is not loaded")
+    threads = "SELECT STATE AS state FROM information_schema.PROCESSLIST WHERE USER = 'beat'"
+    for statement in ("SET GLOBAL rpl_semi_sync_slave_enabled = 1", "STOP SLAVE", "START SLAVE"):
+        await pair.passive.sql(statement)
+    await pair.active.sql("SET GLOBAL rpl_semi_sync_master_timeout = 3600000")
+    await pair.active.sql("SET GLOBAL rpl_semi_sync_master_enabled = 1")
+    try:
+        async with writing(pair, "db1") as writer:
+            await beats_arrive(pair.active, pair.passive)
+            await pair.passive.sql("STOP SLAVE IO_THREAD")
+            await writer.tells("db1", "beats", "fails", "waits")
+            await anyio.sleep(2.2)  # another beat would have been given up by now
+            states = [row["state"] for row in await pair.active.sql(threads)]
+            assert len(states) == 2, "one that hangs and one that waits for it"
+            assert "Waiting for semi-sync ACK from slave" in states
+            await pair.passive.sql("START SLAVE IO_THREAD")
+            await writer.tells("db1", "beats", "fails", "waits", "beats")
+            assert len(await pair.active.sql(threads)) == 1
+    finally:
+        await pair.active.sql("SET GLOBAL rpl_semi_sync_master_enabled = 0")
+        await pair.active.sql("SET GLOBAL rpl_semi_sync_master_timeout = DEFAULT")
+        await pair.passive.sql("SET GLOBAL rpl_semi_sync_slave_enabled = 0")
+        for statement in ("STOP SLAVE", "START SLAVE"):
+            await pair.passive.sql(statement)
+    await caught_up(pair)
+
+
 async def test_the_server_hears_nothing_but_the_statements_of_the_list(pair: Pair) -> None:
     async with pair.active.session() as root:
         await root.rows("SET GLOBAL log_output = 'TABLE'")

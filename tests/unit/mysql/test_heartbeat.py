@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 
 from collectors.mysql.heartbeat import (
     FIXED,
+    HANGING,
     NO_ROLE,
     RIGHTS,
     SERVER_ID,
@@ -20,12 +21,12 @@ from collectors.mysql.heartbeat import (
     setup_sql,
 )
 from dialtone.model import Node, NodeKind, Secret
-from tests.fakes.mysql import HANG_UP, Answer, FakeMysql, Ok, Refusal, Result
+from tests.fakes.mysql import HANG_UP, SILENCE, Answer, FakeMysql, Ok, Refusal, Result
 
 PASSWORD: Final = "s3cr3t-beat"
 TABLE: Final = "dialtone.heartbeat"
 BEAT: Final = beat_statement(TABLE, 7)
-OPENING: Final = [SETTINGS, SERVER_ID, NO_ROLE, RIGHTS]
+OPENING: Final = [SETTINGS, HANGING, SERVER_ID, NO_ROLE, RIGHTS]
 READ_ONLY: Final = Refusal(1290, "The MySQL server is running with the --read-only option")
 
 Log = Sequence[Mapping[str, Any]]
@@ -80,11 +81,17 @@ def answers(**changes: Answer) -> dict[str, Answer]:
     """What a server says that is as it should be; `beat`, `rights`, `role`, `server_id` may differ."""
     return {
         SETTINGS: Ok(),
+        HANGING: changes.get("hanging", hanging(0)),
         SERVER_ID: changes.get("server_id", Result([{"server_id": "7"}])),
         NO_ROLE: changes.get("role", Ok()),
         RIGHTS: changes.get("rights", Result([])),
         BEAT: changes.get("beat", Ok()),
     }
+
+
+def hanging(count: int) -> Result:
+    """So many sessions of ours in which something is under way."""
+    return Result([{"hanging": str(count)}])
 
 
 def rights(*found: tuple[str, str]) -> Result:
@@ -226,6 +233,82 @@ async def test_a_lock_holds_beats_up_and_the_session_goes_on() -> None:
         assert events(await beats(server, clock)) == ["fails", "beats"]
     assert clock.slept == [0, 0, 1, 1, 1, 1]
     assert len(server.logins) == 2
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who beats often gives up a statement after 0.1 s."""
+    monkeypatch.setattr("collectors.mysql.heartbeat._DEADLINE", 0.1)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_while_the_server_does_not_finish_a_beat_none_other_is_sent_and_that_is_told_once() -> None:
+    given = answers()
+
+    def hang() -> None:
+        given.update({BEAT: SILENCE, HANGING: hanging(1)})
+
+    clock = Naps(14, at={2: hang, 10: lambda: given.update({BEAT: Ok(), HANGING: hanging(0)})})
+    server = FakeMysql(given)
+    async with server.running():
+        log = await beats(server, clock, every="0.125")
+    assert clock.slept == [0, 0, 0.125, 0, 1, 2, 4, 8, 16, 30, 30, *[0.125] * 3]
+    assert events(log) == ["beats", "fails", "waits", "beats"]
+    assert log[2]["detail"].startswith("the server doesn't finish a beat (1 of this account's sessions)")
+    assert len(server.logins) == 3, "one to look whose server it is, one that hangs, one that waits"
+    assert server.statements.count(BEAT) == 2 + 4
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_server_that_never_finishes_a_beat_has_two_sessions_of_ours() -> None:
+    given = answers(beat=SILENCE)
+    clock = Naps(200, at={2: lambda: given.update({HANGING: hanging(1)})})
+    server = FakeMysql(given)
+    async with server.running():
+        log = await beats(server, clock, every="0.1")
+    assert (server.statements.count(BEAT), len(server.logins)) == (1, 3)
+    assert events(log) == ["fails", "waits"]
+
+
+async def test_a_beat_that_an_earlier_writer_left_hanging_is_waited_for_too() -> None:
+    server = FakeMysql(answers(hanging=hanging(1)))
+    async with server.running():
+        assert events(await beats(server, Naps(9))) == ["waits"]
+    assert BEAT not in server.statements
+    assert len(server.logins) == 1
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_server_that_does_not_say_what_hangs_is_beaten_ever_more_seldom() -> None:
+    given = answers(hanging=Refusal(1142, "denied"))
+    looks = [1, 2, 4, 8, 16]
+    naps = [0, 0, 0.125, 0, *looks, 0.5, *looks, 30, 1, *looks, 30, 30, 30, 2, *looks, *[30] * 7]
+    naps += [4, *looks, *[30] * 15, 8, *looks, *[30] * 19, 10, *looks, *[30] * 19, 10]
+    clock = Naps(len(naps), at={2: lambda: given.update({BEAT: SILENCE})})
+    server = FakeMysql(given)
+    async with server.running():
+        log = await beats(server, clock, every="0.125")
+    assert clock.slept == naps
+    assert server.statements.count(BEAT) == 1 + 8
+    assert events(log) == ["beats", "fails", "waits"]
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("statement", [HANGING, RIGHTS])
+async def test_a_question_that_is_not_answered_is_asked_ever_more_seldom_too(statement: str) -> None:
+    server, clock = FakeMysql(answers() | {statement: SILENCE}), Naps(8)
+    async with server.running():
+        assert events(await beats(server, clock, every="0.1")) == ["fails"]
+    assert clock.slept == [0, 30, 60, 120, 240, 480, 600, 600]
+
+
+async def test_what_is_no_number_of_sessions_is_a_protocol_error() -> None:
+    for rows in ([], [{"hanging": None}], [{"hanging": "-1"}], [{"hanging": "1"}, {"hanging": "2"}]):
+        server = FakeMysql(answers(hanging=Result(rows)))
+        async with server.running():
+            (line,) = await beats(server, Naps(2))
+        assert (line["event"], line["failure"]) == ("heartbeat.fails", "protocol")
+        assert BEAT not in server.statements
 
 
 async def test_a_server_id_of_0_has_no_row() -> None:
