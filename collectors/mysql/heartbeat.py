@@ -63,6 +63,10 @@ FIXED: Final = frozenset({SETTINGS, HANGING, SERVER_ID, NO_ROLE, RIGHTS})
 READ_ONLY: Final = frozenset({1290, 1836})
 """How a server refuses that takes no writes: it has read_only or super_read_only, or innodb_read_only."""
 
+_DEADLOCK: Final = 1213
+"""Also how a Galera node says that another one changed the same row first."""
+_QUARREL: Final = 3
+"""Deadlocks, beyond one in ten beats, after which somebody else beats the same row for certain."""
 _NOT_SET_UP: Final = NO_PRIVILEGE | NO_SUCH_TABLE
 _ID: Final = re.compile(r"[0-9]{1,10}")
 
@@ -205,6 +209,7 @@ class Heart:
         """Beat until the session ends, at the interval, without drift and without a burst after a pause."""
         statement = beat_statement(self._table, self._server_id)
         due = self._clock.monotonic()
+        quarrel = 0.0
         while True:
             pause = self._every
             try:
@@ -215,9 +220,20 @@ class Heart:
                 elif error.code in _NOT_SET_UP:
                     pause = _LONGEST_PAUSE
                     self._said.fails(error.failure, f"{error.detail}; `--sql` prints what makes it right")
+                elif error.code == _DEADLOCK:
+                    quarrel += 1
+                    if quarrel >= _QUARREL:
+                        pause, quarrel = _RESTRAINT, 0.0
+                        detail = (
+                            f"{error.detail}; another writer beats the row of server_id {self._server_id}"
+                        )
+                        self._said.fails(
+                            error.failure, f"{detail}: have one writer, or give each server its own"
+                        )
                 else:
                     self._said.fails(error.failure, error.detail)
             else:
+                quarrel = max(0.0, quarrel - 0.1)
                 self._said.beats(self._table, self._server_id, self._every)
             self._pause = self._blind = 0.0
             now = self._clock.monotonic()

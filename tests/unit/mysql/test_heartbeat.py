@@ -225,6 +225,17 @@ async def test_a_table_that_is_missing_or_not_ours_is_told_with_what_mends_it(
         )
 
 
+async def test_who_beats_the_row_of_another_writer_gives_way_and_says_why() -> None:
+    given = answers(beat=Refusal(1213, "Deadlock found"))
+    clock = Naps(7, at={6: lambda: given.update({BEAT: Ok()})})
+    server = FakeMysql(given)
+    async with server.running():
+        wrong, right = await beats(server, clock)
+    assert max(clock.slept) == 30
+    assert (wrong["event"], right["event"]) == ("heartbeat.fails", "heartbeat.beats")
+    assert "another writer beats the row of server_id" in wrong["error"]
+
+
 async def test_a_lock_holds_beats_up_and_the_session_goes_on() -> None:
     given = answers(beat=Refusal(1205, "Lock wait timeout exceeded"))
     clock = Naps(6, at={5: lambda: given.update({BEAT: Ok()})})
