@@ -8,11 +8,12 @@ import anyio
 import structlog
 
 from dialtone.model import MAX_DISCOVERED, CollectError, CollectFailure, DomainsFound
-from dialtone.ports import Clock, TenantSource
-from dialtone.runtime.deadline import within
+from dialtone.ports import Clock
+from dialtone.runtime.asking import Asked, Asking, Source, Words
 
 _log = structlog.get_logger(__name__)
 
+_WORDS: Final = Words("source", "tenants can't be discovered", "tenants can be discovered again")
 _NAMED: Final = 20
 """Most tenants that a log line names."""
 
@@ -22,16 +23,6 @@ class Directory(Protocol):
 
     async def discover(self, domains: Collection[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Hold these domains besides the configured ones; return which appeared and which disappeared."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A source under its name, which is a label value; `every` and `timeout` are seconds."""
-
-    name: str
-    source: TenantSource
-    every: float
-    timeout: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,27 +38,17 @@ class SourceFigures:
     left_out: int
 
 
-class Discovery:
-    """Asks each source for its domains, and has the directory hold what any of them lists.
-
-    A source that fails goes on listing what it listed last. So does one that lists nothing after it had
-    names, until it says so twice in a row: a table that is being loaded anew is empty for a moment.
-    """
+class Discovery(Asking["_Source"]):
+    """Asks each source for its domains, and has the directory hold what any of them lists."""
 
     def __init__(self, sources: Sequence[Asked], directory: Directory, clock: Clock) -> None:
-        self._sources = {asked.name: _Source(asked) for asked in sources}
+        super().__init__({asked.name: _Source(asked) for asked in sources}, clock, _WORDS)
         self._directory = directory
-        self._clock = clock
         self._merging = anyio.Lock()
         self.appeared = 0
         """How many tenants appeared since the start; those of a source's first answer were there before."""
         self.disappeared = 0
         """How many tenants disappeared since the start."""
-
-    @property
-    def sources(self) -> tuple[Asked, ...]:
-        """What is asked."""
-        return tuple(one.asked for one in self._sources.values())
 
     def figures(self) -> tuple[SourceFigures, ...]:
         """Return every source that has been asked, as known now."""
@@ -78,45 +59,8 @@ class Discovery:
             if one.success is not None
         )
 
-    async def run(self, name: str) -> CollectError | None:
-        """Ask one source; return why its answer was not taken, None where it was."""
-        source = self._sources[name]
-        said_nothing, source.said_nothing = source.said_nothing, False
-        try:
-            found = await within(self._clock, source.asked.timeout, source.asked.source.domains)
-            await self._take(source, found, said_nothing=said_nothing)
-        except CollectError as error:
-            trouble: CollectError | None = error
-        except TimeoutError:
-            detail = f"no answer within {source.asked.timeout:g} s"
-            trouble = CollectError(CollectFailure.TIMEOUT, detail)
-        except Exception as error:  # noqa: BLE001 - the edge of one source; logged here, shown by dialtone_discovery_success
-            if source.success is not False:
-                _log.exception("discovering tenants failed by a mistake of ours", source=name)
-            trouble = CollectError(CollectFailure.INTERNAL, f"{type(error).__name__} in our discovery")
-        else:
-            trouble = None
-        self._conclude(source, trouble)
-        return trouble
-
-    async def run_all(self) -> dict[str, CollectError | None]:
-        """Ask all sources at the same time; return what became of each, by name."""
-        ended: dict[str, CollectError | None] = {}
-
-        async def run(name: str) -> None:
-            ended[name] = await self.run(name)
-
-        async with anyio.create_task_group() as asking:
-            for name in self._sources:
-                asking.start_soon(run, name)
-        return ended
-
-    async def _take(self, source: "_Source", found: DomainsFound, *, said_nothing: bool) -> None:
+    async def _take(self, source: "_Source", found: DomainsFound) -> None:
         listed = frozenset(found.domains)
-        if not listed and source.listed and not said_nothing:
-            source.said_nothing = True
-            detail = f"lists no domain any more, after {len(source.listed):,}: believed when it says so again"
-            raise CollectError(CollectFailure.SERVER, detail)
         async with self._merging:
             if listed != source.listed:
                 await self._show(source, listed)
@@ -140,27 +84,11 @@ class Discovery:
         self.appeared += 0 if first else len(appeared)
         self.disappeared += len(gone)
 
-    def _conclude(self, source: "_Source", trouble: CollectError | None) -> None:
-        name, before = source.asked.name, source.success
-        source.success = trouble is None
-        if trouble is None:
-            if before is False:
-                _log.info("tenants can be discovered again", source=name)
-            return
-        if before is not False:
-            _log.warning(
-                "tenants can't be discovered", source=name, failure=trouble.failure, detail=trouble.detail
-            )
 
-
-class _Source:
-    def __init__(self, asked: Asked) -> None:
-        self.asked = asked
-        self.listed: frozenset[str] = frozenset()
-        self.said_nothing = False
-        self.read: float | None = None
-        self.left_out = 0
-        self.success: bool | None = None
+@dataclass(slots=True)
+class _Source(Source):
+    read: float | None = None
+    left_out: int = 0
 
 
 def _named(domains: Sequence[str]) -> dict[str, object]:

@@ -11,7 +11,8 @@ from collectors import mysql, opensips
 from dialtone.config import Discover, Settings, TenantDirectory
 from dialtone.model import Catalog, Node, Sample
 from dialtone.ports import Clock, TenantSource
-from dialtone.runtime.discovery import Asked, Discovery
+from dialtone.runtime.asking import Asked
+from dialtone.runtime.discovery import Discovery
 from dialtone.runtime.scheduler import Planned, Scheduler
 from dialtone.wiring.parts import MiClients
 

@@ -13,7 +13,7 @@ from dialtone.config import Settings, TenantQuery
 from dialtone.export.prometheus import Exposition
 from dialtone.model import CatalogError, NodeKind, Topology, TopologyKind, TopologyState
 from dialtone.ports import Clock, TenantLookup
-from dialtone.runtime.discovery import Asked
+from dialtone.runtime.asking import Asked
 from dialtone.runtime.scheduler import Planned, Scheduler
 from dialtone.runtime.tenantquery import TopologyTenants
 

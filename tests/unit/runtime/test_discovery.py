@@ -7,7 +7,8 @@ import pytest
 import structlog
 
 from dialtone.model import MAX_DISCOVERED, CollectError, CollectFailure, DomainsFound
-from dialtone.runtime.discovery import Asked, Discovery, SourceFigures
+from dialtone.runtime.asking import Asked
+from dialtone.runtime.discovery import Discovery, SourceFigures
 from tests.fakes.clock import FakeClock
 from tests.fakes.tenants import FakeSource
 

@@ -16,7 +16,7 @@ from dialtone.model import (
     Topology,
     TopologyKind,
 )
-from dialtone.runtime.discovery import Asked
+from dialtone.runtime.asking import Asked
 from dialtone.runtime.tenantquery import TopologyTenants
 from tests.fakes.clock import FakeClock
 from tests.fakes.tenants import FakeSource
