@@ -1,10 +1,8 @@
 """Mutated recordings at an AMI client with actions under way, over a connection without a kernel."""
 
 import asyncio
-import gc
 import random
 import re
-import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +16,7 @@ from collectors.asterisk.recall import Recall
 from dialtone.model import CollectError, CollectFailure, Secret
 from tests.fakes.ami_mutations import Mutator
 from tests.fakes.clock import FakeClock
+from tests.fakes.memory import held
 
 _ACTION_ID: Final = re.compile(rb"ActionID: [^\r\n]*")
 _DEADLINE: Final = 5.0
@@ -94,11 +93,11 @@ class Storm:
                 while fed < mutations and await self._ask(self._question(client)):
                     fed += 1
                 fed += 1
-                first = first or (_held() if fed > mutations / 5 else 0)
+                first = first or (held() if fed > mutations / 5 else 0)
             self._calm = True
             await self._ask(client.aclose)
             self.seen.lost = client.lost_events
-        self.seen.grown = _held() - first
+        self.seen.grown = held() - first
         return self.seen
 
     def _question(self, client: AmiClient) -> Callable[[], Awaitable[object]]:
@@ -203,12 +202,6 @@ def _instead_of_the_kernel(
         yield
     finally:
         loop.create_connection = real  # type: ignore[method-assign]
-
-
-def _held() -> int:
-    """Return how many blocks are in use; the process's own size is that of all tests before, too."""
-    gc.collect()
-    return sys.getallocatedblocks()
 
 
 async def storm(mutations: int, seed: int) -> Seen:

@@ -14,6 +14,7 @@ from typing import Final
 from dialtone.model import ChangedBy, EventPackage, Evidence, Flow, Plan
 from synthetic.lateness import LatenessMeter
 from synthetic.probes.runner import TIDY, Report
+from tests.fakes.memory import held
 from tests.fakes.sip_hostile import HostileServer, Throw, Watched
 from tests.fakes.sip_mutations import Mutator
 from tests.fakes.sip_probes import a_request, an_account, run_here
@@ -96,12 +97,12 @@ async def play(
 
 @dataclass(slots=True)
 class Storm:
-    """What came of many probes: how they ended, the worst seconds overdue, the MB grown meanwhile."""
+    """What came of many probes: how they ended, the worst seconds overdue, the blocks grown meanwhile."""
 
     ends: Counter[str] = field(default_factory=Counter)
     probes: int = 0
     overdue: float = -1.0
-    grown: float = 0.0
+    grown: int = 0
 
 
 async def storm(
@@ -114,7 +115,7 @@ async def storm(
     """
     seen = Storm()
     scenes = itertools.cycle(itertools.product(("udp", "tcp", "udp"), SCENES.values()))
-    before = 0.0
+    before = 0
 
     async def one() -> None:
         transport, scene = next(scenes)
@@ -133,8 +134,8 @@ async def storm(
     while watched.taken < total:
         await asyncio.gather(*(one() for _ in range(at_once)))
         if not before and watched.taken > total / 6:
-            before = resident()
-    seen.grown = resident() - before
+            before = held()
+    seen.grown = held() - before
     return seen
 
 
