@@ -10,7 +10,7 @@ pytestmark = pytest.mark.live
 
 MESSAGES = 100_000
 GROWN = 20_000
-"""How many blocks of memory may be held more from the first sixth of them to the last: one in four messages."""
+"""Blocks of memory that may be held more after the last sixth of them than after the first: one in four."""
 
 
 async def test_a_hundred_thousand_mutated_messages_break_nothing_hold_nothing_and_leave_nothing() -> None:
