@@ -29,6 +29,7 @@ def ended_run(request: ProbeRequest, report: Report, evidence: Evidence, started
         sip_status=report.status,
         failure=failure,
         counts=report.counts,
+        media=report.media,
     )
     return ProbeRun(result, evidence)
 

@@ -16,6 +16,7 @@ from dialtone.model.alert import (
 )
 from dialtone.model.catalog import Catalog, CatalogError
 from dialtone.model.discovered import MAX_DISCOVERED, DomainsFound, domains_among
+from dialtone.model.media import CODECS, FAIR_MOS, Found, Hears, MediaPlan, MediaStream
 from dialtone.model.metric import Kind, MetricDef, MetricScope, Sample, Spread
 from dialtone.model.node import CollectError, CollectFailure, Database, Node, NodeKind, NodeState, Reading
 from dialtone.model.probe import (
@@ -71,8 +72,10 @@ from dialtone.model.traffic import SESSION_COUNTS, SessionResult, TrafficMark
 
 __all__ = [
     "ABOUT",
+    "CODECS",
     "CONFIRM_AFTER",
     "COUNTS",
+    "FAIR_MOS",
     "IMPACTS",
     "JUDGED",
     "MAX_DISCOVERED",
@@ -103,6 +106,8 @@ __all__ = [
     "Failure",
     "FailureCode",
     "Flow",
+    "Found",
+    "Hears",
     "Holding",
     "Impact",
     "Kind",
@@ -110,6 +115,8 @@ __all__ = [
     "Level",
     "Link",
     "Mark",
+    "MediaPlan",
+    "MediaStream",
     "Member",
     "Message",
     "MessageState",

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, Literal
 
+from dialtone.model.media import MediaPlan, MediaStream
 from dialtone.model.secret import Secret
 
 
@@ -60,6 +61,7 @@ class FailureCode(StrEnum):
     UNEXPECTED_MESSAGE = "unexpected-message"
     NO_MEDIA = "no-media"
     ONE_WAY_MEDIA = "one-way-media"
+    CROSSED_MEDIA = "crossed-media"
     POOR_MEDIA = "poor-media"
     NO_DTMF = "no-dtmf"
     NO_BINDING = "no-binding"
@@ -218,6 +220,7 @@ class Plan:
     - `event`, `changed_by`: presence.
     - `statuses`: which final statuses are right (options: 2xx, http: 200 where empty).
     - `contains` (http): text that the answer's body must have.
+    - `media` (call): what is spoken and listened for, None for nothing: the call is then signalling alone.
     """
 
     number: str = ""
@@ -238,6 +241,7 @@ class Plan:
     statuses: tuple[int, ...] = ()
     contains: str = ""
     tls: TlsPlan = TlsPlan()
+    media: MediaPlan | None = None
 
     def accounts(self, flow: Flow) -> int:
         """Return how many accounts of one tenant a probe of that flow needs at once."""
@@ -296,6 +300,7 @@ class ProbeResult:
     `sip_status` is the final response that decided (of http: its status), `counts` are by the names of
     COUNTS, `evidence` is the record's path relative to the data folder. `failure` is None exactly when the
     outcome is pass. `certificate_expires` is when the server's certificate ends, where TLS showed one.
+    `media` is each direction that was listened to.
     """
 
     id: str
@@ -318,6 +323,7 @@ class ProbeResult:
     evidence: str | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
     certificate_expires: datetime | None = None
+    media: tuple[MediaStream, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""How well it works, as figures: the ratios of RFC 6076, and the E-model of ITU-T G.107 (pure)."""
+"""How well it works, as figures: ratios of RFC 6076, RTP streams, the E-model of ITU-T G.107 (pure)."""
 
 from dialtone.quality.emodel import (
     CODECS,
@@ -9,6 +9,7 @@ from dialtone.quality.emodel import (
     GSM_EFR,
     OPUS,
     Codec,
+    buffer_of,
     burst_ratio,
     delay_impairment,
     delay_of,
@@ -18,9 +19,11 @@ from dialtone.quality.emodel import (
     r_factor,
 )
 from dialtone.quality.ratios import Ratios, added, ratios
+from dialtone.quality.reception import Received, Reception, Score, score
 
 __all__ = [
     "added",
+    "buffer_of",
     "burst_ratio",
     "Codec",
     "CODECS",
@@ -38,4 +41,8 @@ __all__ = [
     "r_factor",
     "Ratios",
     "ratios",
+    "Received",
+    "Reception",
+    "score",
+    "Score",
 ]

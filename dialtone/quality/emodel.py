@@ -111,5 +111,9 @@ def delay_of(rtt: float, jitter: float, codec: Codec) -> float:
     """
     if not (0 <= rtt < math.inf and 0 <= jitter < math.inf):
         raise ValueError(f"a round trip of {rtt} s, a jitter of {jitter} s")
-    buffer = min(max(2 * jitter, _LEAST_BUFFER), _MOST_BUFFER)
-    return rtt / 2 + codec.frame + codec.lookahead + buffer
+    return rtt / 2 + codec.frame + codec.lookahead + buffer_of(jitter)
+
+
+def buffer_of(jitter: float) -> float:
+    """Return the size of the jitter buffer that is modelled: twice the jitter, from 0.02 to 0.2, seconds."""
+    return min(max(2 * jitter, _LEAST_BUFFER), _MOST_BUFFER)

@@ -9,11 +9,11 @@ from synthetic.agents import sdp
 from synthetic.agents.headers import texts_of
 from synthetic.agents.legs import SipLeg
 from synthetic.agents.line import Line
-from synthetic.agents.media import MediaPort, bound
 from synthetic.agents.ours import MARK, Ours
 from synthetic.agents.placing import PlacedCall, Placement
 from synthetic.agents.received import ReceivedCall
 from synthetic.agents.replaces import Replaces
+from synthetic.media.port import MediaPort, bound
 from synthetic.probes.base import FlowError, Setup
 
 MAX_CALLS: Final = 4

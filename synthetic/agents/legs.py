@@ -6,9 +6,9 @@ from synthetic.agents import sdp
 from synthetic.agents.dialog import Dialog
 from synthetic.agents.headers import header
 from synthetic.agents.line import ALLOW, body_of
-from synthetic.agents.media import MediaPort, voice
 from synthetic.agents.siplib import SipHeader
 from synthetic.agents.transfers import Referrals, SipReferral
+from synthetic.media.port import MediaPort, voice
 from synthetic.probes.base import Exchange, FlowError, Leg, Phone
 
 if TYPE_CHECKING:

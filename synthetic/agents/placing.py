@@ -6,7 +6,7 @@ from dialtone.model import FailureCode
 from synthetic.agents.dialog import Dialog
 from synthetic.agents.exchange import PendingExchange, Watch, understood
 from synthetic.agents.legs import SipLeg
-from synthetic.agents.media import MediaPort
+from synthetic.media.port import MediaPort
 from synthetic.probes.base import FlowError, Setup
 
 if TYPE_CHECKING:

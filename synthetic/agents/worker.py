@@ -160,7 +160,7 @@ class Worker:
         elif failure is not None and failure.code is FailureCode.NO_NOTIFY:
             lost = [trouble.detail for trouble in wire.troubles.values()]
             failure = Failure(failure.code, "; ".join([failure.detail, *lost, *wire.remarks()]))
-        return Report(failure, report.status, report.timings, report.marks, report.duration, report.counts)
+        return replace(report, failure=failure)
 
 
 def _target_of(party: Party, request: ProbeRequest) -> str:

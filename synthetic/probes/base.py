@@ -11,8 +11,9 @@ from typing import Protocol
 
 import anyio
 
-from dialtone.model import EventPackage, FailureCode, Mark, Plan
+from dialtone.model import EventPackage, FailureCode, Hears, Mark, MediaStream, Plan
 from dialtone.ports import Clock
+from synthetic.media.heard import Heard
 
 
 class FlowError(Exception):
@@ -111,6 +112,30 @@ class Referral(Protocol):
         """
 
 
+class Talk(Protocol):
+    """A phone that speaks and listens in a call, counted from when it began."""
+
+    @property
+    def source(self) -> int:
+        """The SSRC of what it sends."""
+
+    @property
+    def sent(self) -> int:
+        """Packets of its voice that it has sent."""
+
+    def hush(self) -> None:
+        """Say no more; listen on."""
+
+    async def dial(self, digits: str) -> None:
+        """Send telephone events (RFC 4733), one after the other; return when the last has ended.
+
+        Raises FlowError with no-dtmf where the other side takes none.
+        """
+
+    def heard(self) -> Heard:
+        """Return what has come until now."""
+
+
 class Leg(Protocol):
     """A call that is up, as one of our phones has it."""
 
@@ -142,6 +167,13 @@ class Leg(Protocol):
 
     async def hears(self, phone: "Phone") -> float:
         """Wait for RTP in the voice of that phone of the run; return when the first packet of it came."""
+
+    def talk(self, hears: Hears, other: "Phone | None" = None) -> Talk:
+        """Begin to speak in this phone's own voice, and to listen and count.
+
+        `hears` is what should come; of a voice it is that of `other`, a phone of the run. Raises FlowError:
+        `no-media` where the description of the other side names nowhere to send to, or refuses the audio.
+        """
 
 
 class OutgoingCall(Leg, Protocol):
@@ -257,6 +289,7 @@ class Run:
         self.timings: dict[str, float] = {}
         self.counts: Counter[str] = Counter()
         self.marks: list[Mark] = []
+        self.media: list[MediaStream] = []
         self.status: int | None = None
         self.callers: list[Phone] = []
         """Phones that have placed a call, in that order: they leave before those that they called."""

@@ -6,7 +6,7 @@ from typing import Final
 
 import anyio
 
-from dialtone.model import Failure, FailureCode, Flow, Mark, Plan
+from dialtone.model import Failure, FailureCode, Flow, Mark, MediaStream, Plan
 from dialtone.ports import Clock
 from dialtone.runtime.deadline import within
 from synthetic.probes.attended_transfer import attended_transfer
@@ -41,6 +41,7 @@ class Report:
     marks: tuple[Mark, ...]
     duration: float
     counts: Mapping[str, int] = field(default_factory=dict)
+    media: tuple[MediaStream, ...] = ()
 
 
 async def run_flow(
@@ -69,7 +70,9 @@ async def run_flow(
         duration = clock.monotonic() - started
         with anyio.CancelScope(shield=True):
             await _tidy(run)
-    return Report(failure, status, dict(run.timings), tuple(run.marks), duration, dict(+run.counts))
+    return Report(
+        failure, status, dict(run.timings), tuple(run.marks), duration, dict(+run.counts), tuple(run.media)
+    )
 
 
 async def _tidy(run: Run) -> None:

@@ -19,9 +19,9 @@ import anyio
 from dialtone.model import Account, Flow, Secret
 from sipp_flows.roles import INJECTION, Cue, Note, Role
 from sipp_flows.transfers import ATTENDED, BLIND, TARGET, TRANSFEREE
-from synthetic.agents.media import MediaPort, voice
-from synthetic.agents.media import bound as media_port
 from synthetic.agents.sdp import read
+from synthetic.media.port import MediaPort, voice
+from synthetic.media.port import bound as media_port
 from synthetic.probes.transfers import PROVEN
 from synthetic.probes.waiting import PROOF, first_cause
 from synthetic.sipp.credentials import uri_user, write_injection

@@ -19,9 +19,9 @@ from lab.faults.message import SipText
 from synthetic.agents.forks import PhoneTransactions
 from synthetic.agents.framing import Framer, FramingError
 from synthetic.agents.intake import Intake
-from synthetic.agents.media import MediaPort
 from synthetic.agents.siplib import DISPATCHER
 from synthetic.agents.transport import UdpEndpoint
+from synthetic.media.port import MediaPort
 from tests.fakes.sip_mutations import framed
 from tests.fakes.sip_presence import PresenceServer
 from tests.fakes.sip_server import Address

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from dialtone.model import FailureCode
 from synthetic.agents import sdp
-from synthetic.agents.media import MAX_HEARD, SAMPLES, MediaPort, heard, spoken, voice
 from synthetic.agents.sdp import Stream
+from synthetic.media.port import MAX_HEARD, SAMPLES, MediaPort, heard, spoken, voice
 from synthetic.probes.base import FlowError
 
 CODE = voice("r1", "transferee")

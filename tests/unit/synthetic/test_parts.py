@@ -11,11 +11,11 @@ import pytest
 from dialtone.model import Failure, FailureCode
 from dialtone.runtime.clock import SystemClock
 from synthetic.agents import sdp
-from synthetic.agents.media import MediaPort
 from synthetic.agents.tls import client_context
 from synthetic.agents.wirelog import MAX_BYTES, MAX_MESSAGES, Packet, WireLog
 from synthetic.agents.worker import Worker
 from synthetic.lateness import LatenessMeter
+from synthetic.media.port import MediaPort
 from synthetic.probes.base import FlowError
 from synthetic.probes.runner import Report
 from tests.fakes.certificates import Certificates

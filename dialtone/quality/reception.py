@@ -1,0 +1,283 @@
+"""What became of an RTP stream: loss, order, jitter, and what a jitter buffer would play of it (pure).
+
+Packet by packet, in a memory that does not grow. Loss, order and jitter are RFC 3550's (A.1, A.3, A.8), and
+the jitter of a whole stream is the mean of that after each packet. Whether a packet is twice there is told
+within the newest WINDOW numbers.
+
+The jitter buffer is modelled: it plays a packet where the stream's usual delay ends, and the buffer's size
+after it, and what comes later than that is as good as lost. The size is twice the jitter, 20 ms at least and
+200 ms at most. The usual delay is the mean of a short stream, and a slow one of a long stream, so that clocks
+that drift apart do not matter.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Final
+
+from dialtone.quality.emodel import Codec, buffer_of, burst_ratio, delay_of, mos, r_factor
+
+WINDOW: Final = 128
+"""Sequence numbers, up to the highest, of which it is known which have come."""
+MAX_DROPOUT: Final = 3000
+"""So many numbers ahead is no loss but a new beginning (RFC 3550 A.1), if the next number follows."""
+MAX_MISORDER: Final = 100
+"""So many numbers behind is no packet out of order, but a new beginning too (RFC 3550 A.1)."""
+MEAN_OF: Final = 512
+"""Packets, some 10 s, whose mean delay is the usual one; from there on it follows slowly."""
+MAX_STEP: Final = 10.0
+"""A timestamp further than this from the clock, in seconds, is a new beginning of it and no jitter."""
+
+_FOLLOWS: Final = 1 / 256
+_FINE: Final = 10_000  # delays are counted by tenths of a millisecond
+_MOST_DELAY: Final = 20_000  # the counts do not go beyond 2 s of them
+_ALL: Final = (1 << WINDOW) - 1
+_LEAST: Final = 0.02  # no buffer is smaller
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What came of a stream.
+
+    `packets` is all of them, `unique` each number once, `expected` how many there should be, `lost` those of
+    them that never came, `late` those that came too late to be played, `duplicates` and `reordered` packets.
+    `jitter` is the mean and `jitter_max` the most of RFC 3550's after each packet, `buffer` the modelled
+    buffer's size, in seconds; `burst` is BurstR of the losses (1: at random). `restarts` counts new
+    beginnings of the numbers.
+    """
+
+    packets: int = 0
+    unique: int = 0
+    expected: int = 0
+    lost: int = 0
+    late: int = 0
+    duplicates: int = 0
+    reordered: int = 0
+    jitter: float = 0.0
+    jitter_max: float = 0.0
+    buffer: float = 0.0
+    burst: float = 1.0
+    restarts: int = 0
+
+    @property
+    def loss_ratio(self) -> float | None:
+        """Lost packets as a share; None where none was expected."""
+        return self.lost / self.expected if self.expected else None
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What a stream is worth by the E-model: R, MOS, and the delay from mouth to ear in seconds."""
+
+    r: float
+    mos: float
+    delay: float
+
+
+def score(received: Received, codec: Codec, rtt: float | None) -> Score | None:
+    """Return the score of what came; `rtt` is in seconds, None counts as none. None where nothing came.
+
+    Losses and what came too late count alike (Ppl of ITU-T G.107), delay is that of delay_of().
+    """
+    if not received.unique or not received.expected:
+        return None
+    delay = delay_of(rtt or 0.0, received.jitter, codec)
+    gone = min(1.0, (received.lost + received.late) / received.expected)
+    burst = max(received.burst, 0.5)
+    return Score(r_factor(codec, gone, delay, burst), mos(codec, gone, delay, burst), delay)
+
+
+class Reception:
+    """One stream, of one synchronisation source; `rate` is its clock's, in Hz."""
+
+    def __init__(self, rate: int = 8000) -> None:
+        if rate <= 0:
+            raise ValueError(f"a clock of {rate} Hz")
+        self._rate = rate
+        self._packets = 0
+        self._unique = 0
+        self._expected = 0  # of the numberings before the present one
+        self._duplicates = 0
+        self._reordered = 0
+        self._restarts = 0
+        self._base = self._highest = -1
+        self._seen = 0
+        self._after_new: int | None = None
+        self._at = self._transit = 0.0
+        self._timestamp: int | None = None
+        self._timed = 0
+        self._jitter = self._jitter_sum = self._jitter_max = 0.0
+        self._usual = 0.0
+        self._first: list[float] = []
+        self._delays: Counter[int] = Counter()
+        self._runs = _Runs()
+
+    def add(self, sequence: int, timestamp: int, at: float, *, timed: bool = True) -> None:
+        """Take a packet that came at an instant (seconds, of any clock that goes evenly).
+
+        `timed` is False for one whose timestamp says nothing of when it was sent (a telephone event).
+        """
+        self._packets += 1
+        if not self._is_new(sequence):
+            return
+        self._unique += 1
+        if timed:
+            self._time(timestamp, at)
+
+    def received(self, sent: int | None = None) -> Received:
+        """Return what came until now.
+
+        `sent` is how many packets the sender has sent, where it is known: then what is missing before the
+        first and after the last one counts as lost too, and a numbering with gaps does not.
+        """
+        runs = self._runs.copied()
+        expected = self._expected
+        if self._highest >= 0:
+            self._fold(runs)
+            expected += self._highest - self._base + 1
+        if sent is not None:
+            if sent > expected:
+                runs.lose(sent - expected)
+            expected = max(sent, self._unique)
+        lost = max(0, expected - self._unique)
+        jitter = self._jitter_sum / self._timed if self._timed else 0.0
+        return Received(
+            packets=self._packets,
+            unique=self._unique,
+            expected=expected,
+            lost=lost,
+            late=self._late(buffer_of(jitter)),
+            duplicates=self._duplicates,
+            reordered=self._reordered,
+            jitter=jitter,
+            jitter_max=self._jitter_max,
+            buffer=buffer_of(jitter),
+            burst=runs.burst if lost else 1.0,
+            restarts=self._restarts,
+        )
+
+    def _is_new(self, sequence: int) -> bool:
+        """Take a number; return whether its packet has not come before."""
+        if self._highest < 0:
+            self._begin(sequence)
+            return True
+        ahead = (sequence - self._highest) & 0xFFFF
+        if ahead < MAX_DROPOUT:
+            self._after_new = None
+            if ahead == 0:
+                self._duplicates += 1
+                return False
+            self._advance(ahead)
+            return True
+        behind = 0x10000 - ahead
+        if behind > MAX_MISORDER:
+            if self._after_new != sequence:
+                self._after_new = (sequence + 1) & 0xFFFF
+                self._packets -= 1  # belongs to nothing yet
+                return False
+            self._restart(sequence)
+            return True
+        if behind < WINDOW and self._seen >> behind & 1:
+            self._duplicates += 1
+            return False
+        self._seen |= 1 << behind
+        self._base = min(self._base, self._highest - behind)
+        self._reordered += 1
+        return True
+
+    def _begin(self, sequence: int) -> None:
+        # Room below, so that a packet before the first one has a number too.
+        self._base = self._highest = sequence + 0x10000
+        self._seen = 1
+
+    def _restart(self, sequence: int) -> None:
+        """The one before was the first of another numbering, and this is its second."""
+        self._fold(self._runs)
+        self._expected += self._highest - self._base + 1
+        self._restarts += 1
+        self._packets += 1
+        self._unique += 1
+        self._after_new = None
+        self._timestamp = None
+        self._begin((sequence - 1) & 0xFFFF)
+        self._advance(1)
+
+    def _advance(self, by: int) -> None:
+        self._fold(self._runs, min(by, WINDOW))
+        if by > WINDOW:
+            self._runs.lose(by - WINDOW)
+        self._highest += by
+        self._seen = (self._seen << by & _ALL) | 1
+
+    def _fold(self, runs: "_Runs", oldest: int = WINDOW) -> None:
+        """Tell of the oldest numbers of the window whether they came."""
+        for behind in range(WINDOW - 1, WINDOW - 1 - oldest, -1):
+            if self._highest - behind >= self._base:
+                runs.take(self._seen >> behind & 1)
+
+    def _time(self, timestamp: int, at: float) -> None:
+        """Take the delay of a packet, relative to that of the first (RFC 3550 A.8)."""
+        if self._timestamp is None:
+            self._timestamp, self._at = timestamp, at
+            self._delay(self._transit)
+            return
+        step = (timestamp - self._timestamp) & 0xFFFFFFFF
+        step -= (step & 0x80000000) << 1
+        change = at - self._at - step / self._rate
+        self._timestamp, self._at = timestamp, at
+        if abs(change) > MAX_STEP:
+            return
+        self._timed += 1
+        self._jitter += (abs(change) - self._jitter) / 16
+        self._jitter_sum += self._jitter
+        self._jitter_max = max(self._jitter_max, self._jitter)
+        self._transit += change
+        self._delay(self._transit)
+
+    def _delay(self, transit: float) -> None:
+        if len(self._first) < MEAN_OF:
+            self._first.append(transit)
+            if len(self._first) == MEAN_OF:
+                self._usual = sum(self._first) / MEAN_OF
+            return
+        beyond = transit - self._usual
+        self._usual += beyond * _FOLLOWS
+        if beyond > _LEAST:
+            self._delays[min(int(beyond * _FINE), _MOST_DELAY)] += 1
+
+    def _late(self, buffer: float) -> int:
+        """Count those that came later than the buffer holds."""
+        usual = sum(self._first) / len(self._first) if self._first else 0.0
+        late = sum(transit - usual > buffer for transit in self._first)
+        return late + sum(count for beyond, count in self._delays.items() if beyond >= buffer * _FINE)
+
+
+class _Runs:
+    """Losses in the order of the numbers, for the Gilbert model."""
+
+    def __init__(self, came: int = 0, lost: int = 0, runs: int = 0, losing: bool = False) -> None:
+        self._came, self._lost, self._runs, self._losing = came, lost, runs, losing
+
+    def copied(self) -> "_Runs":
+        """Return another one that goes on from here."""
+        return _Runs(self._came, self._lost, self._runs, self._losing)
+
+    def take(self, came: int) -> None:
+        """Take the next number."""
+        if came:
+            self._came += 1
+            self._losing = False
+        else:
+            self.lose(1)
+
+    def lose(self, numbers: int) -> None:
+        """Take so many numbers that never came."""
+        self._lost += numbers
+        self._runs += not self._losing
+        self._losing = True
+
+    @property
+    def burst(self) -> float:
+        """BurstR: 1 where nothing tells how losses come."""
+        if not self._lost or not self._came:
+            return 1.0
+        return burst_ratio(min(1.0, self._runs / self._came), self._runs / self._lost)
