@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from dialtone.config import addresses
+from dialtone.config.media import needed, read_media
 from dialtone.config.problem import Where, listing
 from dialtone.config.report import Report
 from dialtone.config.schema import ProbeEntry
@@ -41,6 +42,7 @@ KNOWN_BY: Final[Mapping[str, tuple[Flow, ...]]] = {
     "changed_by": (Flow.PRESENCE,),
     "statuses": (Flow.OPTIONS, Flow.HTTP),
     "contains": (Flow.HTTP,),
+    "media": (Flow.CALL,),
 }
 """Which flows know a key of a probe; the other keys are known to all."""
 
@@ -59,6 +61,10 @@ def read_plan(
         if key in entry.model_fields_set and flow not in flows:
             others = listing(flows)
             report.problem((*where, key), f"flow {flow} does not know it; it is for {others}")
+    media = None
+    if flow is Flow.CALL:
+        by_platform = entry.answered_by == AnsweredBy.PLATFORM
+        media = read_media(report, (*where, "media"), entry.media, by_platform=by_platform)
     plan = Plan(
         number=entry.number,
         dial=entry.dial,
@@ -78,6 +84,7 @@ def read_plan(
         statuses=entry.statuses,
         contains=entry.contains or "",
         tls=read_tls(report, (*where, "tls"), entry.tls, folder),
+        media=media,
     )
     contradictions = (
         *_of_calls(entry, plan, timeout),
@@ -105,6 +112,8 @@ def engine_contradictions(flow: Flow, engine: Engine, target: str, plan: Plan) -
                 yield key, f"engine sipp speaks UDP alone here, not {how.upper()}; use engine sippy"
         if plan.outbound_proxy:
             yield "outbound_proxy", "engine sipp goes through no outbound proxy; use engine sippy"
+        if plan.media is not None:
+            yield "media", "engine sipp hears nothing here; use engine sippy"
 
 
 def _usual_engine(flow: Flow) -> Engine:
@@ -139,7 +148,15 @@ def _of_calls(entry: ProbeEntry, plan: Plan, timeout: float) -> Iterator[tuple[s
         yield "dial", "`number` is dialled already, instead of a phone; keep one of them"
     if plan.called_from is CalledFrom.PHONE and "caller_id" in given:
         yield "caller_id", "only a call from the trunk chooses it; write `called_from: trunk` or take it out"
-    spent = plan.hold + (0.0 if by_platform else plan.ring)
+    ring = 0.0 if by_platform else plan.ring
+    if plan.media is not None and (takes := needed(plan.media, ring, plan.hold)) > timeout:
+        why = (
+            f"a call with media that needs {takes:g}s in all does not fit into the probe's timeout of "
+            f"{timeout:g}s; make it shorter, or `timeout` (and `interval`) longer"
+        )
+        yield "media", why
+        return
+    spent = ring + plan.hold
     if entry.flow == Flow.CALL and given & {"ring", "hold", "timeout"} and spent >= timeout:
         why = (
             f"a call that rings and is held for {spent:g}s in all does not fit into the probe's timeout of "

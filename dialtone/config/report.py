@@ -8,7 +8,7 @@ from pydantic_core import ErrorDetails
 
 from dialtone.config.document import Document
 from dialtone.config.problem import Problem, Where, nearest, show_path
-from dialtone.config.schema import LATER
+from dialtone.config.schema import LATER, keys
 from dialtone.config.values import kind_of
 
 M = TypeVar("M", bound=BaseModel)
@@ -58,7 +58,7 @@ class Report:
         there = (*where, key) if key else where
         match detail["type"]:
             case "missing":
-                examples = model.model_fields[key].examples or ["..."]
+                examples = keys(model)[key].examples or ["..."]
                 self.problem(there, f"is missing; write for example `{key}: {examples[0]}`")
             case "extra_forbidden":
                 self.problem(there, _unknown(model, key, top=not where))
@@ -72,12 +72,12 @@ class Report:
 
 
 def _such_as(model: type[BaseModel], key: str) -> str:
-    examples = model.model_fields[key].examples
+    examples = keys(model)[key].examples
     return f"; write for example `{key}: {examples[0]}`" if examples else ""
 
 
 def _unknown(model: type[BaseModel], key: str, *, top: bool) -> str:
     if top and key in LATER:
         return "is not supported by this version; take it out"
-    known = sorted(model.model_fields)
+    known = sorted(keys(model))
     return "is not a known key" + (nearest(key, known) or f"; known are {', '.join(known)}")

@@ -9,18 +9,22 @@ from enum import StrEnum
 from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator
+from pydantic.fields import FieldInfo
 
-from dialtone.config import addresses, dialling, naming, values
+from dialtone.config import addresses, dialling, hearing, naming, values
 from dialtone.config.files import SecretRef
 from dialtone.config.quiet import quiet_spans
 from dialtone.config.settings import Listen, QuietSpan
 from dialtone.model import (
+    CODECS,
+    FAIR_MOS,
     AnsweredBy,
     CalledFrom,
     ChangedBy,
     Engine,
     EventPackage,
     Flow,
+    Hears,
     Level,
     Side,
     TopologyKind,
@@ -47,6 +51,11 @@ class Entry(BaseModel):
     """What all entries have in common: nothing unknown, nothing guessed, nothing changed afterwards."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
+
+
+def keys(model: type[BaseModel]) -> Mapping[str, FieldInfo]:
+    """Return the fields of an entry by the keys they are written with."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 class Top(Entry):
@@ -249,6 +258,17 @@ class ProbeEntry(Entry):
     statuses: Annotated[tuple[int, ...], PlainValidator(dialling.statuses)] = ()
     contains: OptionalText = None
     tls: dict[str, object] | None = None
+    media: Annotated[bool | Mapping[str, object], PlainValidator(hearing.switch)] = False
+
+
+class MediaEntry(Entry):
+    """`media:` of a probe"""
+
+    seconds: Annotated[float, PlainValidator(hearing.spoken), Field(alias="for")] = 2.0
+    hears: Annotated[str | None, _word(Hears)] = None
+    dtmf: Annotated[str, PlainValidator(hearing.digits)] = ""
+    mos: Annotated[float, PlainValidator(hearing.least_mos)] = FAIR_MOS
+    codecs: Annotated[tuple[str, ...], PlainValidator(hearing.codecs)] = CODECS
 
 
 class TlsEntry(Entry):

@@ -50,6 +50,7 @@ from dialtone.model.probe import (
 from dialtone.model.restart import has_restarted
 from dialtone.model.scope import Scope
 from dialtone.model.secret import Secret
+from dialtone.model.streams import stream_from_json, stream_to_json
 from dialtone.model.tenant import UNKNOWN_TENANT, Level, Tenant, normalise_domain
 from dialtone.model.topology import (
     IMPACTS,
@@ -153,4 +154,6 @@ __all__ = [
     "domains_among",
     "has_restarted",
     "normalise_domain",
+    "stream_from_json",
+    "stream_to_json",
 ]

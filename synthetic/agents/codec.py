@@ -19,7 +19,9 @@ from dialtone.model import (
     Failure,
     FailureCode,
     Flow,
+    Hears,
     Mark,
+    MediaPlan,
     Message,
     Origin,
     Plan,
@@ -27,6 +29,8 @@ from dialtone.model import (
     Secret,
     Side,
     TlsPlan,
+    stream_from_json,
+    stream_to_json,
 )
 from synthetic.probes.runner import Report
 
@@ -39,6 +43,7 @@ _PLANNED: Final[Mapping[str, Callable[[Any], Any]]] = {
     "headers": lambda pairs: tuple((str(name), str(value)) for name, value in pairs),
     "statuses": lambda numbers: tuple(map(int, numbers)),
     "tls": lambda fields: TlsPlan(**fields),
+    "media": lambda fields: None if fields is None else decode_media(fields),
 }
 """How those fields of a Plan are read again that JSON does not keep as they are."""
 
@@ -85,6 +90,11 @@ def decode_plan(payload: Mapping[str, Any]) -> Plan:
     return Plan(**read)
 
 
+def decode_media(fields: Mapping[str, Any]) -> MediaPlan:
+    """Return the media of an encoded plan that has some."""
+    return MediaPlan(**{**fields, "hears": Hears(fields["hears"]), "codecs": tuple(fields["codecs"])})
+
+
 def decode_request(payload: Mapping[str, Any]) -> ProbeRequest:
     """Return what `encode_request` was given."""
     return ProbeRequest(
@@ -122,6 +132,7 @@ def encode_report(report: Report, evidence: Evidence) -> dict[str, object]:
             for m in evidence.messages
         ],
         "marks": [[mark.name, mark.at] for mark in evidence.marks],
+        "media": [stream_to_json(stream) for stream in report.media],
     }
 
 
@@ -142,5 +153,6 @@ def decode_report(payload: Mapping[str, Any]) -> tuple[Report, Evidence]:
         marks=evidence.marks,
         duration=float(payload["duration"]),
         counts={str(name): int(value) for name, value in payload["counts"].items()},
+        media=tuple(map(stream_from_json, payload["media"])),
     )
     return report, evidence

@@ -30,12 +30,12 @@ ENTRIES = [
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.__name__)
 def test_every_configuration_key_is_documented(entry: type[BaseModel]) -> None:
-    for key in entry.model_fields:
+    for key in schema.keys(entry):
         assert f"`{key}`" in GUIDE, f"docs/configuration.md says nothing of {key} of {entry.__name__}"
 
 
 def test_the_guide_documents_no_key_that_does_not_exist() -> None:
-    known = {key for entry in ENTRIES for key in entry.model_fields}
+    known = {key for entry in ENTRIES for key in schema.keys(entry)}
     rows = re.findall(r"^\| ((?:`[a-z_]+`(?:, )?)+) \|", GUIDE, re.MULTILINE)
     documented = {key for row in rows for key in re.findall(r"`([a-z_]+)`", row)}
     assert documented <= known, documented - known

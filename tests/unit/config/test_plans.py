@@ -6,12 +6,24 @@ from pathlib import Path
 import pytest
 import trustme
 
-from dialtone.config import EvidenceLimits, ProbeSpec, QuietSpan
+from dialtone.config import ConfigError, EvidenceLimits, ProbeSpec, QuietSpan
 from dialtone.config.addresses import transport
 from dialtone.config.plans import KNOWN_BY
 from dialtone.config.quiet import is_covered, quiet_spans
 from dialtone.config.schema import ProbeEntry
-from dialtone.model import AnsweredBy, CalledFrom, ChangedBy, Engine, EventPackage, Flow, Plan, Side, TlsPlan
+from dialtone.model import (
+    AnsweredBy,
+    CalledFrom,
+    ChangedBy,
+    Engine,
+    EventPackage,
+    Flow,
+    Hears,
+    MediaPlan,
+    Plan,
+    Side,
+    TlsPlan,
+)
 from tests.unit.config.conftest import HEAD, Reader
 
 ACME = "acme.ntek.clusterpbx.example"
@@ -91,6 +103,36 @@ def test_tls_names_its_authority_beside_the_configuration(read: Reader, folder: 
 )
 def test_the_transport_of_a_server_is_in_its_uri(uri: str, how: str) -> None:
     assert transport(uri) == how
+
+
+def test_a_call_has_no_media_unless_it_is_asked_for(read: Reader) -> None:
+    assert probe(read, "flow: call, target: 'sip:h', media: false").plan.media is None
+    assert probe(read, "flow: call, target: 'sip:h', media: true").plan.media == MediaPlan()
+    assert probe(read, "flow: call, target: 'sip:h', media: {}").plan.media == MediaPlan()
+
+
+def test_media_say_how_long_what_is_heard_keyed_and_reached_and_in_which_codecs(read: Reader) -> None:
+    keys = "media: {for: 3500ms, hears: voice, dtmf: '0*#bD', mos: 4.4, codecs: [PCMA]}"
+    found = probe(read, f"flow: call, target: 'sip:h', {keys}")
+    assert found.plan.media == MediaPlan(3.5, Hears.VOICE, "0*#BD", 4.4, ("PCMA",))
+    ordered = probe(read, "flow: call, target: 'sip:h', media: {codecs: [pcma, pcmu], mos: 1, for: 0.5}")
+    assert ordered.plan.media == MediaPlan(0.5, mos=1.0, codecs=("PCMA", "PCMU"))
+
+
+def test_of_a_platform_that_answers_any_sound_is_heard_unless_it_is_an_echo(read: Reader) -> None:
+    answers = "flow: call, target: 'sip:h', number: 600, answered_by: platform"
+    assert probe(read, f"{answers}, media: true").plan.media == MediaPlan(hears=Hears.SOUND)
+    echoing = probe(read, f"{answers}, media: {{hears: echo, dtmf: 159#}}").plan.media
+    assert echoing == MediaPlan(hears=Hears.ECHO, dtmf="159#")
+
+
+@pytest.mark.parametrize(
+    "keys", ["media: {for: 6.8s}", "hold: 6.8s, media: true", "media: {for: 6s, dtmf: '12345'}"]
+)
+def test_a_call_with_media_that_just_fits_into_its_timeout_is_taken(read: Reader, keys: str) -> None:
+    assert probe(read, f"flow: call, target: 'sip:h', {keys}").timeout == 10.0
+    with pytest.raises(ConfigError, match=r"does not fit into the probe's timeout of 9\.9s"):
+        probe(read, f"flow: call, target: 'sip:h', timeout: 9.9s, {keys}")
 
 
 def test_a_target_may_be_the_tenants_own_domain(read: Reader) -> None:
