@@ -76,6 +76,7 @@ class MediaPort:
             raise
         self.host = host
         self.port: int = self._socket.getsockname()[1]
+        self.rtcp_port = self.port + 1
         self._described = ""
         self._version = 0
         self._stream: Stream | None = None

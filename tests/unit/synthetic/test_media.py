@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dialtone.model import FailureCode
-from synthetic.agents import sdp
 from synthetic.agents.sdp import Stream
 from synthetic.media.port import MAX_HEARD, SAMPLES, MediaPort, heard, spoken, voice
 from synthetic.probes.base import FlowError
@@ -119,46 +118,3 @@ async def test_listening_to_a_flood_of_others_ends() -> None:
                 await listening
     finally:
         port.close()
-
-
-@pytest.mark.parametrize(
-    ("host", "reached"),
-    [
-        ("192.0.2.1", True),
-        ("0.0.0.0", False),
-        ("224.0.0.1", False),
-        ("255.255.255.255", False),
-        ("pbx.example", False),
-    ],
-)
-def test_rtp_goes_to_an_address_that_is_somebodys(host: str, reached: bool) -> None:
-    stream = sdp.read(f"v=0\r\nc=IN IP4 {host}\r\nm=audio 4000 RTP/AVP 0\r\n")
-    assert stream is not None
-    assert (stream.address is not None) is reached
-
-
-def test_the_medias_own_connection_outweighs_the_sessions() -> None:
-    described = "v=0\r\nc=IN IP4 192.0.2.1\r\nm=audio 4000 RTP/AVP 8 0\r\nc=IN IP6 ::1\r\na=recvonly\r\n"
-    stream = sdp.read(described)
-    assert stream == Stream(("::1", 4000), (8, 0), "sendonly")
-
-
-async def test_each_section_of_an_offer_is_answered_and_a_changed_answer_is_counted() -> None:
-    port = MediaPort("127.0.0.1")
-    try:
-        first = sdp.answer(port, "v=0\r\nm=video 5000 RTP/AVP 96\r\nm=audio 4000 RTP/AVP 8\r\n")
-        second = sdp.answer(port, "v=0\r\nm=audio 4000 RTP/AVP 8\r\na=sendonly\r\n")
-        assert first is not None
-        assert second is not None
-        assert "m=video 0 RTP/AVP 96\r\n" in first
-        assert first.index("m=video") < first.index("m=audio")
-        assert "a=recvonly" in second
-        assert [text.split("\r\n")[1].split()[2] for text in (first, second)] == ["1", "2"]
-    finally:
-        port.close()
-
-
-@given(st.text(max_size=300))
-def test_any_description_is_read_or_not(text: str) -> None:
-    for body in (text, f"v=0\r\nm=audio 4000 RTP/AVP 0\r\n{text}", f"m=audio {text}"):
-        sdp.read(body)

@@ -10,7 +10,6 @@ import pytest
 
 from dialtone.model import Failure, FailureCode
 from dialtone.runtime.clock import SystemClock
-from synthetic.agents import sdp
 from synthetic.agents.tls import client_context
 from synthetic.agents.wirelog import MAX_BYTES, MAX_MESSAGES, Packet, WireLog
 from synthetic.agents.worker import Worker
@@ -19,41 +18,6 @@ from synthetic.media.port import MediaPort
 from synthetic.probes.base import FlowError
 from synthetic.probes.runner import Report
 from tests.fakes.certificates import Certificates
-
-
-def test_an_answer_takes_from_the_offer_what_we_speak() -> None:
-    media = MediaPort("127.0.0.1")
-    try:
-        answer = sdp.answer(media, "v=0\r\nm=audio 4000 RTP/AVP 9 8 0 101\r\n")
-        assert answer is not None
-        assert f"m=audio {media.port} RTP/AVP 8 0 101\r\n" in answer
-        assert answer.endswith("\r\n")
-        assert sdp.answer(media, "m=audio 4000 RTP/AVP 9 18\r\n") is None
-        assert sdp.answer(media, "m=video 4000 RTP/AVP 0\r\n") is None
-        assert sdp.answer(media, None) == sdp.offer(media)
-    finally:
-        media.close()
-
-
-@pytest.mark.parametrize(
-    "offered",
-    [
-        "m=audio 4000 RTP/AVP " + " ".join(map(str, range(127, -1, -1))),
-        "m=audio 4000/2 RTP/AVP 96 8 0",
-        "m=x-data 9 RTP/AVP 0\r\nm=audio 4000 RTP/AVP 96 8 0",
-        "m=audio 4000 RTP/AVP 8 0\r\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel",
-    ],
-    ids=["every payload type", "a range of ports", "a type that is nobody's", "a stream that is no RTP"],
-)
-def test_an_offer_of_g711_among_anything_else_is_taken(offered: str) -> None:
-    media = MediaPort("127.0.0.1")
-    try:
-        answer = sdp.answer(media, f"v=0\r\nc=IN IP4 192.0.2.1\r\n{offered}\r\n")
-    finally:
-        media.close()
-    assert answer is not None
-    assert f"m=audio {media.port} RTP/AVP 8 0 101\r\n" in answer
-    assert answer.count("\r\nm=") == offered.count("m=")
 
 
 def test_a_description_names_a_port_that_is_really_bound() -> None:
