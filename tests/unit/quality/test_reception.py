@@ -128,6 +128,21 @@ def test_a_single_stray_number_changes_nothing() -> None:
     assert (found.packets, found.unique, found.lost, found.restarts) == (50, 50, 0, 0)
 
 
+def test_a_stray_number_and_the_next_one_later_are_two_stray_ones() -> None:
+    stream = packets(in_order(50))
+    strays = [Packet(30_000, 7, 100.4), Packet(30_001, 8, 100.6)]
+    found = taken([*stream[:20], strays[0], *stream[20:30], strays[1], *stream[30:]]).received(50)
+    assert (found.packets, found.unique, found.restarts) == (50, 50, 0)
+
+
+def test_a_new_beginning_of_numbers_is_one_of_the_timestamps_too() -> None:
+    old = packets(in_order(50), sequence=1000)
+    new = packets(range(50, 90), sequence=40_000, timestamp=3 * RATE)  # 3 s off, were it the same clock
+    found = taken([*old, *new]).received(90)
+    assert (found.restarts, found.late) == (1, 0)
+    assert found.jitter_max < 1e-9
+
+
 def test_so_many_numbers_ahead_is_still_loss_and_one_more_is_a_new_beginning() -> None:
     ahead = MAX_DROPOUT - 1
     assert taken(packets([0, ahead, ahead + 1])).received().lost == ahead - 1
@@ -222,10 +237,19 @@ def test_clocks_that_drift_apart_make_no_packet_late_however_long_it_lasts(parts
     assert found.jitter < 0.01 * MS
 
 
-def test_late_packets_of_a_long_stream_are_counted_too() -> None:
+@pytest.mark.parametrize(("delay", "share"), [(0.15, 100), (0.03, 100), (0.018, None)])
+def test_late_packets_of_a_long_stream_are_counted_too(delay: float, share: int | None) -> None:
     count = 20 * MEAN_OF
-    delays = [0.15 if n % 100 == 50 else 0.0 for n in range(count)]
+    delays = [delay if n % 100 == 50 else 0.0 for n in range(count)]
     found = taken(packets(in_order(count), delays=delays)).received()
+    assert found.late == (count // share if share else 0)
+
+
+def test_a_long_stream_of_much_jitter_has_a_bigger_buffer_and_packets_later_than_that() -> None:
+    count = 20 * MEAN_OF
+    delays = [0.2 if n % 100 == 50 else 0.015 * (n % 2) for n in range(count)]
+    found = taken(packets(in_order(count), delays=delays)).received()
+    assert 0.03 < found.buffer < 0.05
     assert found.late == count // 100
 
 
