@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Self
 
+from lab.faults.media.description import Descriptions
+from lab.faults.media.relay import MediaRelay
 from lab.faults.message import SipText
 from lab.faults.rules import Rule, Way
 
@@ -24,10 +26,11 @@ MAX_LEGS: Final = 64
 class SipRelay:
     """Relays UDP between phones and the server at `server` while the block runs; `applied` counts rules.
 
-    Raises OSError where no port is free.
+    With `media` the RTP of its calls goes by that relay. Raises OSError where no port is free.
     """
 
-    def __init__(self, server: Address, rules: Sequence[Rule] = ()) -> None:
+    def __init__(self, server: Address, rules: Sequence[Rule] = (), media: MediaRelay | None = None) -> None:
+        self._descriptions = Descriptions(media) if media is not None else None
         self.applied: Counter[int] = Counter()
         self._server = server
         self._rules = rules
@@ -110,8 +113,11 @@ class SipRelay:
         return None
 
     def _send(self, way: Way, leg: "_Leg", data: bytes, renamed: bool = True) -> None:
-        if renamed:
-            data = SipText.parse(leg.names[way](data)).encode() if b"SIP/2.0" in data[:2000] else data
+        if renamed and b"SIP/2.0" in data[:2000]:
+            message = SipText.parse(leg.names[way](data))
+            if self._descriptions is not None:
+                message = self._descriptions.redirected(message, leg.phone if way is Way.UP else way)
+            data = message.encode()
         if way is Way.UP and not leg.transport.is_closing():
             leg.transport.sendto(data, self._server)
         elif way is Way.DOWN and not self._front.is_closing():
