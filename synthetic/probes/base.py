@@ -132,8 +132,8 @@ class Talk(Protocol):
         Raises FlowError with no-dtmf where the other side takes none.
         """
 
-    def heard(self) -> Heard:
-        """Return what has come until now."""
+    def heard(self, sent: int | None = None) -> Heard:
+        """Return what has come until now, of so many packets that the other side has sent, if that is known."""
 
 
 class Leg(Protocol):
