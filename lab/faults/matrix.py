@@ -25,6 +25,10 @@ from dialtone.model import (
 from dialtone.ports import Prober
 from lab.base import LabError
 from lab.configuration import ACCOUNTS
+from lab.faults.media.harm import Harm
+from lab.faults.media.relay import MediaRelay
+from lab.faults.media.settings import Settings
+from lab.faults.media.truth import Truth, Truths
 from lab.faults.relay import SipRelay
 from lab.faults.table import FAULTS, Fault, Through
 from lab.files import locked
@@ -171,8 +175,12 @@ async def _produced(
         target, plan = _straight(state, fault)
         rules = () if sabotage else fault.rules
         applied: Mapping[int, int] = {}
+        media = None
+        if fault.media is not None and not sabotage:
+            media = await stack.enter_async_context(MediaRelay(fault.media))
         if fault.through is Through.RELAY:
-            relay = await stack.enter_async_context(SipRelay(_address(state.addresses["sip"]), rules))
+            front = _address(state.addresses["sip"])
+            relay = await stack.enter_async_context(SipRelay(front, rules, media))
             target, applied = relay.target, relay.applied
         request = ProbeRequest(
             id=str(uuid.UUID(int=random.getrandbits(128), version=4)),
@@ -193,9 +201,30 @@ async def _produced(
             request = fault.change(request)
             needed = request.plan.accounts(fault.flow)
             request = replace(request, accounts=request.accounts[:needed])
-        run = await prober.run(request)
+        async with anyio.create_task_group() as others:
+            for number in range(1, media.settings.calls if media is not None else 1):
+                others.start_soon(prober.run, _another(request, accounts, number))
+            run = await prober.run(request)
         met = all(applied.get(number, 0) for number in range(len(rules)))
+        if media is not None:
+            met = met and all(way.touched for way in _harmed(media.settings, (await media.truth())[0]))
         return Row(fault, engine, run.result.failure, met)
+
+
+def _another(request: ProbeRequest, accounts: Sequence[Account], number: int) -> ProbeRequest:
+    """Return the same probe by others of the tenant's phones."""
+    phones = len(request.accounts)
+    return replace(
+        request,
+        id=str(uuid.UUID(int=random.getrandbits(128), version=4)),
+        accounts=tuple(accounts[number * phones : (number + 1) * phones]),
+    )
+
+
+def _harmed(settings: Settings, truth: Truths) -> list[Truth]:
+    """Return the directions that something should have been done to."""
+    harms = (settings.to_caller, settings.to_callee)
+    return [way for way, harm in zip(truth, harms, strict=True) if settings.crossed or harm != Harm()]
 
 
 def _straight(state: LabState, fault: Fault) -> tuple[str, Plan]:

@@ -6,7 +6,20 @@ from enum import StrEnum, auto
 from typing import Final
 from urllib.parse import urljoin
 
-from dialtone.model import AnsweredBy, Engine, FailureCode, Flow, Plan, ProbeRequest, Secret, Side, TlsPlan
+from dialtone.model import (
+    AnsweredBy,
+    Engine,
+    FailureCode,
+    Flow,
+    MediaPlan,
+    Plan,
+    ProbeRequest,
+    Secret,
+    Side,
+    TlsPlan,
+)
+from lab.faults.media.harm import Events, Harm
+from lab.faults.media.settings import Settings
 from lab.faults.message import SipText
 from lab.faults.rules import GARBAGE, Answer, Become, Edit, Instead, Late, Rule, Way, drop
 
@@ -28,9 +41,11 @@ Change = Callable[[ProbeRequest], ProbeRequest]
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault: what is done on the way (`rules`) or asked for (`change`), and the code that it must get.
+    """One fault: what is done on the way or asked for (`change`), and the code that it must get.
 
-    Without both, the same probe passes: that is the sabotage of the table.
+    On the way `rules` are about SIP and `media` about the sound of the call; where that is about two calls,
+    another one of the tenant goes on meanwhile. Without all of them the same probe passes: that is the
+    sabotage of the table.
     """
 
     name: str
@@ -38,6 +53,7 @@ class Fault:
     code: FailureCode
     rules: tuple[Rule, ...] = ()
     change: Change | None = None
+    media: Settings | None = None
     plan: Plan = field(default_factory=Plan)
     engines: tuple[Engine, ...] = BOTH
     through: Through = Through.RELAY
@@ -105,6 +121,19 @@ def _leaves(message: SipText) -> bool:
     return message.get("expires") == "0" or "expires=0" in message.get("contact")
 
 
+_HEARD: Final = Plan(media=MediaPlan(seconds=1.5))
+_DIALLED: Final = Plan(media=MediaPlan(seconds=1.0, dtmf="17"))
+_MUTE, _SILENT = Harm(loss=1.0), Harm(silent=True)
+_LOSING, _LATE = Harm(loss=0.25, seed=1), Harm(held=(0.25, 0.25), seed=1)
+
+
+def _heard(
+    name: str, code: FailureCode, *rules: Rule, plan: Plan = _HEARD, media: Settings | None = None
+) -> Fault:
+    """A fault of what is heard in a call: sippy alone has ears."""
+    return Fault(name, _CALL, code, rules, media=media, plan=plan, engines=(Engine.SIPPY,), timeout=12)
+
+
 _CHALLENGE: Final = ("WWW-Authenticate", 'Digest realm="lab", nonce="once", algorithm=MD5, qop="auth"')
 
 # fmt: off
@@ -169,6 +198,27 @@ FAULTS: Final[tuple[Fault, ...]] = (
           plan=replace(_ECHO, hold=2.0), change=_plan(number="609")),
     Fault("the callee's BYE gets no answer", _CALL, FailureCode.TIMEOUT, plan=Plan(hangs_up=Side.CALLEE),
           rules=_loses(_UP, "BYE"), timeout=SHORT + 1),
+    # what is heard in a call
+    _heard("nothing is heard either way", FailureCode.NO_MEDIA, media=Settings(_MUTE, _MUTE)),
+    _heard("silence is heard both ways", FailureCode.NO_MEDIA, media=Settings(_SILENT, _SILENT)),
+    _heard("the answer refuses the audio (port 0)", FailureCode.NO_MEDIA,
+           Rule(_UP, "INVITE", Edit("m=audio [0-9]+", "m=audio 0"), status=2)),
+    _heard("the call is on hold from the start", FailureCode.NO_MEDIA,
+           Rule(_DOWN, "INVITE", Edit("a=sendrecv", "a=inactive"), initial=True)),
+    _heard("the callee hears nothing", FailureCode.ONE_WAY_MEDIA, media=Settings(to_callee=_MUTE)),
+    _heard("the caller hears nothing", FailureCode.ONE_WAY_MEDIA, media=Settings(to_caller=_MUTE)),
+    _heard("the callee hears silence", FailureCode.ONE_WAY_MEDIA, media=Settings(to_callee=_SILENT)),
+    _heard("the caller hears silence", FailureCode.ONE_WAY_MEDIA, media=Settings(to_caller=_SILENT)),
+    _heard("two calls hear each other", FailureCode.CROSSED_MEDIA, media=Settings(calls=2, crossed=True)),
+    _heard("a quarter of the packets is lost", FailureCode.POOR_MEDIA, media=Settings(_LOSING, _LOSING)),
+    _heard("a quarter of the packets comes too late", FailureCode.POOR_MEDIA, media=Settings(_LATE, _LATE)),
+    _heard("telephone events are lost", FailureCode.NO_DTMF, plan=_DIALLED,
+           media=Settings(Harm(events=Events.LOST), Harm(events=Events.LOST))),
+    _heard("telephone events are not offered", FailureCode.NO_DTMF,
+           Rule(_DOWN, "INVITE", Edit(r"(m=audio [^\r]*) 101(?=\r)|\r\na=(?:rtpmap|fmtp):101 [^\r]*", r"\1"),
+                initial=True), plan=_DIALLED),
+    _heard("other digits come than those dialled", FailureCode.NO_DTMF, plan=_DIALLED,
+           media=Settings(Harm(events=Events.OTHER), Harm(events=Events.OTHER))),
     # presence
     Fault("the NOTIFY with the new state is lost", _PRESENCE, FailureCode.NO_NOTIFY,
           _loses(_DOWN, "NOTIFY", where=_carries("open"))),
