@@ -16,7 +16,16 @@ from dialtone.model.alert import (
 )
 from dialtone.model.catalog import Catalog, CatalogError
 from dialtone.model.discovered import MAX_DISCOVERED, DomainsFound, domains_among
-from dialtone.model.media import CODECS, FAIR_MOS, Found, Hears, MediaPlan, MediaStream
+from dialtone.model.media import (
+    CODECS,
+    FAIR_MOS,
+    MEDIA_BUCKETS,
+    MEDIA_FIGURES,
+    Found,
+    Hears,
+    MediaPlan,
+    MediaStream,
+)
 from dialtone.model.metric import Kind, MetricDef, MetricScope, Sample, Spread
 from dialtone.model.node import CollectError, CollectFailure, Database, Node, NodeKind, NodeState, Reading
 from dialtone.model.probe import (
@@ -80,6 +89,8 @@ __all__ = [
     "IMPACTS",
     "JUDGED",
     "MAX_DISCOVERED",
+    "MEDIA_BUCKETS",
+    "MEDIA_FIGURES",
     "SESSION_COUNTS",
     "TENANTS_NAMED",
     "TIMINGS",

@@ -1,5 +1,6 @@
 """What is heard in a probe's calls: what a plan asks for, and what each side got of the other."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -29,6 +30,26 @@ class Found(StrEnum):
 
 CODECS: Final = ("PCMU", "PCMA")
 """The codecs that phones of ours speak, by their names in SDP (RFC 3551): G.711, mu-law and A-law."""
+
+MEDIA_FIGURES: Final[Mapping[str, str]] = {
+    "mos": "Mean opinion score of a direction by the E-model (ITU-T G.107), late packets as lost",
+    "loss_ratio": "Packets of a direction that were lost, as a share of those that its speaker sent",
+    "jitter": "Interarrival jitter of a direction (RFC 3550), the mean over its packets",
+    "rtt": "Round trip time by RTCP (RFC 3550)",
+}
+"""The figures of a direction that are counted in histograms, and their exact meaning; times are seconds."""
+
+MEDIA_BUCKETS: Final[Mapping[str, tuple[float, ...]]] = {
+    "mos": (2.58, 3.1, 3.6, 4.03, 4.34),
+    "loss_ratio": (0.0, 0.01, 0.02, 0.05, 0.1),
+    "jitter": (0.005, 0.01, 0.02, 0.05, 0.1),
+    "rtt": (0.025, 0.05, 0.1, 0.2, 0.4),
+}
+"""The upper bounds of those histograms; a value on a bound is under it.
+
+The scores are R of 50, 60, 70, 80 and 90: the steps of satisfaction of ITU-T G.107 Annex B. All are those of
+Asterisk's RTP, so that both can be laid side by side.
+"""
 
 FAIR_MOS: Final = 3.6
 """Under it many users are dissatisfied (R of 70, ITU-T G.107 Annex B)."""
@@ -86,3 +107,10 @@ class MediaStream:
         """Lost packets as a share, without the late ones; None where nothing could be lost."""
         expected = self.received + self.lost
         return self.lost / expected if expected else None
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """What of MEDIA_FIGURES it has: of nothing that came there is no jitter."""
+        jitter = self.jitter if self.received else None
+        every = {"mos": self.mos, "loss_ratio": self.loss_ratio, "jitter": jitter, "rtt": self.rtt}
+        return {name: value for name, value in every.items() if value is not None}

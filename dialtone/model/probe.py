@@ -328,7 +328,10 @@ class ProbeResult:
 
 @dataclass(frozen=True, slots=True)
 class TimingTotals:
-    """A histogram: how many values fell up to each bound of TIMING_BUCKETS, and past the last; their sum."""
+    """A histogram: how many values fell up to each bound of its buckets, and past the last; their sum.
+
+    The bounds are those of TIMING_BUCKETS or MEDIA_BUCKETS.
+    """
 
     counts: tuple[int, ...]
     sum: float
@@ -339,8 +342,8 @@ class ProbeTotals:
     """What the results of one series add up to since the store was made; outlives the results themselves.
 
     `outcomes` counts by outcome and failure code ("" where it passed), `timings` are of passes alone
-    (RFC 6076: times of success and of failure are never mixed), `counts` of all conclusive results.
-    Only scheduled probes count.
+    (RFC 6076: times of success and of failure are never mixed), `counts` of all conclusive results, and so
+    is `media`: by listener and name of MEDIA_FIGURES. Only scheduled probes count.
     """
 
     tenant: str
@@ -350,6 +353,7 @@ class ProbeTotals:
     outcomes: Mapping[tuple[Outcome, str], int]
     timings: Mapping[str, TimingTotals]
     counts: Mapping[str, int] = field(default_factory=dict)
+    media: Mapping[tuple[str, str], TimingTotals] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

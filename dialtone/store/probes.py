@@ -44,7 +44,12 @@ def totals(
     def timing(row: Mapping[str, Any]) -> None:
         # By other bounds: of another version. That histogram begins anew.
         if row["bounds"] == BOUNDS.get(row["timing"]):
-            found.add_timing(_series(row), row["timing"], row["bucket"], row["count"], row["sum"])
+            found.timings.put((_series(row), row["timing"]), row["bucket"], row["count"], row["sum"])
+
+    def heard(row: Mapping[str, Any]) -> None:
+        if row["bounds"] == BOUNDS.get(row["figure"]):
+            key = _series(row), row["listener"], row["figure"]
+            found.media.put(key, row["bucket"], row["count"], row["sum"])
 
     def request(row: Mapping[str, Any]) -> None:
         if row["name"] in COUNTS:
@@ -52,6 +57,7 @@ def totals(
 
     reader.read("probe_outcomes", db.execute(seen + sql("probe_outcomes"), values), outcome)
     reader.read("probe_timings", db.execute(seen + sql("probe_timings"), values), timing)
+    reader.read("probe_media", db.execute(seen + sql("probe_media"), values), heard)
     reader.read("probe_counts", db.execute(seen + sql("probe_counts"), values), request)
     return found.totals()
 
@@ -79,14 +85,17 @@ def _count(db: sqlite3.Connection, more: Tally) -> None:
         sql("add_timing"),
         [
             series._asdict()
-            | {
-                "timing": timing,
-                "bounds": BOUNDS[timing],
-                "bucket": bucket,
-                "count": count,
-                "sum": more.sums[series, timing, bucket],
-            }
-            for (series, timing, bucket), count in more.counts.items()
+            | {"timing": timing, "bounds": BOUNDS[timing], "bucket": bucket, "count": count, "sum": seconds}
+            for (series, timing), bucket, count, seconds in more.timings.buckets()
+        ],
+    )
+    db.executemany(
+        sql("add_media"),
+        [
+            series._asdict()
+            | {"listener": listener, "figure": figure, "bounds": BOUNDS[figure]}
+            | {"bucket": bucket, "count": count, "sum": total}
+            for (series, listener, figure), bucket, count, total in more.media.buckets()
         ],
     )
     db.executemany(

@@ -20,6 +20,7 @@ _KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "unended": ("id",),
     "probe_outcomes": (*_SERIES, "outcome", "failure"),
     "probe_timings": (*_SERIES, "timing"),
+    "probe_media": (*_SERIES, "listener", "figure"),
     "probe_counts": (*_SERIES, "name"),
     "traffic_nodes": ("node",),
     "traffic_marks": ("node", "tenant"),

@@ -19,6 +19,7 @@ from dialtone.model import (
     Failure,
     FailureCode,
     Flow,
+    MediaStream,
     MessageState,
     Origin,
     OutboxEntry,
@@ -26,6 +27,8 @@ from dialtone.model import (
     ProbeResult,
     Severity,
     TrafficMark,
+    stream_from_json,
+    stream_to_json,
 )
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -34,6 +37,9 @@ _HOUR: Final = 3_600_000_000
 
 _DETAIL: Final = 500
 """Characters kept of what a receiver answered."""
+
+_MOST_DIRECTIONS: Final = 16
+"""Directions of a result; a call of two phones has two."""
 
 _ADDED_LATER: Final[Mapping[str, Any]] = {"topology": None, "tenants": "[]", "tenants_total": 0}
 """What alerts in messages of before migration 0005 do not have."""
@@ -87,6 +93,7 @@ def result_row(result: ProbeResult) -> dict[str, object]:
         "evidence": result.evidence,
         "counts": json.dumps(dict(result.counts)),
         "certificate_expires": None if expires is None else instant(expires),
+        "media": _encodable(json.dumps(_directions(result), ensure_ascii=False, separators=(",", ":"))),
     }
 
 
@@ -114,6 +121,7 @@ def row_result(row: Mapping[str, Any]) -> ProbeResult:
         evidence=row["evidence"],
         counts=json.loads(row["counts"]),
         certificate_expires=None if expires is None else at(expires),
+        media=_media(row["media"]),
     )
 
 
@@ -226,6 +234,24 @@ def counted(what: str, counts: Mapping[str, int]) -> None:
     """Raise ValueError for a count below 0, or of no name of the model."""
     if any(count < 0 or name not in COUNTS for name, count in counts.items()):
         raise ValueError(f"{what} holds a count below 0, or of an unknown name")
+
+
+def _directions(result: ProbeResult) -> list[dict[str, Any]]:
+    """Return what was heard as JSON. Raises ValueError for what could not be read again."""
+    found = [stream_to_json(stream) for stream in result.media]
+    if len(found) > _MOST_DIRECTIONS:
+        raise ValueError(f"result {result.id} holds {len(found)} directions")
+    for one in found:
+        stream_from_json(one)
+    return found
+
+
+def _media(listed: str) -> tuple[MediaStream, ...]:
+    """Return what was heard; a result whose media can't be read is still a result, without them."""
+    try:
+        return tuple(map(stream_from_json, json.loads(listed)[:_MOST_DIRECTIONS]))
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError):
+        return ()
 
 
 def _texts(listed: str) -> tuple[str, ...]:

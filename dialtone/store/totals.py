@@ -1,10 +1,9 @@
-"""What results add up to, by series: outcomes and requests counted, histograms of timings of passes (pure).
+"""What results add up to, by series: counts of outcomes and requests, histograms of timings and media (pure).
 
 A tally is flat, as the tables are that keep it: one count for each outcome of a series, one for each bucket.
 """
 
 import json
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import Final, NamedTuple
 
 from dialtone.model import (
     COUNTS,
+    MEDIA_BUCKETS,
     TIMING_BUCKETS,
     Engine,
     Flow,
@@ -21,12 +21,16 @@ from dialtone.model import (
     ProbeTotals,
     TimingTotals,
 )
+from dialtone.store.histograms import Histograms
 from dialtone.store.rows import hour_of
 
 BOUNDS: Final[Mapping[str, str]] = {
-    timing: json.dumps(list(bounds)) for timing, bounds in TIMING_BUCKETS.items()
+    name: json.dumps(list(bounds)) for name, bounds in (*TIMING_BUCKETS.items(), *MEDIA_BUCKETS.items())
 }
-"""The bounds of each timing's buckets, as they are written: what was counted by others is not added to."""
+"""The bounds of the buckets of each timing and of each figure of media, as they are written.
+
+What was counted by others is not added to.
+"""
 
 
 class Series(NamedTuple):
@@ -40,14 +44,14 @@ class Series(NamedTuple):
 
 @dataclass(slots=True)
 class Tally:
-    """Counts by (series, outcome, failure code); counts and sums of seconds by (series, timing, bucket).
+    """Counts by (series, outcome, failure code); histograms by (series, timing), (series, listener, figure).
 
     `requests` are by (series, name of COUNTS), `hours` by (first microsecond of the hour, tenant, name).
     """
 
     outcomes: Counter[tuple[Series, Outcome, str]] = field(default_factory=Counter)
-    counts: Counter[tuple[Series, str, int]] = field(default_factory=Counter)
-    sums: dict[tuple[Series, str, int], float] = field(default_factory=dict)
+    timings: Histograms[tuple[Series, str]] = field(default_factory=Histograms)
+    media: Histograms[tuple[Series, str, str]] = field(default_factory=Histograms)
     requests: Counter[tuple[Series, str]] = field(default_factory=Counter)
     hours: Counter[tuple[int, str, str]] = field(default_factory=Counter)
 
@@ -64,35 +68,36 @@ class Tally:
                 if name in COUNTS:
                     self.requests[series, name] += count
                     self.hours[hour, result.tenant, name] += count
+            for stream in result.media:
+                for figure, value in stream.figures.items():
+                    self.media.observe((series, stream.listener, figure), MEDIA_BUCKETS[figure], value)
         if result.outcome is Outcome.PASS:
             for timing, seconds in result.timings.items():
                 if (bounds := TIMING_BUCKETS.get(timing)) is not None:
-                    # A value on a bound is under it.
-                    self.add_timing(series, timing, bisect_left(bounds, seconds), 1, seconds)
-
-    def add_timing(self, series: Series, timing: str, bucket: int, count: int, seconds: float) -> None:
-        """Add to a bucket."""
-        key = series, timing, bucket
-        self.counts[key] += count
-        self.sums[key] = self.sums.get(key, 0.0) + seconds
+                    self.timings.observe((series, timing), bounds, seconds)
 
     def add(self, other: "Tally") -> None:
         """Add another tally to this one."""
         self.outcomes.update(other.outcomes)
         self.requests.update(other.requests)
         self.hours.update(other.hours)
-        for key, count in other.counts.items():
-            self.add_timing(*key, count, other.sums[key])
+        self.timings.add(other.timings)
+        self.media.add(other.media)
 
     def totals(self) -> list[ProbeTotals]:
         """Return the sums by series, in the order of tenant, flow, engine and location."""
         outcomes: dict[Series, dict[tuple[Outcome, str], int]] = {}
         timings: dict[Series, dict[str, TimingTotals]] = {}
+        media: dict[Series, dict[tuple[str, str], TimingTotals]] = {}
         requests: dict[Series, dict[str, int]] = {}
         for (series, outcome, failure), count in self.outcomes.items():
             outcomes.setdefault(series, {})[outcome, failure] = count
-        for series, timing in dict.fromkeys((series, timing) for series, timing, _ in sorted(self.counts)):
-            timings.setdefault(series, {})[timing] = self._histogram(series, timing)
+        for series, timing in sorted(self.timings.names()):
+            found = self.timings.totals((series, timing), TIMING_BUCKETS[timing])
+            timings.setdefault(series, {})[timing] = found
+        for series, listener, figure in sorted(self.media.names()):
+            found = self.media.totals((series, listener, figure), MEDIA_BUCKETS[figure])
+            media.setdefault(series, {})[listener, figure] = found
         for (series, name), count in self.requests.items():
             requests.setdefault(series, {})[name] = count
         return [
@@ -101,15 +106,10 @@ class Tally:
                 outcomes=outcomes.get(series, {}),
                 timings=timings.get(series, {}),
                 counts=requests.get(series, {}),
+                media=media.get(series, {}),
             )
-            for series in sorted(outcomes.keys() | timings.keys() | requests.keys())
+            for series in sorted(outcomes.keys() | timings.keys() | requests.keys() | media.keys())
         ]
-
-    def _histogram(self, series: Series, timing: str) -> TimingTotals:
-        keys = [(series, timing, bucket) for bucket in range(len(TIMING_BUCKETS[timing]) + 1)]
-        return TimingTotals(
-            tuple(self.counts[key] for key in keys), sum(self.sums.get(key, 0.0) for key in keys)
-        )
 
 
 def tally(results: Iterable[ProbeResult]) -> Tally:

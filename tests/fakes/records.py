@@ -9,6 +9,8 @@ from dialtone.model import (
     AlertState,
     Engine,
     Flow,
+    Found,
+    MediaStream,
     Origin,
     Outcome,
     ProbeResult,
@@ -40,6 +42,24 @@ def a_result(
         "timings": {"srd": 0.0125, "pdd": 0.03},
     }
     return ProbeResult(**(values | changes))
+
+
+def a_stream(listener: str = "callee", **changes: Any) -> MediaStream:
+    """Return two seconds of a call as they are best, with what is given instead."""
+    values: dict[str, Any] = {
+        "speaker": "caller" if listener == "callee" else "callee",
+        "listener": listener,
+        "found": Found.VOICE,
+        "codec": "PCMU",
+        "sent": 100,
+        "received": 100,
+        "jitter": 0.004,
+        "buffer": 0.02,
+        "rtt": 0.03,
+        "delay": 0.055,
+        "mos": 4.41,
+    }
+    return MediaStream(**(values | changes))
 
 
 def an_alert(

@@ -6,6 +6,7 @@ visible_results AS (SELECT * FROM results WHERE tenant IN (SELECT tenant FROM sc
 visible_latest AS (SELECT * FROM latest_results WHERE tenant IN (SELECT tenant FROM scope)),
 visible_outcomes AS (SELECT * FROM probe_outcomes WHERE tenant IN (SELECT tenant FROM scope)),
 visible_timings AS (SELECT * FROM probe_timings WHERE tenant IN (SELECT tenant FROM scope)),
+visible_media AS (SELECT * FROM probe_media WHERE tenant IN (SELECT tenant FROM scope)),
 visible_counts AS (SELECT * FROM probe_counts WHERE tenant IN (SELECT tenant FROM scope)),
 visible_hourly_counts AS (SELECT * FROM hourly_counts WHERE tenant IN (SELECT tenant FROM scope)),
 visible_hourly_traffic AS (SELECT * FROM hourly_traffic WHERE tenant IN (SELECT tenant FROM scope)),

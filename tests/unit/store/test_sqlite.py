@@ -363,7 +363,8 @@ async def test_jobs_handed_in_before_closing_are_finished(tmp_path: Path) -> Non
 
 def test_no_read_names_a_table_only_what_the_scope_lets_through() -> None:
     names = (
-        "results|latest_results|alerts|probe_outcomes|probe_timings|probe_counts|hourly_counts|hourly_traffic"
+        "results|latest_results|alerts|probe_outcomes|probe_timings|probe_media|probe_counts|hourly_counts|"
+        "hourly_traffic"
     )
     tables = re.compile(rf"\b(?:FROM|JOIN)\s+(?:{names})\b", re.IGNORECASE)
     prefixes = {"visible_all.sql", "visible_some.sql"}
@@ -380,6 +381,7 @@ def test_no_read_names_a_table_only_what_the_scope_lets_through() -> None:
         "alerts.sql",
         "probe_outcomes.sql",
         "probe_timings.sql",
+        "probe_media.sql",
         "probe_counts.sql",
         "hourly_counts.sql",
         "hourly_traffic.sql",

@@ -8,9 +8,9 @@ from typing import Final
 import pytest
 from structlog.testing import capture_logs
 
-from dialtone.model import Engine, MessageState, Outcome, Scope, TimingTotals, TrafficMark
+from dialtone.model import Engine, Found, MediaStream, MessageState, Outcome, Scope, TimingTotals, TrafficMark
 from dialtone.store import SqliteStore, open_store
-from tests.fakes.records import NOON, a_message, a_result, an_alert
+from tests.fakes.records import NOON, a_message, a_result, a_stream, an_alert
 
 ALICE: Final = Scope.everything()
 PASSED: Final = (Outcome.PASS, "")
@@ -126,6 +126,57 @@ async def test_totals_of_a_newer_version_are_left_out_and_left_alone(
     await store.add_results([a_result("c")])
     assert raw.execute("SELECT count FROM probe_outcomes WHERE engine = 'pjsua'").fetchall() == [(1,)]
     assert [one.outcomes for one in await store.probe_totals(ALICE)] == [{PASSED: 1}, {PASSED: 1}]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "[",
+        "{}",
+        "null",
+        "7",
+        "[7]",
+        "[{}]",
+        '[{"found": "voice"}]',
+        '[{"speaker": "a", "listener": "b", "found": "music"}]',
+        '[{"speaker": "a", "listener": "b", "found": "voice", "mos": NaN}]',
+        '[{"speaker": "a", "listener": "b", "found": "voice", "received": "many"}]',
+        "[" * 100_000,
+    ],
+)
+async def test_a_result_whose_media_can_not_be_read_is_there_without_them(
+    store: SqliteStore, raw: sqlite3.Connection, damage: str
+) -> None:
+    whole = a_result("b", media=(a_stream(),))
+    await store.add_results([a_result("a", media=(a_stream(),)), whole])
+    raw.execute("UPDATE results SET media = ? WHERE id = 'a'", (damage,))
+    assert await store.results(ALICE) == [whole, a_result("a")]
+
+
+async def test_a_direction_of_another_version_is_read_as_far_as_it_is_known(
+    store: SqliteStore, raw: sqlite3.Connection
+) -> None:
+    await store.add_results([a_result("a", media=(a_stream(),))])
+    row = '[{"speaker": "caller", "listener": "callee", "found": "voice", "loudness": -20, "mos": 4}]'
+    raw.execute("UPDATE results SET media = ?", (row,))
+    [result] = await store.results(ALICE)
+    assert result.media == (MediaStream("caller", "callee", Found.VOICE, mos=4),)
+
+
+async def test_media_that_were_counted_by_other_bounds_or_figures_begin_anew(
+    store: SqliteStore, raw: sqlite3.Connection
+) -> None:
+    await store.add_results([a_result("a", media=(a_stream(),))])
+    raw.execute("UPDATE probe_media SET bounds = '[1.0, 2.0]' WHERE figure = 'mos'")
+    raw.execute("UPDATE probe_media SET figure = 'loudness' WHERE figure = 'rtt'")
+    with capture_logs() as logs:
+        [before] = await store.probe_totals(ALICE)
+        await store.add_results([a_result("b", media=(a_stream(),))])
+        [after] = await store.probe_totals(ALICE)
+    assert logs == []
+    assert before.media.keys() == {("callee", "loss_ratio"), ("callee", "jitter")}
+    counts = {figure: sum(of.counts) for (_, figure), of in after.media.items()}
+    assert counts == {"mos": 1, "rtt": 1, "loss_ratio": 2, "jitter": 2}
 
 
 async def test_a_timing_that_was_counted_by_other_bounds_begins_anew(

@@ -1,7 +1,8 @@
 """Files that earlier versions wrote: what was in them is there, and counters go on from it.
 
 tests/data/store/schema-N.sqlite3 was written by the program whose newest migration was N. Their results,
-alerts and leases are the same; schema-2 has a message that waits and a probe that began, too.
+alerts and leases are the same; schema-2 has a message that waits and a probe that began, too. schema-5 has
+some of everything there was before media.
 """
 
 import shutil
@@ -26,7 +27,7 @@ from dialtone.model import (
     TrafficMark,
 )
 from dialtone.store import open_store
-from tests.fakes.records import NOON, a_message, a_result, an_alert
+from tests.fakes.records import NOON, a_message, a_result, a_stream, an_alert
 
 WRITTEN: Final = Path(__file__).parents[2] / "data" / "store"
 
@@ -47,6 +48,7 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 def left_by(schema: int, folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
     shutil.copyfile(WRITTEN / f"schema-{schema}.sqlite3", folder / "dialtone.sqlite3")
     return folder
 
@@ -205,3 +207,39 @@ async def test_a_result_with_damaged_timings_does_not_stop_the_upgrade(tmp_path:
     assert totals[Flow.CALL, "par1"].timings == {}
     assert totals[Flow.REGISTER, "mtl1"].timings == {}
     assert totals[Flow.CALL, "mtl1"].timings["sdt"] == histogram(15, 20_002.0, b3=1, b14=1)
+
+
+async def test_before_media_nothing_was_heard_and_everything_else_is_there(tmp_path: Path) -> None:
+    store = await open_store(left_by(5, tmp_path))
+    by_hand, busy, registered, called = await store.results(ALICE)
+    assert called == a_result(
+        "call-1",
+        timings={"srd": 0.25, "pdd": 0.5},
+        counts={"invite": 1, "invite_200": 1, "session_complete": 1},
+        evidence="evidence/acme/2026-03-01/call-1",
+    )
+    assert (busy.failure, busy.sip_status) == (Failure(FailureCode.SIP_4XX, "486 Busy “é”"), 486)
+    assert registered.certificate_expires == NOON + seconds(86_400)
+    assert [one.media for one in (registered, by_hand, busy, called)] == [(), (), (), ()]
+    calls, registers = await store.probe_totals(ALICE)
+    assert calls.outcomes == {(PASS, ""): 1, (FAIL, "sip-4xx"): 1}
+    assert calls.timings == {"srd": histogram(12, 0.25, b6=1), "pdd": histogram(12, 0.5, b6=1)}
+    assert calls.counts == {"invite": 2, "invite_200": 1, "session_complete": 1, "invite_end_user": 1}
+    assert (set(registers.timings), calls.media, registers.media) == ({"rrd"}, {}, {})
+    [begun] = await store.adopt_unended()
+    assert (begun.id, begun.outcome, begun.media) == ("begun", INCONCLUSIVE, ())
+    [alert], [entry] = await store.alerts(ALICE), await store.outbox()
+    assert (alert.tenants, entry.message) == ((ACME, NTEK), a_message("k1", alert))
+    assert await store.traffic_marks() == {"sip1": TrafficMark("sip1", NOON, 60.0, {ACME: {"invite": 5}})}
+    await store.aclose()
+
+
+async def test_an_upgraded_file_takes_media(folder: Path, tmp_path: Path) -> None:
+    for at in (folder, left_by(5, tmp_path / "five")):
+        store = await open_store(at)
+        heard = a_result("heard", location="lon1", media=(a_stream(), a_stream("caller", lost=3)))
+        await store.add_results([heard])
+        assert await store.result(ALICE, "heard") == heard
+        [totals] = [one for one in await store.probe_totals(ALICE) if one.location == "lon1"]
+        assert len(totals.media) == 8
+        await store.aclose()

@@ -1,0 +1,1 @@
+SELECT * FROM visible_media ORDER BY tenant, flow, engine, location, listener, figure, bounds, bucket
