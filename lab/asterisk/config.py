@@ -11,16 +11,16 @@ from lab.ports import LOOPBACK, LOOPBACK6
 
 # fmt: off
 MODULES: Final = (
-    "app_confbridge", "app_dial", "app_echo", "app_exec", "app_playback", "app_queue", "app_stack",
-    "app_voicemail", "bridge_builtin_features", "bridge_holding", "bridge_simple", "bridge_softmix",
-    "chan_pjsip", "codec_alaw", "codec_gsm", "codec_ulaw", "format_gsm", "format_wav", "func_channel",
-    "func_cut", "func_logic", "func_strings", "pbx_config", "res_manager_devicestate", "res_parking",
-    "res_pjproject", "res_pjsip", "res_pjsip_acl", "res_pjsip_authenticator_digest",
-    "res_pjsip_caller_id", "res_pjsip_dtmf_info", "res_pjsip_endpoint_identifier_ip",
-    "res_pjsip_header_funcs", "res_pjsip_nat", "res_pjsip_pubsub", "res_pjsip_refer",
-    "res_pjsip_registrar", "res_pjsip_rfc3326", "res_pjsip_sdp_rtp", "res_pjsip_session",
-    "res_rtp_asterisk", "res_sorcery_config", "res_sorcery_memory", "res_sorcery_astdb",
-    "res_timing_timerfd",
+    "app_confbridge", "app_dial", "app_echo", "app_exec", "app_milliwatt", "app_playback",
+    "app_queue", "app_stack", "app_voicemail", "bridge_builtin_features", "bridge_holding",
+    "bridge_simple", "bridge_softmix", "chan_pjsip", "codec_alaw", "codec_gsm", "codec_ulaw",
+    "format_gsm", "format_wav", "func_channel", "func_cut", "func_logic", "func_strings",
+    "pbx_config", "res_manager_devicestate", "res_parking", "res_pjproject", "res_pjsip",
+    "res_pjsip_acl", "res_pjsip_authenticator_digest", "res_pjsip_caller_id", "res_pjsip_dtmf_info",
+    "res_pjsip_endpoint_identifier_ip", "res_pjsip_header_funcs", "res_pjsip_nat",
+    "res_pjsip_pubsub", "res_pjsip_refer", "res_pjsip_registrar", "res_pjsip_rfc3326",
+    "res_pjsip_sdp_rtp", "res_pjsip_session", "res_rtp_asterisk", "res_sorcery_config",
+    "res_sorcery_memory", "res_sorcery_astdb", "res_timing_timerfd",
 )
 # fmt: on
 """What the sample platform needs and no more, so that it boots at once and opens no further port."""

@@ -85,6 +85,9 @@ exten => {p}12,1,Answer()
  same => n,Hangup(16)
 exten => {p}13,1,ParkedCall(${{CONTEXT}})
  same => n,Hangup(16)
+; a tone of 1004 Hz
+exten => {p}14,1,Answer()
+ same => n,Milliwatt()
 ; a phone of the tenant as one that may transfer nothing
 exten => _{p}0XXX,1,Dial(PJSIP/${{CONTEXT}}-held/sip:${{EXTEN:2}}@${{CONTEXT}},30,b(told^s^1))
  same => n,Hangup(${{HANGUPCAUSE}})
