@@ -16,7 +16,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.prober import FakeProber
 
 ACCOUNTS = "tenant,user,auth_user,password\n" + "".join(
-    f"{tenant}.example,{user},,secret\n" for tenant in ("acme", "bolt") for user in (101, 102, 103)
+    f"{tenant}.example,{user},,secret\n" for tenant in ("acme", "bolt") for user in (101, 102, 103, 104)
 )
 ADDRESSES = {
     "sip": "127.0.0.1:9",
@@ -139,6 +139,31 @@ async def test_the_right_code_for_another_reason_is_no_right_row(tmp_path: Path)
     assert row.got.code is row.fault.code
     assert not row.right
     assert len(engines[Engine.SIPP].requests) == 5
+
+
+async def test_a_fault_of_sound_that_no_packet_met_is_no_right_row(tmp_path: Path) -> None:
+    asked = [(fault, [Engine.SIPPY]) for fault in FAULTS if fault.name == "the callee hears silence"]
+    engines = probers(*[FailureCode.ONE_WAY_MEDIA] * 9)
+    (row,) = await ran(a_lab(tmp_path), asked, engines)
+    assert row.got is not None
+    assert row.got.code is row.fault.code
+    assert not row.produced
+
+
+async def test_where_two_calls_are_crossed_another_one_goes_on_by_others_of_the_tenants_phones(
+    tmp_path: Path,
+) -> None:
+    asked = [(fault, [Engine.SIPPY]) for fault in FAULTS if fault.code is FailureCode.CROSSED_MEDIA]
+    engines = probers(*[None] * 2)
+    lab, sippy = a_lab(tmp_path), engines[Engine.SIPPY]
+    await ran(lab, asked, engines, sabotage=True)
+    assert len(sippy.requests) == 1
+    await ran(lab, asked, engines)
+    one, other = sippy.requests[1:3]
+    assert one.id != other.id
+    assert one.target == other.target
+    users = [account.user for request in (one, other) for account in request.accounts]
+    assert sorted(users) == ["101", "102", "103", "104"]
 
 
 async def test_sabotage_leaves_out_every_change_to_what_is_asked(tmp_path: Path) -> None:
