@@ -9,7 +9,7 @@ import os
 import shutil
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import fields
+from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -20,7 +20,7 @@ import anyio.to_thread
 import structlog
 
 from dialtone.config import EvidenceLimits
-from dialtone.model import Evidence, Origin, Outcome, Plan, ProbeResult, ProbeRun
+from dialtone.model import Evidence, Origin, Outcome, Plan, ProbeResult, ProbeRun, stream_to_json
 from synthetic.ladder import ladder
 from synthetic.pcapfile import pcap
 from synthetic.redaction import redact
@@ -176,6 +176,7 @@ def as_json(run: ProbeRun, plan: Plan) -> dict[str, object]:
         "timings": dict(result.timings),
         "counts": dict(result.counts),
         "certificate_expires": expires.isoformat() if expires else None,
+        "media": [stream_to_json(stream) for stream in result.media],
         **_evidence_as_json(evidence),
     }
 
@@ -194,6 +195,8 @@ def _essentials(plan: Plan) -> dict[str, object]:
         found["headers"] = [name for name, _ in plan.headers]
     if "tls" in found:
         found["tls"] = {"ca": plan.tls.ca, "name": plan.tls.name, "verify": plan.tls.verify}
+    if plan.media is not None:
+        found["media"] = asdict(plan.media)
     return found
 
 

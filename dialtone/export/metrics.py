@@ -6,11 +6,13 @@ time and any set of tenants, also of those folded into `_other`. docs/ratios.md 
 
 from typing import Final
 
+from dialtone.model.media import MEDIA_BUCKETS, MEDIA_FIGURES
 from dialtone.model.metric import Kind, MetricDef, MetricScope
 from dialtone.model.probe import COUNTS, TIMING_BUCKETS, TIMINGS
 
 _NODE: Final = ("node", "kind")
 _PROBE: Final = ("tenant", "reseller", "flow", "engine", "location")
+_UNITS: Final = {"mos": "", "loss_ratio": "ratio", "jitter": "seconds", "rtt": "seconds"}
 
 
 def timing_metric(timing: str) -> str:
@@ -24,6 +26,11 @@ def count_metric(name: str) -> str:
     One metric each and no label for it: what answers count twice (an INVITE, and its 200) must not add up.
     """
     return f"dialtone_probe_{name}_total"
+
+
+def media_metric(figure: str) -> str:
+    """Return the name of the histogram of a figure of what was heard, one of model.media.MEDIA_FIGURES."""
+    return f"dialtone_probe_{figure}" + ("_seconds" if _UNITS[figure] == "seconds" else "")
 
 
 _NODES: Final = (
@@ -99,6 +106,18 @@ _PROBES: Final = (
             buckets=TIMING_BUCKETS[timing],
         )
         for timing, meaning in TIMINGS.items()
+    ),
+    *(
+        MetricDef(
+            name=media_metric(figure),
+            kind=Kind.HISTOGRAM,
+            help=f"{meaning}; conclusive probes, by who listened",
+            labels=(*_PROBE, "listener"),
+            scope=MetricScope.PROBE,
+            unit=_UNITS[figure],
+            buckets=MEDIA_BUCKETS[figure],
+        )
+        for figure, meaning in MEDIA_FIGURES.items()
     ),
 )
 

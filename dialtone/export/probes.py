@@ -1,4 +1,4 @@
-"""What the exposition says of probes: outcomes, requests, how it is now, and timings of those that passed."""
+"""What the exposition says of probes: outcomes, requests, how it is now, what was heard, times of passes."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -7,7 +7,7 @@ from typing import Final
 import structlog
 
 from dialtone.export.blocks import Block
-from dialtone.export.metrics import count_metric, timing_metric
+from dialtone.export.metrics import count_metric, media_metric, timing_metric
 from dialtone.export.series import Family, Histogram, Labels, Line
 from dialtone.model import COUNTS, CatalogError, Engine, Flow, Origin, Outcome, ProbeResult, ProbeTotals
 
@@ -43,9 +43,12 @@ class ProbeFigures:
         if result.outcome is not Outcome.INCONCLUSIVE:  # trouble of our own says nothing about the tenant
             self._show(result, labels)
             self._count_requests(labels, result.counts)
+            for stream in result.media:
+                for figure, value in stream.figures.items():
+                    self._observe(media_metric(figure), (*labels, stream.listener), value)
         if result.outcome is Outcome.PASS:  # RFC 6076: times of success and of failure are never mixed
             for timing, seconds in result.timings.items():
-                self._observe(timing, labels, seconds)
+                self._observe(timing_metric(timing), labels, seconds)
 
     def recall(self, totals: ProbeTotals) -> None:
         """Go on counting from what an earlier run of the service had counted; before the first result."""
@@ -55,6 +58,8 @@ class ProbeFigures:
         self._count_requests(labels, totals.counts)
         for timing, kept in totals.timings.items():
             self._histogram(timing_metric(timing), labels).refill(kept.counts, kept.sum)
+        for (listener, figure), kept in totals.media.items():
+            self._histogram(media_metric(figure), (*labels, listener)).refill(kept.counts, kept.sum)
 
     def recall_last(self, result: ProbeResult) -> None:
         """Show the last conclusive result of an earlier run, without counting it again."""
@@ -90,15 +95,15 @@ class ProbeFigures:
     def _labels(self, tenant: str, flow: Flow, engine: Engine, location: str) -> Labels:
         return (tenant, self._reseller_of(tenant), str(flow), str(engine), location)
 
-    def _observe(self, timing: str, labels: Labels, seconds: float) -> None:
+    def _observe(self, metric: str, labels: Labels, value: float) -> None:
         try:
-            histogram = self._histogram(timing_metric(timing), labels)
+            histogram = self._histogram(metric, labels)
         except CatalogError:
             histogram = None
-        if histogram is not None and math.isfinite(seconds) and seconds >= 0:
-            histogram.observe(seconds)
+        if histogram is not None and math.isfinite(value) and value >= 0:
+            histogram.observe(value)
         else:
-            self._complain("a probe's timing makes no sense", timing, seconds)
+            self._complain("a probe's figure makes no sense", metric, value)
 
     def _complain(self, what: str, name: str, value: float) -> None:
         if name not in self._complained:

@@ -15,8 +15,8 @@ _MOST: Final = 1 << 48
 
 
 def stream_to_json(stream: MediaStream) -> dict[str, Any]:
-    """Return a direction as a JSON object."""
-    return {**asdict(stream), "found": stream.found.value}
+    """Return a direction as a JSON object, with its loss ratio, which follows from the rest."""
+    return {**asdict(stream), "found": stream.found.value, "loss_ratio": stream.loss_ratio}
 
 
 def stream_from_json(payload: Mapping[str, Any]) -> MediaStream:

@@ -8,6 +8,7 @@ from dialtone.model import (
     Failure,
     FailureCode,
     Flow,
+    MediaStream,
     Node,
     NodeKind,
     NodeState,
@@ -54,6 +55,7 @@ def a_run(
     origin: Origin = Origin.SCHEDULE,
     counts: Mapping[str, int] | None = None,
     expires: datetime | None = None,
+    media: tuple[MediaStream, ...] = (),
 ) -> ProbeRun:
     """Return a run that passed, or failed with that code."""
     result = a_result(
@@ -69,5 +71,6 @@ def a_run(
         failure=Failure(failure) if failure is not None else None,
         counts=counts or {},
         certificate_expires=expires,
+        media=media,
     )
     return ProbeRun(result, Evidence())

@@ -21,7 +21,9 @@ from dialtone.model import (
     CollectFailure,
     FailureCode,
     Flow,
+    Found,
     Kind,
+    MediaStream,
     MetricDef,
     MetricScope,
     NodeState,
@@ -33,6 +35,7 @@ from dialtone.model import (
 )
 from dialtone.store import MemoryStore
 from tests.fakes.clock import FakeClock
+from tests.fakes.records import a_stream
 from tests.fakes.results import ACME, BOLT, NOON, a_node, a_run, a_state
 
 RESELLER = "ntek.clusterpbx.example"
@@ -591,6 +594,35 @@ async def test_timings_of_probes_that_passed_fill_cumulative_buckets(exposition:
     assert value(exposition, f"{name}_sum", tenant=ACME) == pytest.approx(60.159)
 
 
+async def test_what_conclusive_probes_heard_fills_buckets_by_listener(exposition: Exposition) -> None:
+    good, poor = a_stream("callee", mos=4.34), a_stream("callee", mos=3.0, lost=25)
+    deaf = MediaStream("callee", "caller", Found.NOTHING, sent=100, lost=100)
+    await exposition.probe_ended(a_run(media=(good, a_stream("caller"))))
+    await exposition.probe_ended(a_run(failure=FailureCode.POOR_MEDIA, media=(poor, deaf)))
+    await exposition.probe_ended(a_run(failure=FailureCode.CANARY_FAILED, media=(poor, poor)))
+    await exposition.probe_ended(a_run(origin=Origin.MANUAL, media=(poor, poor)))
+    buckets = [
+        value(exposition, "dialtone_probe_mos_bucket", le=le, listener="callee", tenant=ACME)
+        for le in ("2.58", "3.1", "3.6", "4.03", "4.34", "+Inf")
+    ]
+    assert buckets == [0, 1, 1, 1, 2, 2]
+    assert value(exposition, "dialtone_probe_mos_count", listener="caller") == 1
+    assert value(exposition, "dialtone_probe_loss_ratio_sum", listener="callee") == pytest.approx(0.2)
+    assert value(exposition, "dialtone_probe_loss_ratio_sum", listener="caller") == 1
+    assert value(exposition, "dialtone_probe_jitter_seconds_count", listener="caller") == 1
+    assert value(exposition, "dialtone_probe_rtt_seconds_bucket", listener="callee", le="0.05") == 2
+    assert value(exposition, "dialtone_probe_rtt_seconds_bucket", listener="callee", le="0.025") == 0
+
+
+async def test_a_figure_of_media_that_makes_no_sense_poisons_no_histogram(exposition: Exposition) -> None:
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(3):
+            await exposition.probe_ended(a_run(media=(a_stream(mos=math.nan, jitter=-1.0),)))
+    assert [entry["name"] for entry in logs] == ["dialtone_probe_mos", "dialtone_probe_jitter_seconds"]
+    assert not value(exposition, "dialtone_probe_mos_count")
+    assert value(exposition, "dialtone_probe_loss_ratio_count") == 3
+
+
 @pytest.mark.parametrize("timings", [{"xyz": 1.0}, {"srd": math.nan}, {"srd": -1.0}, {"srd": math.inf}])
 async def test_a_timing_that_makes_no_sense_poisons_no_histogram(
     exposition: Exposition, timings: Mapping[str, float]
@@ -616,6 +648,7 @@ async def test_a_service_that_starts_again_goes_on_counting_from_what_the_store_
             timings={"srd": 0.004 * number, "sdt": 3.0},
             counts={"invite": 1, "invite_200": number % 2},
             expires=NOON + timedelta(days=number),
+            media=(a_stream("callee", lost=number), a_stream("caller", mos=4.4 - number / 2)),
         )
         for tenant in (ACME, BOLT)
         for number, failure in enumerate(failures)
@@ -653,7 +686,9 @@ async def test_the_number_of_series_does_not_grow_with_calls(exposition: Exposit
     async def probe(count: int) -> int:
         for number in range(count):
             started = NOON + timedelta(minutes=number)
-            await exposition.probe_ended(a_run(started=started, timings={"srd": number / 100, "pdd": 0.1}))
+            timings = {"srd": number / 100, "pdd": 0.1}
+            media = (a_stream("callee", lost=number), a_stream("caller", rtt=number / 100))
+            await exposition.probe_ended(a_run(started=started, timings=timings, media=media))
         return len(series(exposition))
 
     assert await probe(1) == await probe(500)

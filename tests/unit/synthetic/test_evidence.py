@@ -4,6 +4,7 @@ import json
 import os
 import stat
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,10 +12,23 @@ import anyio
 import pytest
 
 from dialtone.config import EvidenceLimits
-from dialtone.model import Evidence, Failure, FailureCode, Mark, Message, Origin, Outcome, Plan, ProbeRun
+from dialtone.model import (
+    Evidence,
+    Failure,
+    FailureCode,
+    Hears,
+    Mark,
+    MediaPlan,
+    Message,
+    Origin,
+    Outcome,
+    Plan,
+    ProbeRun,
+    stream_from_json,
+)
 from synthetic.evidence import EvidenceStore
 from synthetic.retention import Pruned
-from tests.fakes.records import a_result
+from tests.fakes.records import a_result, a_stream
 
 MESSAGE = Message(
     0.001, "phone", "sent", "127.0.0.1:1", "127.0.0.1:2", "udp", "REGISTER sip:x SIP/2.0\r\n\r\n"
@@ -263,3 +277,28 @@ async def test_a_record_says_how_the_probe_was_done_and_no_header_of_the_operato
     assert "sesame" not in text
     capture = (tmp_path / "data" / path / "messages.pcap").read_bytes()
     assert b"REGISTER sip:x SIP/2.0" in capture
+
+
+async def test_a_record_says_what_was_asked_of_media_and_what_each_side_heard(
+    store: EvidenceStore, tmp_path: Path
+) -> None:
+    run = a_run(code=FailureCode.POOR_MEDIA)
+    media = (a_stream("callee", lost=25, digits="159#"), a_stream("caller", sent=None, rtt=None, mos=None))
+    plan = Plan(media=MediaPlan(3.0, Hears.VOICE, "159#", 3.6, ("PCMA",)))
+    path = await store.write(replace(run, result=replace(run.result, media=media)), plan)
+    assert path is not None
+    record = json.loads((tmp_path / "data" / path / "evidence.json").read_text())
+    assert record["plan"] == {
+        "media": {"seconds": 3.0, "hears": "voice", "dtmf": "159#", "mos": 3.6, "codecs": ["PCMA"]}
+    }
+    assert tuple(map(stream_from_json, record["media"])) == media
+    assert [one["loss_ratio"] for one in record["media"]] == [0.2, 0.0]
+
+
+async def test_the_record_of_a_probe_without_media_says_that_nothing_was_listened_to(
+    store: EvidenceStore, tmp_path: Path
+) -> None:
+    path = await store.write(a_run(), Plan())
+    assert path is not None
+    record = json.loads((tmp_path / "data" / path / "evidence.json").read_text())
+    assert (record["media"], record["plan"]) == ([], {})
