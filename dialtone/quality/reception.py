@@ -111,17 +111,18 @@ class Reception:
         self._delays: Counter[int] = Counter()
         self._runs = _Runs()
 
-    def add(self, sequence: int, timestamp: int, at: float, *, timed: bool = True) -> None:
+    def add(self, sequence: int, timestamp: int, at: float, *, timed: bool = True) -> int:
         """Take a packet that came at an instant (seconds, of any clock that goes evenly).
 
         `timed` is False for one whose timestamp says nothing of when it was sent (a telephone event).
+        Returns how many different packets have come.
         """
         self._packets += 1
-        if not self._is_new(sequence):
-            return
-        self._unique += 1
-        if timed:
-            self._time(timestamp, at)
+        if self._is_new(sequence):
+            self._unique += 1
+            if timed:
+                self._time(timestamp, at)
+        return self._unique
 
     def received(self, sent: int | None = None) -> Received:
         """Return what came until now.

@@ -1,86 +1,64 @@
-"""RTP of a phone (RFC 3550): a voice that says whose it is, and an ear that knows it again.
-
-A voice is 80 signs of G.711 samples, drawn from the probe's id and the party's name, over and over. The sign
-is the first bit of a sample in both laws (G.711 tables 1 and 2): it comes through a bridge, a change between
-the laws and a change of volume, and whatever renumbers or re-frames the packets.
-"""
+"""The UDP port of a phone for RTP (RFC 3550), and the one for RTCP beside it where media is measured."""
 
 import asyncio
-import hashlib
-import secrets
+import errno
 import socket
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 
-from dialtone.model import FailureCode
-from synthetic.agents.sdp import Stream
+from dialtone.model import FailureCode, Hears
+from synthetic.address import Address
+from synthetic.agents.sdp import EVENTS, Stream
+from synthetic.media.listening import Ear
+from synthetic.media.pacing import pacer
+from synthetic.media.packet import MAX_SIZE
+from synthetic.media.speaking import Made, Speaker
+from synthetic.media.talk import PortTalk
+from synthetic.media.voice import heard, voice
 from synthetic.probes.base import FlowError
+from synthetic.stamps import SO_TIMESTAMPNS, SPACE, received_at
 
-FRAME: Final = 0.02
-"""Seconds of sound in a packet."""
-SAMPLES: Final = 160
-CODE: Final = 80
-"""Samples of a packet, at 8000 a second, and of a voice before it begins again."""
+__all__ = ["MAX_HEARD", "MediaPort", "bound", "voice"]
+
 MAX_HEARD: Final = 10_000
-"""Packets that one port listens to: over a minute of two speakers at once."""
+"""Packets that one port listens to for a voice: over a minute of two speakers at once."""
 
-_LOUD: Final = {0: (b"\x3f", b"\xbf"), 8: (b"\x15", b"\x95")}
-"""By payload type: a sample of about -2000, and of +2000 (of 8159 in mu-law, 4096 doubled in A-law)."""
-_SIGNS: Final = bytes(0x31 if value & 0x80 else 0x30 for value in range(256))
-_HEADER: Final = struct.Struct("!BBHII")
-_RECEIVE_BUFFER: Final = 4096
+_SO_RXQ_OVFL: Final = 40
+_MUTE_BUFFER: Final = 4096
+_BUFFER: Final = 262_144
+"""Bytes that the kernel keeps of what comes where media is measured, as far as its own limit lets it."""
+_TRIES: Final = 32
+"""Ports that are tried until two side by side are free."""
 _BATCH: Final = 16
-
-
-def voice(probe: str, party: str) -> bytes:
-    """Return the voice of a party of a probe: its signs as the characters 0 and 1."""
-    drawn = hashlib.sha256(f"{probe} {party}".encode()).digest()[: CODE // 8]
-    return "".join(f"{byte:08b}" for byte in drawn).encode()
-
-
-def spoken(code: bytes, payload_type: int) -> bytes:
-    """Return the samples of one packet in a voice."""
-    low, high = _LOUD[payload_type]
-    return b"".join(high if sign == 0x31 else low for sign in code) * (SAMPLES // CODE)
-
-
-def heard(packet: bytes, code: bytes) -> bool:
-    """Whether a datagram is RTP in that voice."""
-    if len(packet) < _HEADER.size or packet[0] >> 6 != 2 or packet[1] & 0x7F not in _LOUD:
-        return False
-    start = _HEADER.size + 4 * (packet[0] & 0x0F)
-    if packet[0] & 0x10:  # a header extension (RFC 3550 5.3.1)
-        if len(packet) < start + 4:
-            return False
-        start += 4 + 4 * int.from_bytes(packet[start + 2 : start + 4])
-    return code in packet[start:].translate(_SIGNS)
+_NOWHERE: Final = Stream(None, (), "inactive")
 
 
 class MediaPort:
     """A bound UDP port to name in a description, so that what the platform sends there reaches no one else.
 
-    Nothing reads it unless somebody listens: the kernel drops what comes. Raises OSError where none is free.
+    Nothing reads it unless somebody listens: the kernel drops what comes. With `rtcp` its number is even and
+    the next one is bound too (RFC 3550 11). Raises OSError where none is free.
     """
 
-    def __init__(self, host: str) -> None:
+    def __init__(self, host: str, *, rtcp: bool = False) -> None:
         self._family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._socket = socket.socket(self._family, socket.SOCK_DGRAM)
-        try:
-            self._socket.setblocking(False)
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
-            self._socket.bind((host, 0))
-        except OSError:
-            self._socket.close()
-            raise
+        self._control: socket.socket | None = None
+        if rtcp:
+            self._socket, self._control = _pair(self._family, host)
+        else:
+            self._socket = _bound(self._family, host, 0, _MUTE_BUFFER)
         self.host = host
         self.port: int = self._socket.getsockname()[1]
         self.rtcp_port = self.port + 1
+        self.dropped = 0
+        """Datagrams that the kernel had no room for, as far as a later one tells."""
         self._described = ""
         self._version = 0
         self._stream: Stream | None = None
-        self._speaker: _Speaker | None = None
+        self._speaker: _Going | None = None
+        self._talk: PortTalk | None = None
         self._listeners: dict[asyncio.Future[float], bytes] = {}
         self._heard = 0
 
@@ -102,22 +80,56 @@ class MediaPort:
                 FailureCode.UNEXPECTED_MESSAGE, "the session description names nowhere to send RTP to"
             )
         if self._socket.fileno() >= 0 and (self._speaker is None or not self._speaker.going_on):
-            self._speaker = _Speaker(self._send, code, going_on)
+            self._speaker = _Going(self.send, code, going_on)
 
     @property
     def speaking(self) -> bool:
         """Whether it has been told to speak."""
         return self._speaker is not None
 
+    def talk(
+        self,
+        code: bytes,
+        hears: Hears,
+        of: bytes | None = None,
+        going_on: Callable[[], bool] | None = None,
+        *,
+        known: Collection[bytes] = (),
+    ) -> PortTalk:
+        """Speak in a voice from now on, and listen and count; what was talked here before is over.
+
+        `of` is the voice that should come where that is one, `known` are those of other phones of the run.
+        Once `going_on` says False, nothing more is spoken.
+        Raises FlowError with no-media where there is nowhere to send to.
+        """
+        stream = self._stream or _NOWHERE
+        if stream.address is None or not stream.payloads or self._foreign(stream.address):
+            why = stream.why or "names nowhere to send RTP to"
+            raise FlowError(FailureCode.NO_MEDIA, f"the session description of the other side {why}")
+        if self._socket.fileno() < 0:
+            raise FlowError(FailureCode.NO_MEDIA, "the call is over")
+        if self._talk is not None:
+            self._talk.stop()
+        if self._control is None:  # it was bound for a call without media
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+            _tell_more(self._socket)
+        self._talk = PortTalk(self, code, Ear(code, hears, of, known, time.monotonic()), going_on)
+        return self._talk
+
+    @property
+    def takes_events(self) -> bool:
+        """Whether the other side takes telephone events."""
+        return self._stream is not None and self._stream.events is not None
+
     async def hear(self, code: bytes) -> float:
-        """Wait for a packet in a voice; return when it was read (CLOCK_MONOTONIC, seconds).
+        """Wait for a packet in a voice; return when it came (CLOCK_MONOTONIC, seconds).
 
         Raises FlowError with unexpected-message once MAX_HEARD packets have come.
         """
         loop = asyncio.get_running_loop()
         waiting: asyncio.Future[float] = loop.create_future()
         if not self._listeners:
-            loop.add_reader(self._socket.fileno(), self._readable)
+            loop.add_reader(self._socket.fileno(), self.read, _BATCH)
         self._listeners[waiting] = code
         try:
             return await waiting
@@ -126,91 +138,152 @@ class MediaPort:
             if not self._listeners and self._socket.fileno() >= 0:
                 loop.remove_reader(self._socket.fileno())
 
-    def close(self) -> None:
-        """Fall silent, stop listening and give the port back."""
-        if self._speaker is not None:
-            self._speaker.stop()
-        if self._listeners and self._socket.fileno() >= 0:
-            asyncio.get_running_loop().remove_reader(self._socket.fileno())
-        self._socket.close()
-
-    def _send(self, make: Callable[[int], bytes]) -> None:
+    def send(self, make: Made) -> bool:
+        """Send what is made for the payload types that were agreed; say whether it left."""
         stream = self._stream
-        if stream is None or stream.address is None or not stream.wants_ours:
-            return  # on hold
-        if (":" in stream.address[0]) != (self._family == socket.AF_INET6):
-            return
+        if stream is None or stream.address is None or not stream.wants_ours or not stream.payloads:
+            return False  # on hold
+        if self._foreign(stream.address):
+            return False
+        datagram = make(stream.payloads[0], stream.events)
+        if not datagram:
+            return False
         try:
-            self._socket.sendto(make(stream.payloads[0]), stream.address)
+            self._socket.sendto(datagram, stream.address)
         except OSError:
-            return  # nobody there, or no room: RTP is never repeated
+            return False  # nobody there, or no room: RTP is never repeated
+        return True
 
-    def _readable(self) -> None:
-        for _ in range(_BATCH):
+    def read(self, most: int) -> None:
+        """Take so many datagrams of those that have come."""
+        if self._socket.fileno() < 0:
+            return
+        stream = self._stream or _NOWHERE
+        events = (EVENTS, stream.events)
+        for _ in range(most):
             try:
-                packet = self._socket.recv(2048)
+                datagram, ancillary, _, sender = self._socket.recvmsg(MAX_SIZE, SPACE)
             except BlockingIOError:
                 return
             except OSError:
                 continue  # the ICMP error of something that we have sent
-            self._heard += 1
-            self._tell(packet)
+            at = received_at(ancillary)
+            if len(ancillary) > 1:
+                self._overflowed(ancillary)
+            if self._talk is not None:
+                self._talk.ear.take(
+                    datagram,
+                    at,
+                    sender[:2],
+                    expected=stream.address,
+                    payloads=stream.payloads,
+                    events=events,
+                )
+            if self._listeners:
+                self._heard += 1
+                self._tell(datagram, at)
 
-    def _tell(self, packet: bytes) -> None:
-        now = time.monotonic()
+    def close(self) -> None:
+        """Fall silent, stop listening and give the port back."""
+        if self._speaker is not None:
+            self._speaker.stop()
+        if self._talk is not None:
+            self._talk.stop()
+        if self._listeners and self._socket.fileno() >= 0:
+            asyncio.get_running_loop().remove_reader(self._socket.fileno())
+        self._socket.close()
+        if self._control is not None:
+            self._control.close()
+
+    def _foreign(self, address: Address) -> bool:
+        """Whether an address is of the other family, which this socket can't reach."""
+        return (":" in address[0]) != (self._family == socket.AF_INET6)
+
+    def _tell(self, packet: bytes, at: float) -> None:
         for waiting, code in self._listeners.items():
             if waiting.done():
                 continue
             if heard(packet, code):
-                waiting.set_result(now)
+                waiting.set_result(at)
             elif self._heard > MAX_HEARD:
                 said = f"{MAX_HEARD} packets came to the RTP port, and none in the voice that was waited for"
                 waiting.set_exception(FlowError(FailureCode.UNEXPECTED_MESSAGE, said))
 
+    def _overflowed(self, ancillary: Collection[tuple[int, int, bytes]]) -> None:
+        for level, kind, value in ancillary:
+            if (level, kind) == (socket.SOL_SOCKET, _SO_RXQ_OVFL) and len(value) >= 4:
+                self.dropped = struct.unpack_from("I", value)[0]
 
-class _Speaker:
-    """Packets of one voice, one every FRAME; a late loop leaves some out instead of sending them at once."""
 
-    def __init__(
-        self, send: Callable[[Callable[[int], bytes]], None], code: bytes, going_on: Callable[[], bool]
-    ) -> None:
+class _Going:
+    """A voice that speaks while it is wanted, and listens to nothing."""
+
+    def __init__(self, send: Callable[[Made], bool], code: bytes, going_on: Callable[[], bool]) -> None:
         self.going_on = True
-        self._send = send
         self._wanted = going_on
-        self._samples = {payload_type: spoken(code, payload_type) for payload_type in _LOUD}
-        self._source = secrets.randbits(32)
-        self._sequence = secrets.randbits(15)
-        self._clock = secrets.randbits(31)
-        self._loop = asyncio.get_running_loop()
-        self._due = self._loop.time()
-        self._next = self._loop.call_soon(self._tick)
+        self._speaker = Speaker(send, code)
+        self._pacer = pacer()
+        self._pacer.join(self)
 
     def stop(self) -> None:
         """Send no more."""
         self.going_on = False
-        self._next.cancel()
+        self._pacer.leave(self)
 
-    def _tick(self) -> None:
+    def frame(self, left_out: int) -> None:
+        """Say the next 20 ms, if that is still wanted."""
         self.going_on = self._wanted()
-        if not self.going_on:
-            return
-        self._send(self._packet)
-        self._sequence = (self._sequence + 1) & 0xFFFF
-        passed = 1 + max(0, int((self._loop.time() - self._due) / FRAME))
-        self._clock = (self._clock + passed * SAMPLES) & 0xFFFFFFFF
-        self._due += passed * FRAME
-        self._next = self._loop.call_at(self._due, self._tick)
+        if self.going_on:
+            self._speaker.frame(left_out)
+        else:
+            self.stop()
 
-    def _packet(self, payload_type: int) -> bytes:
-        head = _HEADER.pack(0x80, payload_type, self._sequence, self._clock, self._source)
-        return head + self._samples[payload_type]
+    def read(self) -> None:
+        """Leave what comes to who listens."""
 
 
-def bound(host: str, close_with: Callable[[MediaPort], None]) -> MediaPort:
+def bound(host: str, close_with: Callable[[MediaPort], None], *, rtcp: bool = False) -> MediaPort:
     """Return a port of that address, told to whom will close it. Raises FlowError with no-port."""
     try:
-        port = MediaPort(host)
+        port = MediaPort(host, rtcp=rtcp)
     except OSError as error:
         raise FlowError(FailureCode.NO_PORT, f"no media port on {host}: {error.strerror}") from None
     close_with(port)
     return port
+
+
+def _bound(family: int, host: str, port: int, buffer: int) -> socket.socket:
+    made = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        made.setblocking(False)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        made.bind((host, port))
+    except OSError:
+        made.close()
+        raise
+    return made
+
+
+def _pair(family: int, host: str) -> tuple[socket.socket, socket.socket]:
+    """Return two sockets side by side, the even one for RTP. Raises OSError where none are free."""
+    for _ in range(_TRIES):
+        first = _bound(family, host, 0, _BUFFER)
+        number = first.getsockname()[1]
+        try:
+            second = _bound(family, host, number ^ 1, _BUFFER)
+        except OSError as error:
+            first.close()
+            if error.errno != errno.EADDRINUSE:
+                raise
+            continue
+        rtp, rtcp = (first, second) if number % 2 == 0 else (second, first)
+        _tell_more(rtp)
+        _tell_more(rtcp)
+        return rtp, rtcp
+    raise OSError(errno.EADDRINUSE, f"no two ports side by side are free, of {_TRIES} tried")
+
+
+def _tell_more(made: socket.socket) -> None:
+    """Have the kernel say when each datagram came, and how many it has dropped."""
+    made.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+    made.setsockopt(socket.SOL_SOCKET, _SO_RXQ_OVFL, 1)

@@ -225,7 +225,7 @@ class Watched:
             (Intake, "take", self._timed),
             (PhoneTransactions, "handleIncoming", self._overheard),
             (UdpEndpoint, "_send_once", self._kept_here),
-            (MediaPort, "_send", self._silenced),
+            (MediaPort, "send", self._silenced),
         ):
             stock = getattr(owner, name)
             self._stack.enter_context(mock.patch.object(owner, name, wrap(stock)))
@@ -289,13 +289,13 @@ class Watched:
 
         return send_once
 
-    def _silenced(self, stock: Callable[..., None]) -> Callable[..., None]:
-        def send(port: MediaPort, make: Any) -> None:
+    def _silenced(self, stock: Callable[..., bool]) -> Callable[..., bool]:
+        def send(port: MediaPort, make: Any) -> bool:
             stream = port._stream
             if stream is not None and stream.address is not None and stream.address[0] == "127.0.0.1":
-                stock(port, make)
-            else:
-                self.strays += 1
+                return stock(port, make)
+            self.strays += 1
+            return False
 
         return send
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from dialtone.model import FailureCode
 from synthetic.agents.sdp import Stream
-from synthetic.media.port import MAX_HEARD, SAMPLES, MediaPort, heard, spoken, voice
+from synthetic.media.port import MAX_HEARD, MediaPort
+from synthetic.media.voice import SAMPLES, heard, spoken, voice
 from synthetic.probes.base import FlowError
 
 CODE = voice("r1", "transferee")
@@ -79,7 +80,7 @@ async def test_one_port_hears_what_another_speaks_and_falls_silent_when_told() -
             first = await ear.hear(CODE)
             assert await ear.hear(CODE) > first
         going_on = False
-        speaker._speaker._tick()  # type: ignore[union-attr]
+        speaker._speaker.frame(0)  # type: ignore[union-attr]
         assert not speaker._speaker.going_on  # type: ignore[union-attr]
     finally:
         speaker.close()
@@ -98,7 +99,7 @@ async def test_nobody_is_sent_to_while_on_hold_or_where_nothing_can_be() -> None
             Stream(("::1", other.port), (PCMU,), "sendrecv"),
         ):
             port.agreed(stream)
-            port._send(lambda _: b"x")
+            assert not port.send(lambda *_: b"x")
         with pytest.raises(BlockingIOError):
             other._socket.recv(10)
     finally:

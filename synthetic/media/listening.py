@@ -1,0 +1,233 @@
+"""What a phone makes of the RTP that comes: whose voice it is, and what became of the packets.
+
+Whatever comes is bounded: so many sources, payloads and remarks are remembered, in one memory each.
+"""
+
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Final
+
+from dialtone.model import Found, Hears
+from dialtone.quality import Received, Reception, buffer_of
+from synthetic.address import Address
+from synthetic.media.events import Digits
+from synthetic.media.heard import NOTHING, Heard
+from synthetic.media.packet import Packet, read
+from synthetic.media.remarks import Oddities
+from synthetic.media.voice import NAMES, PCMA, PCMU, SAMPLES, is_silent, says, whose
+
+STRAY: Final = 5
+"""Packets in the voice of somebody else, 0.1 s of it, from which on it is said to be heard. Fewer are the end
+of a call that had the port before.
+"""
+MAX_SOURCES: Final = 16
+"""Sources (SSRC) of which is counted. One more takes the place of one that said nothing for us, if any."""
+COMFORT_NOISE: Final = 13
+"""The payload type of silence that is described instead of sent (RFC 3389)."""
+
+_MAX_KNOWN: Final = 256
+"""Payloads that are known again: a voice has but a few, over and over."""
+_BEST: Final = {
+    Hears.VOICE: (Found.VOICE, Found.ECHO, Found.OTHER, Found.SOUND, Found.SILENCE),
+    Hears.ECHO: (Found.ECHO, Found.OTHER, Found.SOUND, Found.SILENCE),
+    Hears.SOUND: (Found.SOUND, Found.OTHER, Found.SILENCE),
+}
+_HEARD: Final = (Found.VOICE, Found.ECHO, Found.SOUND)
+
+
+class Source:
+    """The packets of one SSRC, counted by what they are; None are those without sound, telephone events."""
+
+    def __init__(self) -> None:
+        self.highest = -1
+        """The highest sequence number with its cycles before it (RFC 3550 A.1)."""
+        self.counts: Counter[Found | None] = Counter()
+        self._reception = Reception()
+        self._unique = 0
+
+    def take(self, taken: Packet, at: float, found: Found | None) -> None:
+        """Take a packet that came at an instant."""
+        unique = self._reception.add(taken.sequence, taken.timestamp, at, timed=found is not None)
+        self.counts[found] += unique - self._unique
+        self._unique = unique
+        ahead = (taken.sequence - self.highest) & 0xFFFF
+        if self.highest < 0:
+            self.highest = taken.sequence
+        elif ahead < 0x8000:
+            self.highest += ahead
+
+    def received(self) -> Received:
+        """Return what came of it all."""
+        return self._reception.received()
+
+    def received_of(self, found: Found, sent: int | None) -> Received:
+        """Return what came of the packets that are that; `sent` is how many those were, where it is known."""
+        others = self._unique - self.counts[found]
+        whole = self._reception.received(None if sent is None else sent + others)
+        return replace(
+            whole,
+            packets=whole.packets - others,
+            unique=whole.unique - others,
+            expected=whole.expected - others,
+        )
+
+
+class Ear:
+    """What comes to one port from when its phone began to talk.
+
+    `code` is our own voice, `of` that of the phone that should be heard, `known` those of other phones of the
+    run. Before `began` (CLOCK_MONOTONIC, seconds) only the voice that should be heard counts: the kernel
+    keeps what comes to a port that nobody reads.
+    """
+
+    def __init__(
+        self, code: bytes, hears: Hears, of: bytes | None, known: Collection[bytes], began: float
+    ) -> None:
+        self._best = _BEST[hears]
+        self._any = hears is Hears.SOUND
+        self._voices = dict.fromkeys(known, Found.OTHER)
+        if of is not None:
+            self._voices[of] = Found.VOICE if hears is Hears.VOICE else Found.OTHER
+        self._voices[code] = Found.ECHO
+        self._began = began
+        self._known: dict[int, dict[bytes, Found]] = {PCMU: {}, PCMA: {}}
+        self._sources: dict[int, Source] = {}
+        self._last: dict[Found, tuple[int, str]] = {}
+        self._first: dict[Found, float] = {}
+        self._counts: Counter[Found] = Counter()
+        self._digits = Digits()
+        self._odd = Oddities()
+
+    @property
+    def sources(self) -> dict[int, Source]:
+        """The sources that are counted, by their SSRC."""
+        return self._sources
+
+    def take(
+        self,
+        datagram: bytes,
+        at: float,
+        sender: Address,
+        *,
+        expected: Address | None,
+        payloads: Collection[int],
+        events: Collection[int | None],
+    ) -> None:
+        """Take what came at an instant; `expected`, `payloads` and `events` are as the descriptions say."""
+        taken = read(datagram)
+        if taken is None:
+            self._odd.no_rtp += 1
+            return
+        found, number = self._found(taken), taken.payload_type
+        if at < self._began and found is not Found.VOICE:
+            return
+        if sender != expected:
+            self._odd.sender(sender)
+        if found is not None:
+            self._counts[found] += 1
+            if found not in self._first:
+                self._first[found] = at
+            if number != COMFORT_NOISE:
+                self._last[found] = taken.source, NAMES[number]
+                if number not in payloads:
+                    self._odd.codec(NAMES[number])
+                if len(taken.payload) != SAMPLES:
+                    self._odd.size(len(taken.payload))
+        elif number in events:
+            self._digits.take(taken.source, taken.timestamp, taken.payload)
+        else:
+            self._odd.payload_type(number)
+        source = self._sources.get(taken.source) or self._new(taken.source)
+        if source is not None:
+            source.take(taken, at, found)
+
+    def heard(self, sent: int | None, rtt: float | None, remarks: Collection[str] = ()) -> Heard:
+        """Return what came until now; `sent` is how many packets the phone that should be heard has sent."""
+        least = {Found.OTHER: STRAY}
+        found = next((kind for kind in self._best if self._counts[kind] >= least.get(kind, 1)), Found.NOTHING)
+        others = self._counts[Found.OTHER]
+        self._odd.strays = others if others < STRAY else 0
+        source, codec = self._last.get(found, (None, ""))
+        return Heard(
+            found,
+            self._received(found, sent),
+            codec,
+            source,
+            others if others >= STRAY else 0,
+            rtt,
+            str(self._digits),
+            (*self._odd.lines(), *remarks),
+            self._first.get(found),
+        )
+
+    def _found(self, taken: Packet) -> Found | None:
+        """Say what a packet is to who listens."""
+        if taken.payload_type == COMFORT_NOISE:
+            return Found.SILENCE
+        known = self._known.get(taken.payload_type)
+        if known is None:
+            return None
+        found = known.get(taken.payload)
+        if found is None:
+            found = self._told(taken.payload, taken.payload_type)
+            if len(known) >= _MAX_KNOWN:
+                known.clear()
+            known[taken.payload] = found
+        return found
+
+    def _told(self, payload: bytes, payload_type: int) -> Found:
+        found = next((found for code, found in self._voices.items() if says(payload, code)), None)
+        if found is None and whose(payload, payload_type) is not None:
+            found = Found.OTHER
+        if found is None:
+            found = Found.SILENCE if is_silent(payload, payload_type) else Found.SOUND
+        return Found.SOUND if self._any and found in _HEARD else found
+
+    def _new(self, number: int) -> Source | None:
+        """Return the record of a new source; None where there are too many."""
+        self._odd.sources += 1
+        if len(self._sources) >= MAX_SOURCES:
+            useless = (old for old, source in self._sources.items() if not source.counts[self._best[0]])
+            old = next(useless, None)
+            if old is None:
+                self._odd.passed_over += 1
+                return None
+            del self._sources[old]
+        self._sources[number] = Source()
+        return self._sources[number]
+
+    def _received(self, found: Found, sent: int | None) -> Received:
+        """Return what became of the packets that are the best that was heard."""
+        if found not in _HEARD:
+            return _sum([source.received() for source in self._sources.values()], None)
+        saying = [source for source in self._sources.values() if source.counts[found]]
+        if sent is not None:
+            sent = sent * SAMPLES // self._odd.usual_size(self._counts[found])
+        if len(saying) == 1:
+            return saying[0].received_of(found, sent)
+        return _sum([source.received_of(found, None) for source in saying], sent)
+
+
+def _sum(parts: list[Received], sent: int | None) -> Received:
+    """Return several sources as one; `sent` is what all of them have sent, where it is known."""
+    if not parts:
+        return NOTHING
+    unique = sum(part.unique for part in parts)
+    expected = sum(part.expected for part in parts) if sent is None else max(sent, unique)
+    weights = [part.unique / unique if unique else 0.0 for part in parts]
+    jitter = sum(part.jitter * weight for part, weight in zip(parts, weights, strict=True))
+    return Received(
+        packets=sum(part.packets for part in parts),
+        unique=unique,
+        expected=expected,
+        lost=max(0, expected - unique),
+        late=sum(part.late for part in parts),
+        duplicates=sum(part.duplicates for part in parts),
+        reordered=sum(part.reordered for part in parts),
+        jitter=jitter,
+        jitter_max=max(part.jitter_max for part in parts),
+        buffer=buffer_of(jitter),
+        burst=sum(part.burst * weight for part, weight in zip(parts, weights, strict=True)) or 1.0,
+        restarts=sum(part.restarts for part in parts),
+    )
