@@ -11,7 +11,7 @@ ONE_MODULE = {
     "sippy": {"synthetic/agents/siplib.py"},
     "locust": set[str](),
     "gevent": set[str](),
-    "pyshark": set[str](),
+    "pyshark": {"synthetic/capture/streams.py"},
 }
 
 

@@ -1,0 +1,146 @@
+"""tshark as the child runs it: packets of a file, one row each, and what it said at its end. It blocks."""
+
+import contextlib
+import os
+import subprocess
+import threading
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from synthetic.capture.file import CaptureError
+from synthetic.capture.records import Address
+
+PROGRAM: Final = "tshark"
+MISSING: Final = CaptureError("the program tshark is missing", "install the Debian package tshark")
+SILENT: Final = ("sip", "sdp", "rtp", "rtcp")
+"""Not taken apart by tshark: packets.py does it, without a memory that grows with the file."""
+_FIELDS: Final = (
+    "frame.number", "frame.time_epoch", "frame.cap_len", "frame.len", "frame.protocols",
+    "ip.src", "ip.dst", "ipv6.src", "ipv6.dst",
+    "udp.srcport", "udp.dstport", "tcp.srcport", "tcp.dstport",
+    "tcp.len", "udp.length", "udp.payload",
+)  # fmt: skip
+_UDP_HEADER: Final = 8
+_SAID: Final = 20
+_LINE: Final = 500
+_NOISE: Final = ("Running as user",)
+_ENDED: Final = 5.0
+_MOST_LAYERS: Final = 1000
+
+
+class Packet(NamedTuple):
+    """A packet of the file. Of packets in packets (a tunnel) it is the innermost that counts.
+
+    `cut` says that it is longer than what was captured of it. `layers` are tshark's names, outermost first.
+    `data` is what UDP carried, as far as it was captured; `size` is how much UDP or TCP carried on the wire.
+    """
+
+    number: int
+    at: float
+    cut: bool
+    layers: tuple[str, ...]
+    source: Address
+    destination: Address
+    size: int
+    data: bytes
+
+
+class Tshark:
+    """Reads one file; use as a context manager, which ends it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._said: deque[str] = deque(maxlen=_SAID)
+
+    def __enter__(self) -> "Tshark":
+        command = [PROGRAM, "-n", "-r", str(self._path), "-T", "fields", "-E", "occurrence=l"]
+        for name in SILENT:
+            command += ["--disable-protocol", name]
+        for name in _FIELDS:
+            command += ["-e", name]
+        try:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            )
+        except FileNotFoundError:
+            raise MISSING from None
+        except OSError as error:
+            raise CaptureError(f"tshark can't be started: {error.strerror or error}") from None
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._listener.join(_ENDED)
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def packets(self) -> Iterator[Packet]:
+        """Yield what the file holds, in its order."""
+        layers_of: dict[str, tuple[str, ...]] = {}
+        assert self._process.stdout is not None  # noqa: S101 - a pipe was asked for
+        for line in self._process.stdout:
+            fields = line.decode("latin-1").rstrip("\n").split("\t")
+            if len(fields) == len(_FIELDS):
+                yield _packet(fields, layers_of)
+
+    def problem(self) -> str | None:
+        """Return what it had to say about the file, once all packets are read; None where all is well."""
+        code = self._process.wait()
+        self._listener.join(_ENDED)
+        if not code:
+            return None
+        said = " ".join(line.removeprefix("tshark: ") for line in self._said)
+        if "cut short" in said:
+            return "the file ends in the middle of a packet: the figures are of what stands before that"
+        if "damaged" in said or "corrupt" in said:
+            return "the file is damaged: the figures are of what stands before that"
+        if code < 0:
+            return f"tshark was ended by signal {-code}: the figures are of what it had read by then"
+        return f"tshark gave up ({said[:_LINE] or code}): the figures are of what it had read by then"
+
+    def _listen(self) -> None:
+        assert self._process.stderr is not None  # noqa: S101 - a pipe was asked for
+        for line in iter(lambda: self._process.stderr.readline(_LINE), b""):  # type: ignore[union-attr]
+            text = "".join(c if c.isprintable() else " " for c in line.decode("utf-8", "replace")).strip()
+            if text and not text.startswith(_NOISE):
+                self._said.append(text)
+
+
+def position(pid: int, path: Path) -> int | None:
+    """Return how far, in bytes, a process has read a file; None where it has it not open (any more)."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        real = str(path.resolve())
+        for entry in Path(f"/proc/{pid}/fd").iterdir():
+            if os.readlink(entry) == real:  # noqa: PTH115 - the same text, and a descriptor may be gone
+                return int(Path(f"/proc/{pid}/fdinfo/{entry.name}").read_text().split()[1])
+    return None
+
+
+def _packet(fields: list[str], layers_of: dict[str, tuple[str, ...]]) -> Packet:
+    (number, at, captured, length, protocols, source4, destination4, source6, destination6,
+     source_udp, destination_udp, source_tcp, destination_tcp, segment, datagram, payload) = fields  # fmt: skip
+    layers = layers_of.get(protocols)
+    if layers is None:
+        if len(layers_of) > _MOST_LAYERS:
+            layers_of.clear()
+        layers = layers_of[protocols] = tuple(protocols.split(":"))
+    six = bool(source6) and (not source4 or protocols.rfind(":ipv6") > protocols.rfind(":ip:"))
+    source, destination = (source6, destination6) if six else (source4, destination4)
+    return Packet(
+        number=int(number),
+        at=float(at),
+        cut=captured != length,
+        layers=layers,
+        source=(source, int(source_udp or source_tcp or 0)),
+        destination=(destination, int(destination_udp or destination_tcp or 0)),
+        size=int(segment or 0) if not datagram else max(0, int(datagram) - _UDP_HEADER),
+        data=bytes.fromhex(payload),
+    )
