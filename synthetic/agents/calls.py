@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from dialtone.model import FailureCode
+from dialtone.model import CODECS, FailureCode
 from synthetic.agents import sdp
 from synthetic.agents.headers import texts_of
 from synthetic.agents.legs import SipLeg
@@ -36,7 +36,13 @@ class Calls:
 
     def port(self) -> MediaPort:
         """Return a new media port. Raises FlowError with no-port."""
-        return bound(self.line.host, self._ports.append)
+        return bound(self.line.host, self._ports.append, rtcp=self.line.plan.media is not None)
+
+    @property
+    def codecs(self) -> tuple[str, ...]:
+        """The codecs that are spoken here, in the order in which they are offered."""
+        plan = self.line.plan.media
+        return CODECS if plan is None else plan.codecs
 
     @property
     def progressed(self) -> bool:
@@ -66,7 +72,7 @@ class Calls:
             "INVITE",
             self.line.url(number),
             headers=((MARK, self.ours.probe), *taken, *self.line.plan.headers),
-            body=sdp.offer(media),
+            body=sdp.offer(media, self.codecs),
         )
         placement = Placement(self, request, media)
         self._placing.append(placement)

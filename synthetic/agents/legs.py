@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, Final
 
+from dialtone.model import FailureCode, Hears
 from synthetic.agents import sdp
 from synthetic.agents.dialog import Dialog
 from synthetic.agents.headers import header
@@ -9,7 +10,7 @@ from synthetic.agents.line import ALLOW, body_of
 from synthetic.agents.siplib import SipHeader
 from synthetic.agents.transfers import Referrals, SipReferral
 from synthetic.media.port import MediaPort, voice
-from synthetic.probes.base import Exchange, FlowError, Leg, Phone
+from synthetic.probes.base import Exchange, FlowError, Leg, Phone, Talk
 
 if TYPE_CHECKING:
     from synthetic.agents.calls import Calls
@@ -25,6 +26,7 @@ class SipLeg:
         self.calls = calls
         self.dialog = dialog
         self.media = media
+        self._described: tuple[sdp.Stream, str] | None = None
         self._replaced = False
         self._ending = False
         self._referrals = Referrals(self)
@@ -91,6 +93,18 @@ class SipLeg:
         """Wait for RTP in the voice of that phone of the run; return when the first packet of it came."""
         return await self._port().hear(voice(self.calls.ours.probe, phone.party))
 
+    def talk(self, hears: Hears, other: Phone | None = None) -> Talk:
+        """Begin to speak, to listen and to count. Raises FlowError with no-media where nothing could come."""
+        if self._described is None:
+            raise FlowError(FailureCode.NO_MEDIA, "the other side has not described where it takes RTP")
+        stream, what = self._described
+        listens = hears is Hears.SOUND and stream.direction == "recvonly"  # an announcement's
+        if stream.why and not listens:
+            raise FlowError(FailureCode.NO_MEDIA, f"{what} {stream.why}")
+        probe = self.calls.ours.probe
+        own, partner = voice(probe, self.calls.party), None if other is None else voice(probe, other.party)
+        return self._port().talk(own, hears, partner, going_on=self._talking)
+
     def take(self, request: Any, transaction: Any) -> Any:
         """Answer a request of the other side; the value is sippy's."""
         method = request.getMethod()
@@ -121,7 +135,7 @@ class SipLeg:
         if not self.confirmed or self.media is None:  # another branch of a fork, which is being hung up
             return request.genResponse(491, "Request Pending"), None, None
         media, offered = self._port(), request.getBody()
-        described = sdp.answer(media, None if offered is None else str(offered))
+        described = sdp.answer(media, None if offered is None else str(offered), self.calls.codecs)
         if described is None:
             return request.genResponse(488, "Not Acceptable Here"), None, None
         try:
@@ -131,16 +145,18 @@ class SipLeg:
         response = request.genResponse(200, "OK", body_of(described, "application/sdp"))
         response.appendHeader(SipHeader(name="contact", body=self.calls.line.contact()))
         if offered is not None:
-            media.agreed(sdp.read(str(offered)))
+            self.agreed_by(request, "the re-INVITE")
             return response, None, None
         self.calls.line.manager.sendResponse(response, transaction, ack_cb=self.agreed_by)
         return None
 
-    def agreed_by(self, message: Any) -> None:
-        """Take the other side's description of the media, where a message has one."""
+    def agreed_by(self, message: Any, what: str = "the answer") -> None:
+        """Take the other side's description of the media, where a message has one; `what` is its name."""
         body = message.getBody()
         if body is not None:
-            self._port().agreed(sdp.read(str(body)))
+            stream = sdp.read(str(body), self.calls.codecs)
+            self._described = stream, what
+            self._port().agreed(stream)
 
     def _port(self) -> MediaPort:
         if self.media is None:

@@ -58,11 +58,14 @@ class ReceivedCall(SipLeg):
         offered = self._request.getBody()
         if self.media is None:
             self.media = self.calls.port()
-        described = sdp.answer(self.media, None if offered is None else str(offered))
+        described = sdp.answer(self.media, None if offered is None else str(offered), self.calls.codecs)
         if described is None:
             self._respond(488, "Not Acceptable Here")
-            raise FlowError(FailureCode.UNEXPECTED_MESSAGE, "the INVITE arrived with no G.711 in its offer")
-        self.agreed_by(self._request)
+            stream = sdp.read(str(offered), self.calls.codecs)
+            why = stream.why if not stream.payloads else "has a section that can't be read"
+            said = f"the INVITE arrived with no G.711 for us in its offer: it {why}"
+            raise FlowError(FailureCode.UNEXPECTED_MESSAGE, said)
+        self.agreed_by(self._request, "the offer")
         if self._open:
             self._answered = True
             if self._replacing is not None:

@@ -133,7 +133,7 @@ class Talk(Protocol):
         """
 
     def heard(self, sent: int | None = None) -> Heard:
-        """Return what has come until now, of so many packets that the other side has sent, if that is known."""
+        """Return what has come until now; `sent` is how many packets should have, where that is known."""
 
 
 class Leg(Protocol):

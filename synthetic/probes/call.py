@@ -20,8 +20,16 @@ Fails when a leg is refused or silent, and also when the caller is satisfied but
 was answered by somebody else, its ACK or its BYE never arrived. Behind a number the platform may answer first
 and call our phone then; so that has until the probe's timeout. A side that is hung up on too early fails with
 `unexpected-message`, a platform that should hang up and doesn't with `timeout`. The callee takes the probe's
-own call alone; others get a 486. Session descriptions are exchanged, over really bound ports; no media is
-sent.
+own call alone; others get a 486.
+
+Session descriptions are exchanged, over ports that are really bound. Without `media` in the plan none is sent.
+With it each side of ours speaks in its own voice (G.711), once the caller has its 200 and the callee its ACK,
+for `seconds`, and then sends the digits of `dtmf` to the other; the call is held for that time at least. What
+each side heard is reported direction by direction, loss from end to end. It fails, the worst cause first,
+with `crossed-media` where a voice is heard that is not of this call, `no-media` where no side hears what it
+should, `one-way-media` where one doesn't, `no-dtmf` where digits don't arrive, and `poor-media` where a
+direction is under the plan's `mos`. A platform that answers is heard by one side: the caller's own voice come
+back, or any sound. A description that lets no audio through is `no-media` at once.
 """
 
 from typing import Final
@@ -32,8 +40,9 @@ from dialtone.model import AnsweredBy, FailureCode, Plan, Side
 from synthetic.probes.answering import BYE_LOST, Answerer
 from synthetic.probes.attempts import dialled, place, register
 from synthetic.probes.base import Exchange, FlowError, OutgoingCall, Phone, Run
+from synthetic.probes.talking import converse, listen_out
 from synthetic.probes.waiting import PROOF as PROOF
-from synthetic.probes.waiting import first_cause, held, soon
+from synthetic.probes.waiting import first_cause, soon
 
 RING: Final = Plan().ring
 HOLD: Final = Plan().hold
@@ -57,11 +66,11 @@ async def _to_the_platform(run: Run, caller: Phone) -> None:
         raise FlowError(FailureCode.MISCONFIGURED, "a call that the platform answers needs a number to dial")
     outgoing = await _placed(run, caller, plan.number)
     if plan.hangs_up is Side.CALLER:
-        await held(run, outgoing.ended)
+        await converse(run, [(caller, outgoing)], outgoing.ended)
         await _hang_up(run, caller, outgoing)
         return
     with run.step("platform BYE"):
-        at = await outgoing.ended()
+        at = await listen_out(run, (caller, outgoing), outgoing.ended)
     run.timings["sdt"] = at - outgoing.setup.answered
     run.mark(f"{caller.party} hung up on", at)
 
@@ -73,14 +82,15 @@ async def _to_a_phone(run: Run, caller: Phone, callee: Phone) -> None:
     with answerer.excusing(), first_cause():
         async with anyio.create_task_group() as group:
             group.start_soon(answerer.play)
-            await _converse(run, caller, answerer)
+            await _between_phones(run, caller, answerer)
             group.cancel_scope.cancel()
 
 
-async def _converse(run: Run, caller: Phone, callee: Answerer) -> None:
+async def _between_phones(run: Run, caller: Phone, callee: Answerer) -> None:
     outgoing = await _placed(run, caller, run.plan.number or dialled(run, callee.phone))
     await callee.reached(at_once=not run.plan.number)
-    await held(run, outgoing.ended, callee.ended.wait)
+    sides = [(caller, outgoing), (callee.phone, callee.call)]
+    await converse(run, sides, outgoing.ended, callee.ended.wait)
     if run.plan.hangs_up is Side.CALLER:
         await _hang_up(run, caller, outgoing)
         await callee.hung_up_on()

@@ -1,13 +1,16 @@
 """Phones without SIP: they do what a test tells them, on its clock, through a platform that it shapes."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import anyio
 
-from dialtone.model import EventPackage, Failure, FailureCode, Flow, Plan
+from dialtone.model import EventPackage, Failure, FailureCode, Flow, Found, Hears, Plan
 from dialtone.ports import Clock
+from dialtone.quality import Received
+from synthetic.media.heard import Heard
 from synthetic.probes.base import (
     Bindings,
     Exchange,
@@ -120,6 +123,58 @@ class FakeLeg:
         """Wait for the voice."""
         assert phone.party == "transferee"
         return await self.heard.wait()
+
+    def talk(self, hears: Hears, other: Phone | None = None) -> "FakeTalk":
+        """Begin to talk, as the phone is told to hear."""
+        if "talk" in self.phone.errors:
+            raise self.phone.errors["talk"]
+        talk = FakeTalk(self.phone, hears, other)
+        self.phone.talks.append(talk)
+        return talk
+
+
+class FakeTalk:
+    """Speaks every 20 ms of the clock, and hears what its phone's `ear` makes of what should come."""
+
+    def __init__(self, phone: "FakePhone", hears: Hears, other: Phone | None) -> None:
+        self.hears = hears
+        self.other = None if other is None else other.party
+        self.dialled = ""
+        self.source = len(phone.party)
+        self.hushed = False
+        self._phone = phone
+        self._began = phone.clock.monotonic()
+        self._until: float | None = None
+
+    @property
+    def sent(self) -> int:
+        """Packets until now."""
+        until = self._phone.clock.monotonic() if self._until is None else self._until
+        return round((until - self._began) * 50)
+
+    def hush(self) -> None:
+        """Say no more."""
+        self.hushed = True
+        if self._until is None:
+            self._until = self._phone.clock.monotonic()
+
+    async def dial(self, digits: str) -> None:
+        """Send digits as told."""
+        await self._phone.obey("dial")
+        self.dialled += digits
+
+    def heard(self, sent: int | None = None) -> Heard:
+        """Return what the phone is told to have heard."""
+        return self._phone.ear(self, sent)
+
+
+def hears_all(talk: FakeTalk, sent: int | None) -> Heard:
+    """Hear everything that should come, since 50 ms after the beginning."""
+    found = Found(talk.hears.value)
+    came = talk.sent if sent is None else sent
+    received = Received(packets=came, unique=came, expected=came)
+    digits = "" if talk.hears is Hears.SOUND else talk._phone.keyed
+    return Heard(found, received, "PCMU", digits=digits, first=talk._began + 0.05)
 
 
 class FakeOutgoing(FakeLeg):
@@ -375,6 +430,11 @@ class FakePhone:
         """Seconds after which a call of this phone that was answered is ended by the platform."""
         self.transfer = FakeTransfer()
         self.board: FakeBoard | None = None
+        self.ear: Callable[[FakeTalk, int | None], Heard] = hears_all
+        """What is heard in a talk of so many packets, where that is known."""
+        self.keyed = ""
+        """The digits that it hears."""
+        self.talks: list[FakeTalk] = []
         self._registered = 0.0
 
     async def obey(self, step: str) -> None:

@@ -1,0 +1,194 @@
+"""What both sides of a call have heard -> what became of each direction, and whether that is right (pure)."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from dialtone.model import Failure, FailureCode, Found, Hears, MediaPlan, MediaStream
+from dialtone.quality import G711_PLC, score
+from synthetic.media.heard import Heard
+
+PLATFORM: Final = "platform"
+"""Who speaks to a side of ours where no other one is in the call."""
+STRAY: Final = 5
+"""Packets of a voice that is not of the call, 0.1 s of speech, that make it crossed.
+
+Fewer may be the last ones to whoever had the port before.
+"""
+
+_WORST_FIRST: Final = (
+    FailureCode.CROSSED_MEDIA,
+    FailureCode.NO_MEDIA,
+    FailureCode.ONE_WAY_MEDIA,
+    FailureCode.NO_DTMF,
+    FailureCode.POOR_MEDIA,
+)
+_RIGHT: Final = {
+    Hears.VOICE: {Found.VOICE},
+    Hears.ECHO: {Found.ECHO},
+    Hears.SOUND: {Found.VOICE, Found.ECHO, Found.SOUND},
+}
+_INSTEAD: Final = {
+    Found.VOICE: "in the other side's voice",
+    Found.ECHO: "in its own voice",
+    Found.OTHER: "in a voice that is not of this call",
+    Found.SOUND: "of some other sound",
+    Found.SILENCE: "all silence",
+    Found.NOTHING: "none of them sound",
+}
+_MAX_REMARKS: Final = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One side of ours, once it has talked.
+
+    `source` is the SSRC of what it sent and `sent` the packets of its voice; None where that can't be told,
+    as of a call that was ended meanwhile. `undialled` is why it could not send its digits, "" where it did.
+    """
+
+    party: str
+    source: int
+    sent: int | None
+    heard: Heard
+    undialled: str = ""
+
+
+class Sender(Protocol):
+    """Who sends packets of its voice."""
+
+    @property
+    def sent(self) -> int | None:
+        """How many."""
+
+
+def sent_to(hears: Hears, listener: Sender, speaker: Sender | None) -> int | None:
+    """Return how many packets should have come to a side, None where nobody can tell."""
+    if hears is Hears.ECHO:
+        return listener.sent
+    return speaker.sent if speaker is not None and hears is Hears.VOICE else None
+
+
+def streams(plan: MediaPlan, sides: Sequence[Side]) -> tuple[MediaStream, ...]:
+    """Return each direction of a call that one or two sides of ours were in, by its listener."""
+    return tuple(_stream(plan, listener, speaker) for listener, speaker in _pairs(sides))
+
+
+def verdict(plan: MediaPlan, sides: Sequence[Side]) -> Failure | None:
+    """Return what is wrong with a call, the worst of it first; None where all is right."""
+    causes = sorted(_causes(plan, sides), key=lambda cause: _WORST_FIRST.index(cause.code))
+    if not causes:
+        return None
+    remarks = [f"{side.party}: {remark}" for side in sides for remark in side.heard.remarks]
+    explained = "; ".join(remarks)[:_MAX_REMARKS]
+    said = [cause.detail for cause in causes] + ([explained] if explained else [])
+    return Failure(causes[0].code, "; ".join(said))
+
+
+def is_right(hears: Hears, heard: Heard) -> bool:
+    """Whether a side hears what it should."""
+    return heard.found in _RIGHT[hears]
+
+
+def _pairs(sides: Sequence[Side]) -> Iterator[tuple[Side, Side | None]]:
+    """Yield each side with the one that it should hear, None for the platform."""
+    for listener in sides:
+        yield listener, next((side for side in sides if side is not listener), None)
+
+
+def _stream(plan: MediaPlan, listener: Side, speaker: Side | None) -> MediaStream:
+    heard, received, rtt = listener.heard, listener.heard.received, _round_trip(listener, speaker)
+    scored = score(received, G711_PLC, rtt) if is_right(plan.hears, heard) else None
+    return MediaStream(
+        speaker=PLATFORM if speaker is None else speaker.party,
+        listener=listener.party,
+        found=heard.found,
+        codec=heard.codec,
+        sent=sent_to(plan.hears, listener, speaker),
+        received=received.unique,
+        lost=received.lost,
+        late=received.late,
+        duplicates=received.duplicates,
+        reordered=received.reordered,
+        jitter=received.jitter,
+        buffer=received.buffer,
+        burst=received.burst,
+        rtt=rtt,
+        delay=None if scored is None else scored.delay,
+        mos=None if scored is None else scored.mos,
+        digits=heard.digits,
+    )
+
+
+def _round_trip(listener: Side, speaker: Side | None) -> float | None:
+    """Return the round trip between two sides: of both hops, where something in between has its own RTP."""
+    own = listener.heard.rtt
+    if speaker is None or listener.heard.source == speaker.source:
+        return own
+    other = speaker.heard.rtt
+    return None if own is None or other is None else own + other
+
+
+def _causes(plan: MediaPlan, sides: Sequence[Side]) -> Iterator[Failure]:
+    deaf = [side for side in sides if not is_right(plan.hears, side.heard)]
+    for listener, speaker in _pairs(sides):
+        if _is_crossed(listener.heard):
+            yield Failure(FailureCode.CROSSED_MEDIA, _crossed(listener))
+        elif listener in deaf:
+            one_way = len(deaf) < len(sides)
+            code = FailureCode.ONE_WAY_MEDIA if one_way else FailureCode.NO_MEDIA
+            yield Failure(code, _unheard(plan, listener, speaker))
+        elif (stream := _stream(plan, listener, speaker)).mos is not None and stream.mos < plan.mos:
+            yield Failure(FailureCode.POOR_MEDIA, _poor(plan, stream))
+        if listener not in deaf and (lacking := _lacking(plan, listener, speaker)):
+            yield Failure(FailureCode.NO_DTMF, lacking)
+
+
+def _is_crossed(heard: Heard) -> bool:
+    return heard.found is Found.OTHER or heard.others >= STRAY
+
+
+def _crossed(listener: Side) -> str:
+    heard = listener.heard
+    packets = heard.others or heard.received.packets
+    beside = "" if heard.found is Found.OTHER else f" beside {heard.received.unique} that should"
+    return (
+        f"the {listener.party} hears a voice that is not of this call: {packets} packets of it came{beside}"
+    )
+
+
+def _unheard(plan: MediaPlan, listener: Side, speaker: Side | None) -> str:
+    who = PLATFORM if speaker is None else speaker.party
+    what = {
+        Hears.VOICE: f"does not hear the {who}",
+        Hears.ECHO: "does not hear its own voice come back",
+        Hears.SOUND: f"hears no sound of the {who}",
+    }[plan.hears]
+    packets = listener.heard.received.packets
+    came = f"{packets} packets came, {_INSTEAD[listener.heard.found]}" if packets else "no packet came"
+    sent = sent_to(plan.hears, listener, speaker)
+    return f"the {listener.party} {what}: {'' if sent is None else f'{sent} packets were sent, '}{came}"
+
+
+def _poor(plan: MediaPlan, stream: MediaStream) -> str:
+    lost, expected = stream.lost, stream.received + stream.lost
+    return (
+        f"the {stream.listener} hears the {stream.speaker} with a MOS of {stream.mos:.2f}, under"
+        f" {plan.mos:g}: of {expected} packets {lost} were lost ({lost / expected:.1%}) and {stream.late}"
+        f" came too late, jitter {stream.jitter * 1000:.1f} ms,"
+        f" delay {(stream.delay or 0.0) * 1000:.0f} ms"
+    )
+
+
+def _lacking(plan: MediaPlan, listener: Side, speaker: Side | None) -> str:
+    """Return which digits did not come to a side as they should, "" where all did."""
+    digits, sender = plan.dtmf, listener if speaker is None else speaker
+    if not digits:
+        return ""
+    if sender.undialled:
+        return f"the {sender.party} can't send the digits {digits}: {sender.undialled}"
+    if plan.hears is Hears.SOUND or listener.heard.digits == digits:
+        return ""
+    got = f"only {listener.heard.digits}" if listener.heard.digits else "nothing"
+    back = " back" if speaker is None else ""
+    return f"the {sender.party} sent the digits {digits}, and to the {listener.party} came {got}{back}"
