@@ -1,7 +1,8 @@
-"""The SIP ladder of a probe as text: who said what to whom, when."""
+"""The SIP ladder of a probe, or of a captured call, as text: who said what to whom, when."""
 
 import re
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
 
 from dialtone.model import Evidence, Message
 
@@ -17,50 +18,67 @@ _WEB: Final = re.compile(
 _CSEQ: Final = re.compile(r"^cseq\s*:\s*([0-9]{1,10})\s+([A-Za-z]{1,20})", re.IGNORECASE | re.MULTILINE)
 
 
+class Arrow(NamedTuple):
+    """A message from one lifeline to another, `at` in seconds."""
+
+    at: float
+    source: str
+    destination: str
+    text: str
+
+
 def ladder(evidence: Evidence) -> str:
     """Return the ladder, 80 columns: time in ms, our phones around the platform, an arrow a message.
 
     An arrow carries the method or status and the CSeq. Named instants follow below.
     """
-    columns = _columns(evidence)
-    lines = [_header(columns)]
-    lines += [_line(message, columns) for message in evidence.messages]
-    lines += [f"{mark.at * 1000:9.1f}  * {mark.name}"[:WIDTH] for mark in evidence.marks]
-    return "\n".join(line.rstrip() for line in lines) + "\n"
+    lines = list(drawn(_lifelines(evidence), map(_arrow, evidence.messages)))
+    lines += [f"{mark.at * 1000:9.1f}  * {mark.name}"[:WIDTH].rstrip() for mark in evidence.marks]
+    return "\n".join(lines) + "\n"
 
 
-def _columns(evidence: Evidence) -> dict[str, int]:
-    """Return the text column of each lifeline."""
+def drawn(lifelines: Sequence[str], arrows: Iterable[Arrow]) -> Iterator[str]:
+    """Yield the lines of a ladder, 80 columns: the names of lifelines, then an arrow a message."""
+    gap = (WIDTH - _TIME - 6) // max(len(lifelines) - 1, 2)
+    columns = {name: _TIME + 3 + index * gap for index, name in enumerate(lifelines)}
+    yield _header(columns)
+    for arrow in arrows:
+        yield _line(arrow, columns)
+
+
+def _lifelines(evidence: Evidence) -> list[str]:
     parties = list(dict.fromkeys(message.party for message in evidence.messages))
     left = [party for party in parties if party in _LEFT] or parties[:1]
-    names = [*left, _PLATFORM, *(party for party in parties if party not in left)]
-    gap = (WIDTH - _TIME - 6) // max(len(names) - 1, 2)
-    return {name: _TIME + 3 + index * gap for index, name in enumerate(names)}
+    return [*left, _PLATFORM, *(party for party in parties if party not in left)]
 
 
-def _header(columns: dict[str, int]) -> str:
+def _arrow(message: Message) -> Arrow:
+    ends = (message.party, _PLATFORM) if message.direction == "sent" else (_PLATFORM, message.party)
+    return Arrow(message.at, *ends, message.text)
+
+
+def _header(columns: Mapping[str, int]) -> str:
     line = list("       ms".ljust(WIDTH))
     for name, column in columns.items():
         start = max(_TIME, min(column - len(name) // 2, WIDTH - len(name)))
         line[start : start + len(name)] = name
-    return "".join(line)
+    return "".join(line).rstrip()
 
 
-def _line(message: Message, columns: dict[str, int]) -> str:
-    line = list(f"{message.at * 1000:9.1f}".ljust(WIDTH))
+def _line(arrow: Arrow, columns: Mapping[str, int]) -> str:
+    line = list(f"{arrow.at * 1000:9.1f}".ljust(WIDTH))
     for column in columns.values():
         line[column] = "|"
-    ours, theirs = columns[message.party], columns[_PLATFORM]
-    left, right = sorted((ours, theirs))
-    rightwards = (ours < theirs) == (message.direction == "sent")
+    source, destination = columns[arrow.source], columns[arrow.destination]
+    left, right = sorted((source, destination))
     room = right - left - 1
-    label = f" {_label(message.text)} "[: room - 4]
-    arrow = label.center(room - 1, "-")
-    line[left + 1 : right] = f"{arrow}>" if rightwards else f"<{arrow}"
-    return "".join(line)
+    said = f" {label(arrow.text)} "[: max(0, room - 4)]
+    shaft = said.center(room - 1, "-")
+    line[left + 1 : right] = f"{shaft}>" if source < destination else f"<{shaft}"
+    return "".join(line).rstrip()
 
 
-def _label(text: str) -> str:
+def label(text: str) -> str:
     """Return a message in a few characters: `INVITE 2`, `401 REGISTER 1`."""
     sequence = _CSEQ.search(text)
     number, of = (sequence[1], sequence[2].upper()) if sequence else ("?", "")
