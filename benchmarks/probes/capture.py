@@ -68,10 +68,14 @@ class Capture:
 
 
 @asynccontextmanager
-async def capturing(folder: Path, port: int) -> AsyncIterator[Capture]:
-    """Capture what this UDP port sends and receives for the time of the block. Raises CaptureError."""
+async def capturing(folder: Path, port: int, *, media: bool = False) -> AsyncIterator[Capture]:
+    """Capture what this UDP port sends and receives for the time of the block. Raises CaptureError.
+
+    With `media` it is all UDP of the interface, whatever the calls' ports are.
+    """
     capture = Capture(folder / "packets.pcapng", port)
-    words = ["dumpcap", "-i", _INTERFACE, "-f", f"udp port {port}", "-B", str(_BUFFER), "-q"]
+    wanted = "udp" if media else f"udp port {port}"
+    words = ["dumpcap", "-i", _INTERFACE, "-f", wanted, "-B", str(_BUFFER), "-q"]
     try:
         process = await anyio.open_process([*words, "-w", str(capture.file)], stdout=subprocess.DEVNULL)
     except FileNotFoundError:

@@ -60,7 +60,7 @@ async def measure(folder: Path, rate: float, seconds: float, *, sabotage: bool) 
         seconds=seconds,
         achieved=load.calls_per_second,
         outcomes=load.outcomes(),
-        rows=[_row(timing, load, wire) for timing in RULES],
+        rows=[row(timing, load, wire) for timing in RULES],
         peer=[] if heard is None else [compare(Engine.SIPP, t, heard.pairs(t, wire)) for t in RULES],
         packets=capture.received,
         dropped=capture.dropped,
@@ -79,7 +79,8 @@ async def _engine(platform: Front, rate: float, seconds: float, *, sabotage: boo
         return await Placing(prober, clock, platform.phones, platform.target).run(rate, seconds)
 
 
-def _row(timing: str, load: Load, wire: Wire) -> Row:
+def row(timing: str, load: Load, wire: Wire) -> Row:
+    """Compare one timing of the probes that passed with the packets."""
     flow, method = _FLOWS[timing]
     return compare(Engine.SIPPY, timing, [_pair(timing, method, run, wire) for run in load.passed(flow)])
 

@@ -11,18 +11,17 @@ import functools
 import os
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import anyio
-import anyio.to_thread
 import yaml
 
-from benchmarks.processes import Holding, alive, holding
-from benchmarks.service import Service, ServiceError, serving
-from benchmarks.soak.verdict import Check, Ended, judge
+from benchmarks.processes import Holding
+from benchmarks.service import ServiceError
+from benchmarks.soak.running import as_text, serve
+from benchmarks.soak.verdict import Check, judge
 from dialtone.cli.signals import SignalledError, until_signal
 from dialtone.runtime import logs
 from lab import lab
@@ -32,8 +31,6 @@ from lab.state import LabState
 
 _INTERVAL: Final = 5
 """Seconds between a tenant's calls: the shortest that leaves time for a confirmation."""
-_LOOK: Final = 10.0
-_OUTCOMES: Final = "dialtone_probe_outcome"
 
 
 async def soak(folder: Path, minutes: float, rate: float) -> tuple[list[Check], list[Holding]]:
@@ -49,12 +46,8 @@ async def soak(folder: Path, minutes: float, rate: float) -> tuple[list[Check], 
 
 
 async def _serve(state: LabState, seconds: float, rate: float) -> tuple[list[Check], list[Holding]]:
-    seen: set[int] = set()
-    async with serving(_configuration(state, rate)) as service:
-        holdings = await _watched(service, seconds, seen)
-        outcomes = await service.sums(_OUTCOMES, "outcome")
-    ended = Ended(service.code, sum(map(alive, seen)), len(list(_litter(state.root / "data"))))
-    return judge(holdings, outcomes, ended, asked=seconds * rate), holdings
+    ran = await serve(_configuration(state, rate), state.root / "data", seconds)
+    return judge(ran.holdings, ran.outcomes, ran.ended, asked=seconds * rate), ran.holdings
 
 
 def _configuration(state: LabState, rate: float) -> Path:
@@ -74,25 +67,6 @@ def _configuration(state: LabState, rate: float) -> Path:
     path.write_text(yaml.safe_dump(document))
     path.chmod(0o600)
     return path
-
-
-async def _watched(service: Service, seconds: float, seen: set[int]) -> list[Holding]:
-    """Look every _LOOK seconds; note in `seen` every process that there was."""
-    holdings: list[Holding] = []
-    began = time.monotonic()
-    while (now := time.monotonic() - began) < seconds:
-        service.check()
-        holdings.append(await anyio.to_thread.run_sync(holding, service.process.pid, now))
-        seen.update(holdings[-1].pids)
-        await anyio.sleep(_LOOK - (time.monotonic() - began) % _LOOK)
-        if sys.stderr.isatty():
-            print(f"\r{now / 60:5.1f} min, {holdings[-1].memory >> 20} MiB", end="", file=sys.stderr)  # noqa: T201
-    return holdings
-
-
-def _litter(data: Path) -> list[Path]:
-    """Return what a service that ended in order must not leave behind."""
-    return [*data.glob("spool/*"), *data.glob("evidence/*/*/.unfinished-*")]
 
 
 def _arguments(words: Sequence[str]) -> argparse.Namespace:
@@ -122,19 +96,6 @@ def main(words: Sequence[str]) -> int:
             return 3
     print(as_text(checks, holdings))  # noqa: T201
     return 0 if all(check.right for check in checks) else 1
-
-
-def as_text(checks: Sequence[Check], holdings: Sequence[Holding]) -> str:
-    """Return the report, 80 columns: ten moments, then the checks."""
-    lines = ["minute  memory MiB  descriptors  sockets  threads  processes"]
-    step = max(1, len(holdings) // 10)
-    lines += [
-        f"{one.at / 60:6.1f} {one.memory / (1 << 20):11.1f} {one.descriptors:12} {one.sockets:8}"
-        f" {one.threads:8} {len(one.pids):10}"
-        for one in holdings[::step]
-    ]
-    lines += [f"{'ok ' if check.right else 'RED'} {check.name}: {check.seen}" for check in checks]
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":
