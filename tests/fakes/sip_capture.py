@@ -1,5 +1,7 @@
 """Captured SIP and RTP, as a test writes it down: who sends what to whom, when."""
 
+from typing import Any
+
 from synthetic.capture.records import Address, RtpPacket, SipPacket
 
 CALLER: Address = ("192.0.2.1", 5060)
@@ -38,25 +40,23 @@ def sip(
     return SipPacket(at, source, destination, "UDP", text.encode())
 
 
-def back(at: float, status: str, sequence: str = "1 INVITE", **changes: object) -> SipPacket:
+def back(at: float, status: str, sequence: str = "1 INVITE", **changes: Any) -> SipPacket:
     """Return a response on the caller's hop."""
-    values: dict[str, object] = {"source": PROXY, "destination": CALLER, "to_tag": "b", **changes}
-    return sip(at, status, sequence, **values)  # type: ignore[arg-type]
+    values: dict[str, Any] = {"source": PROXY, "destination": CALLER, "to_tag": "b", **changes}
+    return sip(at, status, sequence, **values)
 
 
-def answered(
-    at: float = 0.0, call_id: str = "c1", duration: float = 10.0, **changes: object
-) -> list[SipPacket]:
-    """Return a whole call: rings after 0.2 s, answered after 1 s, ended by the caller; BYE answered in 0.05 s."""
-    same: dict[str, object] = {"call_id": call_id, **changes}
+def answered(at: float = 0.0, call_id: str = "c1", duration: float = 10.0, **changes: Any) -> list[SipPacket]:
+    """Return a whole call: 180 after 0.2 s, 200 after 1 s, BYE from the caller, its 200 0.05 s later."""
+    same: dict[str, Any] = {"call_id": call_id, **changes}
     up = at + 1
     return [
-        sip(at, "INVITE", **same),  # type: ignore[arg-type]
+        sip(at, "INVITE", **same),
         back(at + 0.01, "100", **same),
         back(at + 0.2, "180", **same),
         back(up, "200", **same),
-        sip(up + 0.01, "ACK", "1 ACK", to_tag="b", branch="z9hG4bK2", **same),  # type: ignore[arg-type]
-        sip(up + duration, "BYE", "2 BYE", to_tag="b", branch="z9hG4bK3", **same),  # type: ignore[arg-type]
+        sip(up + 0.01, "ACK", "1 ACK", to_tag="b", branch="z9hG4bK2", **same),
+        sip(up + duration, "BYE", "2 BYE", to_tag="b", branch="z9hG4bK3", **same),
         back(up + duration + 0.05, "200", "2 BYE", branch="z9hG4bK3", **same),
     ]
 

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 
@@ -44,7 +45,8 @@ def test_an_answered_call_is_one_of_each() -> None:
     assert times == pytest.approx({"srd": 0.2, "pdd": 0.2, "sdd": 0.05, "sdt": 10.0})
     assert report.figures.classes == {"BYE": {"2xx": 1}, "INVITE": {"2xx": 1}}
     call = only(report)
-    assert (call.ending, call.status, call.duration) == (Ending.ANSWERED, 200, pytest.approx(10))
+    assert (call.ending, call.status) == (Ending.ANSWERED, 200)
+    assert call.duration == pytest.approx(10)
     assert (call.caller, call.domains) == ("100@acme.ntek.example", ("acme.ntek.example",))
     assert set(report.tenants) == {"acme.ntek.example"}
     assert not call.is_bad
@@ -176,9 +178,9 @@ def test_a_bye_without_an_answer_leaves_the_session_incomplete() -> None:
 
 def test_the_callee_may_hang_up() -> None:
     packets = answered()[:-2]
-    bye = {"from_tag": "b", "to_tag": "a", "branch": "z9hG4bKx"}
-    packets.append(sip(8, "BYE", "1 BYE", source=PROXY, destination=CALLER, **bye))  # type: ignore[arg-type]
-    packets.append(sip(8.1, "200", "1 BYE", source=CALLER, destination=PROXY, **bye))  # type: ignore[arg-type]
+    bye: dict[str, Any] = {"from_tag": "b", "to_tag": "a", "branch": "z9hG4bKx"}
+    packets.append(sip(8, "BYE", "1 BYE", source=PROXY, destination=CALLER, **bye))
+    packets.append(sip(8.1, "200", "1 BYE", source=CALLER, destination=PROXY, **bye))
     report = told(packets)
     assert report.figures.counts["session_complete"] == 1
     assert only(report).duration == pytest.approx(7)
