@@ -13,11 +13,12 @@ import click
 
 from dialtone import wiring
 from dialtone.cli.exits import Exit
+from dialtone.cli.media import told
 from dialtone.cli.options import config_argument
 from dialtone.cli.signals import until_signal
 from dialtone.config import ProbeSpec, Settings, load
 from dialtone.config.plans import engine_contradictions
-from dialtone.model import TIMINGS, Engine, Flow, Outcome, ProbeRun, normalise_domain
+from dialtone.model import TIMINGS, Engine, Flow, Outcome, ProbeRun, normalise_domain, stream_to_json
 from dialtone.ports import StoreError
 from synthetic.ladder import WIDTH, ladder
 
@@ -125,6 +126,7 @@ def _as_json(run: ProbeRun) -> dict[str, object]:
         "timings": dict(result.timings),
         "counts": dict(result.counts),
         "certificate_expires": expires.isoformat() if (expires := result.certificate_expires) else None,
+        "media": [stream_to_json(stream) for stream in result.media],
         "marks": [{"name": mark.name, "at": mark.at} for mark in run.evidence.marks],
         "evidence": result.evidence,
     }
@@ -144,6 +146,8 @@ def _print(run: ProbeRun) -> None:
         click.echo(f"  {known:<15} {seconds * 1000:10.2f} ms  {TIMINGS[name].partition(':')[0]}")
     if result.certificate_expires is not None:
         click.echo(f"  the server's certificate ends {result.certificate_expires:%Y-%m-%d %H:%M} UTC")
+    for line in told(result.media):
+        click.echo(line)
     if run.evidence.marks:
         click.echo("phases:")
     for mark in run.evidence.marks:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from dialtone.model import (
     COUNTS,
+    MEDIA_FIGURES,
     TIMINGS,
     AlertEvent,
     AlertState,
@@ -16,8 +17,10 @@ from dialtone.model import (
     Engine,
     FailureCode,
     Flow,
+    Found,
     Impact,
     Level,
+    MediaStream,
     NodeKind,
     NodeState,
     Origin,
@@ -27,6 +30,7 @@ from dialtone.model import (
     Severity,
     Spread,
     Tenant,
+    stream_to_json,
 )
 from dialtone.web.overview import Health, Overview, TenantView
 from dialtone.web.ratios import Share, Source, TenantRatios
@@ -51,6 +55,36 @@ class Listing(Answer, Generic[T]):
     next: str | None = Field(None, description="Give it as `cursor` for the next page; null at the end")
 
 
+class MediaOut(Answer):
+    """One direction of a call, as its listener had it."""
+
+    speaker: str = Field(description="caller, callee, or platform for who is none of ours")
+    listener: str
+    found: Found = Field(
+        description="voice of the other phone; echo: its own, come back; other: that of another call"
+    )
+    codec: str = Field(description="What came, by its name in SDP; empty for nothing")
+    sent: int | None = Field(description="Packets that the speaker says to have sent, if known")
+    received: int = Field(description="Packets of those that came, each once")
+    lost: int = Field(description="Packets of those that never came")
+    late: int = Field(description="Packets that came after the modelled jitter buffer had played on")
+    duplicates: int
+    reordered: int
+    loss_ratio: float | None = Field(description=f"{MEDIA_FIGURES['loss_ratio']}; the late ones not")
+    jitter: float = Field(description=f"Seconds. {MEDIA_FIGURES['jitter']}")
+    buffer: float = Field(description="Seconds: the size of the modelled jitter buffer")
+    burst: float = Field(description="BurstR of ITU-T G.107: 1 where losses come at random")
+    rtt: float | None = Field(description=f"Seconds. {MEDIA_FIGURES['rtt']}")
+    delay: float | None = Field(description="Seconds from mouth to ear, by half the round trip")
+    mos: float | None = Field(description=f"{MEDIA_FIGURES['mos']}; null where nothing right was heard")
+    digits: str = Field(description="Telephone events that came (RFC 4733)")
+
+    @classmethod
+    def of(cls, stream: MediaStream) -> "MediaOut":
+        """Show a direction."""
+        return cls(**stream_to_json(stream))
+
+
 class ResultOut(Answer):
     """How one probe ended."""
 
@@ -70,6 +104,7 @@ class ResultOut(Answer):
     outcome: Outcome = Field(description="inconclusive: our own side was broken; never downtime")
     timings: dict[str, float] = Field(description=f"Seconds by name. {_named(TIMINGS)}")
     counts: dict[str, int] = Field(description=f"Requests by name. {_named(COUNTS)}")
+    media: list[MediaOut] = Field(description="Each direction that was listened to")
     sip_status: int | None = Field(description="The final response that decided; of flow http its status")
     certificate_expires: datetime | None = Field(description="When the server's TLS certificate ends")
     failure: FailureCode | None
@@ -95,6 +130,7 @@ class ResultOut(Answer):
             outcome=result.outcome,
             timings=dict(result.timings),
             counts=dict(result.counts),
+            media=[MediaOut.of(stream) for stream in result.media],
             sip_status=result.sip_status,
             certificate_expires=result.certificate_expires,
             failure=result.failure.code if result.failure else None,

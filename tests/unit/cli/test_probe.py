@@ -1,6 +1,7 @@
 """What `dialtone probe` prints of a run: 80 columns for people, JSON for programs."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,11 +17,14 @@ from dialtone.model import (
     Failure,
     FailureCode,
     Flow,
+    Found,
     Mark,
+    MediaStream,
     Outcome,
     ProbeRun,
+    stream_from_json,
 )
-from tests.fakes.records import a_result
+from tests.fakes.records import a_result, a_stream
 from tests.unit.cli.conftest import Dialtone
 
 ACME = "acme.ntek.clusterpbx.example"
@@ -113,3 +117,68 @@ def test_one_of_several_probes_is_chosen_by_name_else_the_first_that_is_the_tena
         ("admin", Engine.SERVICE, Flow.HTTP),
         ("api", Engine.SERVICE, Flow.HTTP),
     ]
+
+
+POOR = a_stream(
+    "callee", sent=10_000, received=7_500, lost=2_500, late=100, rtt=1.2345, jitter=0.1234, mos=2.1
+)
+
+
+def test_a_call_with_media_says_who_heard_whom_and_how_well(
+    dialtone: Dialtone, config: Path, asked: Asked
+) -> None:
+    odd = replace(POOR, duplicates=1_000, reordered=20, digits="0123456789*#ABCD")
+    asked.run = a_run(media=(a_stream("caller"), odd))
+    lines = dialtone("probe", "call", config, "--tenant", ACME).out.splitlines()
+    at = lines.index("media:                  codec   sent   got    lost late   jitter      rtt   MOS")
+    assert lines[at + 1 : at + 4] == [
+        "  caller hears callee   PCMU     100   100   0.00%    0   4.0 ms  30.0 ms  4.41",
+        "  callee hears caller   PCMU   10000  7500  25.00%  100 123.4 ms  1234 ms  2.10",
+        "    1,000 packets twice, 20 out of order, digits 0123456789*#ABCD",
+    ]
+    assert lines[at + 4] == "phases:"
+    assert max(map(len, lines)) <= 80
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (Found.ECHO, "heard its own voice, come back"),
+        (Found.OTHER, "heard the voice of another call"),
+        (Found.SOUND, "heard a sound that is no voice of ours"),
+        (Found.SILENCE, "heard silence"),
+        (Found.NOTHING, "no packet came"),
+    ],
+)
+def test_what_was_heard_instead_of_the_voice_is_told_and_what_nobody_knows_is_a_dash(
+    dialtone: Dialtone, config: Path, asked: Asked, found: Found, words: str
+) -> None:
+    asked.run = a_run(FailureCode.NO_MEDIA, media=(MediaStream("platform", "caller", found),))
+    out = dialtone("probe", "call", config, "--tenant", ACME).out
+    row = "  caller hears platform -          -     0       -    0        -        -     -"
+    assert f"{row}\n    {words}\n" in out
+
+
+def test_a_voice_that_was_heard_needs_no_words(dialtone: Dialtone, config: Path, asked: Asked) -> None:
+    asked.run = a_run(media=(a_stream("caller"),))
+    assert "heard" not in dialtone("probe", "call", config, "--tenant", ACME).out
+
+
+def test_a_call_without_media_says_nothing_of_them(dialtone: Dialtone, config: Path, asked: Asked) -> None:
+    assert "media" not in dialtone("probe", "call", config, "--tenant", ACME).out
+
+
+def test_json_has_what_each_side_heard(dialtone: Dialtone, config: Path, asked: Asked) -> None:
+    asked.run = a_run(FailureCode.POOR_MEDIA, media=(POOR,))
+    [told] = json.loads(dialtone("probe", "call", config, "--tenant", ACME, "--format", "json").out)
+    assert [stream_from_json(one) for one in told["media"]] == [POOR]
+    assert told["media"][0]["loss_ratio"] == 0.25
+
+
+def test_a_probe_with_media_is_not_placed_by_an_engine_that_hears_nothing(
+    dialtone: Dialtone, config: Path, asked: Asked
+) -> None:
+    config.write_text(config.read_text().replace("flow: call,", "flow: call, media: true,").replace("timeout: 1s", "timeout: 6s"))
+    said = dialtone("probe", "call", config, "--tenant", ACME, "--engine", "sipp")
+    assert (said.code, asked.specs) == (3, [])
+    assert "engine sipp hears nothing here; use engine sippy" in said.err

@@ -42,6 +42,7 @@ from dialtone.model import (
 from dialtone.web import WebContext, WebToken, create_app
 from tests.fakes.alerts import NOON, alert, result
 from tests.fakes.clock import FakeClock
+from tests.fakes.records import a_stream
 from tests.fakes.store import BreakableStore
 from tests.fakes.topologies import a_link, a_member, a_topology_state
 
@@ -123,6 +124,10 @@ SCOPES: Final = {
 }
 
 
+KEYED: Final = {ACME: "7731#A", ZETA: "8842*B"}
+"""The digits that were heard in each client's call."""
+
+
 @dataclass(slots=True)
 class ListBoard:
     """A Board over lists."""
@@ -183,12 +188,18 @@ class LeakyBoard(ListBoard):
 def last_results() -> list[ProbeResult]:
     """Return the last results of both clients: Acme's calls fail, everything else passes."""
     return [
-        result(Outcome.FAIL, ACME, result_id="acme-call", detail="no answer to INVITE of 101@" + ACME),
+        replace(
+            result(Outcome.FAIL, ACME, result_id="acme-call", detail="no answer to INVITE of 101@" + ACME),
+            media=(a_stream("caller", lost=25, digits=KEYED[ACME]),),
+        ),
         replace(
             result(Outcome.PASS, ACME, result_id="acme-reg", probe="logins", flow=Flow.REGISTER),
             timings={"rrd": 0.012},
         ),
-        result(Outcome.PASS, ZETA, result_id="zeta-call"),
+        replace(
+            result(Outcome.PASS, ZETA, result_id="zeta-call"),
+            media=(a_stream("caller", mos=4.2), a_stream("callee", digits=KEYED[ZETA])),
+        ),
         result(Outcome.INCONCLUSIVE, ZETA, result_id="zeta-reg", probe="logins", flow=Flow.REGISTER),
     ]
 

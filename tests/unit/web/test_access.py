@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dialtone.model import Scope, Secret
 from dialtone.web import WebToken, create_app
 from dialtone.web.gate import OPEN, Keys
-from tests.unit.web.cast import ACME, NTEK, TENANTS, TOKENS, VOLT, ZETA, client, context, seen_by
+from tests.unit.web.cast import ACME, KEYED, NTEK, TENANTS, TOKENS, VOLT, ZETA, client, context, seen_by
 
 NODES = ("sip1-front", "db2-standby", "db1-live")
 TOPOLOGIES = ("rack-one", "rack-two")
@@ -59,7 +59,8 @@ def foreign_to(who: str) -> tuple[str, ...]:
     others = [tenant for tenant in TENANTS if tenant.domain not in own]
     rack = "rack-one" if who == "charlie" else "rack-two"
     names = (*(t.domain for t in others), *(t.name for t in others), *NODES, rack)
-    return (*names, "dc2", "OpenSIPS (", "Duplicate entry", "10.11.19")
+    heard = (digits for domain, digits in KEYED.items() if domain not in own)
+    return (*names, *heard, "dc2", "OpenSIPS (", "Duplicate entry", "10.11.19")
 
 
 def own_words(who: str) -> tuple[str, ...]:
@@ -97,6 +98,8 @@ async def test_charlie_sees_what_is_charlies() -> None:
         assert {r["tenant"] for r in (await http.get("/api/v1/results")).json()["items"]} == {ZETA}
         assert {a["tenant"] for a in (await http.get("/api/v1/alerts")).json()["items"]} == {ZETA}
         assert (await http.get(f"/api/v1/tenants/{ZETA}")).status_code == 200
+        heard = (await http.get("/api/v1/results/zeta-call")).json()["media"]
+        assert [direction["digits"] for direction in heard] == ["", KEYED[ZETA]]
         assert "Zeta Clinic" in (await http.get("/")).text
 
 

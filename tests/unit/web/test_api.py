@@ -12,7 +12,7 @@ from dialtone.web.access import Position
 from tests.fakes.alerts import NOON, result
 from tests.fakes.records import an_alert
 from tests.fakes.store import BreakableStore
-from tests.unit.web.cast import ACME, NTEK, PLATFORM, VOLT, ZETA, ListBoard, client, context
+from tests.unit.web.cast import ACME, KEYED, NTEK, PLATFORM, VOLT, ZETA, ListBoard, client, context
 
 
 async def test_status_has_everything_at_once_worst_first() -> None:
@@ -136,6 +136,39 @@ async def test_a_result_says_why_it_failed() -> None:
         "timeout",
         f"no answer to INVITE of 101@{ACME}",
     )
+
+
+async def test_a_result_says_what_each_side_heard() -> None:
+    async with client(create_app(await context())) as http:
+        deaf = (await http.get("/api/v1/results/acme-call")).json()
+        unheard = (await http.get("/api/v1/results/acme-reg")).json()
+        described = (await http.get("/api/v1/openapi.json")).json()
+    assert deaf["media"] == [
+        {
+            "speaker": "callee",
+            "listener": "caller",
+            "found": "voice",
+            "codec": "PCMU",
+            "sent": 100,
+            "received": 100,
+            "lost": 25,
+            "late": 0,
+            "duplicates": 0,
+            "reordered": 0,
+            "loss_ratio": 0.2,
+            "jitter": 0.004,
+            "buffer": 0.02,
+            "burst": 1.0,
+            "rtt": 0.03,
+            "delay": 0.055,
+            "mos": 4.41,
+            "digits": KEYED[ACME],
+        }
+    ]
+    assert unheard["media"] == []
+    told = described["components"]["schemas"]["MediaOut"]["properties"]
+    assert told.keys() == deaf["media"][0].keys()
+    assert "E-model" in told["mos"]["description"]
 
 
 async def test_results_are_filtered_by_tenant_in_any_spelling_flow_and_time() -> None:
