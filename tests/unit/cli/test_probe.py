@@ -178,7 +178,8 @@ def test_json_has_what_each_side_heard(dialtone: Dialtone, config: Path, asked: 
 def test_a_probe_with_media_is_not_placed_by_an_engine_that_hears_nothing(
     dialtone: Dialtone, config: Path, asked: Asked
 ) -> None:
-    config.write_text(config.read_text().replace("flow: call,", "flow: call, media: true,").replace("timeout: 1s", "timeout: 6s"))
+    text = config.read_text().replace("interval: 3s, timeout: 1s", "interval: 60s, media: true")
+    config.write_text(text)
     said = dialtone("probe", "call", config, "--tenant", ACME, "--engine", "sipp")
     assert (said.code, asked.specs) == (3, [])
     assert "engine sipp hears nothing here; use engine sippy" in said.err
