@@ -22,7 +22,7 @@ and call our phone then; so that has until the probe's timeout. A side that is h
 `unexpected-message`, a platform that should hang up and doesn't with `timeout`. The callee takes the probe's
 own call alone; others get a 486.
 
-Session descriptions are exchanged, over ports that are really bound. Without `media` in the plan none is sent.
+Session descriptions are exchanged over ports that are really bound. Without `media` in the plan none is sent.
 With it each side of ours speaks in its own voice (G.711), once the caller has its 200 and the callee its ACK,
 for `seconds`, and then sends the digits of `dtmf` to the other; the call is held for that time at least. What
 each side heard is reported direction by direction, loss from end to end. It fails, the worst cause first,
