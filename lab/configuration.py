@@ -33,9 +33,9 @@ class _Probe:
     keys: Mapping[str, object]
 
 
-_OFTEN: Final = {"interval": "15s"}  # a call that is listened to does not fit into less, with its confirmation
+_OFTEN: Final = {"interval": "15s"}  # a call that is listened to takes longer, and is confirmed
 _SELDOM: Final = {"interval": "30s"}
-_HEARD: Final = {"for": "1s", "dtmf": "14#"}
+_HEARD: Final = {"for": "1s", "dtmf": "14*"}  # a # would end the echo
 _FRONT: Final = "sip:{sip};transport=udp"
 _NEW: Final = "asterisk-sip"
 _OLD: Final = "asterisk-16-sip"

@@ -71,8 +71,8 @@ def test_a_whole_lab_gets_a_probe_of_each_flow_and_addresses_are_put_in(context:
     assert {probe["flow"] for probe in found.values()} == {
         "options", "register", "call", "presence", "blind-transfer", "attended-transfer", "http"
     }  # fmt: skip
-    assert found["call"]["media"] == {"for": "1s", "dtmf": "14#"}
-    assert found["echo"]["media"] == {"hears": "echo", "for": "1s", "dtmf": "14#"}
+    assert found["call"]["media"] == {"for": "1s", "dtmf": "14*"}
+    assert found["echo"]["media"] == {"hears": "echo", "for": "1s", "dtmf": "14*"}
     assert found["failover"]["caller_target"] == "sip:127.0.0.1:3;transport=udp"
     assert found["register-tls"]["tls"] == {"ca": "/lab/tls/ca.pem"}
     assert found["blind-transfer"]["dial"] == "6{user}"
