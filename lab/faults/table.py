@@ -124,7 +124,7 @@ def _leaves(message: SipText) -> bool:
 _HEARD: Final = Plan(media=MediaPlan(seconds=1.5))
 _DIALLED: Final = Plan(media=MediaPlan(seconds=1.0, dtmf="17"))
 _MUTE, _SILENT = Harm(loss=1.0), Harm(silent=True)
-_LOSING, _LATE = Harm(loss=0.25, seed=1), Harm(held=(0.25, 0.25), seed=1)
+_LOSING, _LATE = Harm(loss=0.25, seed=1), Harm(held=(0.15, 0.4), seed=1)
 
 
 def _heard(
@@ -211,7 +211,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
     _heard("the caller hears silence", FailureCode.ONE_WAY_MEDIA, media=Settings(to_caller=_SILENT)),
     _heard("two calls hear each other", FailureCode.CROSSED_MEDIA, media=Settings(calls=2, crossed=True)),
     _heard("a quarter of the packets is lost", FailureCode.POOR_MEDIA, media=Settings(_LOSING, _LOSING)),
-    _heard("a quarter of the packets comes too late", FailureCode.POOR_MEDIA, media=Settings(_LATE, _LATE)),
+    _heard("one packet of seven comes too late", FailureCode.POOR_MEDIA, media=Settings(_LATE, _LATE)),
     _heard("telephone events are lost", FailureCode.NO_DTMF, plan=_DIALLED,
            media=Settings(Harm(events=Events.LOST), Harm(events=Events.LOST))),
     _heard("telephone events are not offered", FailureCode.NO_DTMF,

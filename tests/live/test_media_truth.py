@@ -224,7 +224,7 @@ async def test_loss_jitter_and_scores_are_the_truth_in_every_setting(state: LabS
             if call.result.failure is not None:
                 found.append(f"{name}: {call.result.failure}")
                 return
-            added = sum(fmean(truth.reports) for _, truth in call.directions())
+            added = sum(fmean(truth.reports or [0.0]) for _, truth in call.directions())
             for stream, truth in call.directions():
                 found.extend(f"{name}: {one}" for one in wrong(stream, truth, added))
                 if stream.codec != codecs[0]:
