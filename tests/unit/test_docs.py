@@ -16,7 +16,8 @@ from collectors.opensips import destinations, layout, parse
 from collectors.opensips.client import READ_ONLY_COMMANDS
 from dialtone.cli.exits import Exit
 from dialtone.config import schema
-from dialtone.model import TopologyKind, Trouble
+from dialtone.export.metrics import media_metric
+from dialtone.model import MEDIA_FIGURES, FailureCode, TopologyKind, Trouble
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "configuration.md").read_text()
@@ -39,6 +40,15 @@ def test_the_guide_documents_no_key_that_does_not_exist() -> None:
     rows = re.findall(r"^\| ((?:`[a-z_]+`(?:, )?)+) \|", GUIDE, re.MULTILINE)
     documented = {key for row in rows for key in re.findall(r"`([a-z_]+)`", row)}
     assert documented <= known, documented - known
+
+
+def test_the_guide_says_what_each_failure_of_media_is_and_names_their_histograms() -> None:
+    told = GUIDE.partition("**Media.**")[2].partition("**Ours.**")[0]
+    rows = re.findall(r"^\| `([a-z-]+)` \|", told, re.MULTILINE)
+    codes = {code for code in FailureCode if "media" in code or "dtmf" in code}
+    assert len(rows) == len(set(rows))
+    assert set(rows) == codes
+    assert set(re.findall(r"`(dialtone_probe_\w+)`", told)) == {media_metric(name) for name in MEDIA_FIGURES}
 
 
 def test_the_guide_names_the_commands_that_opensips_is_sent_and_no_others() -> None:
