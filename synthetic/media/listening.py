@@ -90,7 +90,7 @@ class Ear:
         if of is not None:
             self._voices[of] = Found.VOICE if hears is Hears.VOICE else Found.OTHER
         self._voices[code] = Found.ECHO
-        self._began = began
+        self.began = began
         self._known: dict[int, dict[bytes, Found]] = {PCMU: {}, PCMA: {}}
         self._sources: dict[int, Source] = {}
         self._last: dict[Found, tuple[int, str]] = {}
@@ -120,7 +120,7 @@ class Ear:
             self._odd.no_rtp += 1
             return
         found, number = self._found(taken), taken.payload_type
-        if at < self._began and found is not Found.VOICE:
+        if at < self.began and found is not Found.VOICE:
             return
         if sender != expected:
             self._odd.sender(sender)

@@ -1,6 +1,7 @@
 """The UDP port of a phone for RTP (RFC 3550), and the one for RTCP beside it where media is measured."""
 
 import asyncio
+import contextlib
 import errno
 import socket
 import struct
@@ -13,7 +14,7 @@ from synthetic.address import Address
 from synthetic.agents.sdp import EVENTS, Stream
 from synthetic.media.listening import Ear
 from synthetic.media.pacing import pacer
-from synthetic.media.packet import MAX_SIZE
+from synthetic.media.packet import MAX_SIZE, is_rtcp
 from synthetic.media.speaking import Made, Speaker
 from synthetic.media.talk import PortTalk
 from synthetic.media.voice import heard, voice
@@ -154,10 +155,19 @@ class MediaPort:
             return False  # nobody there, or no room: RTP is never repeated
         return True
 
+    def report(self, compound: bytes) -> None:
+        """Send a packet of RTCP, where the other side takes any."""
+        address = (self._stream or _NOWHERE).rtcp
+        if address is not None and self._control is not None and not self._foreign(address):
+            with contextlib.suppress(OSError):
+                self._control.sendto(compound, address)
+
     def read(self, most: int) -> None:
-        """Take so many datagrams of those that have come."""
+        """Take so many datagrams of those that have come, and a few of RTCP."""
         if self._socket.fileno() < 0:
             return
+        if self._control is not None and self._talk is not None:
+            self._read_control(self._control, self._talk)
         stream = self._stream or _NOWHERE
         events = (EVENTS, stream.events)
         for _ in range(most):
@@ -170,7 +180,9 @@ class MediaPort:
             at = received_at(ancillary)
             if len(ancillary) > 1:
                 self._overflowed(ancillary)
-            if self._talk is not None:
+            if self._talk is not None and is_rtcp(datagram):  # RFC 5761, whether or not it was agreed
+                self._talk.control.take(datagram, at)
+            elif self._talk is not None:
                 self._talk.ear.take(
                     datagram,
                     at,
@@ -194,6 +206,16 @@ class MediaPort:
         self._socket.close()
         if self._control is not None:
             self._control.close()
+
+    def _read_control(self, control: socket.socket, talk: PortTalk) -> None:
+        for _ in range(_BATCH):
+            try:
+                datagram, ancillary, _, _ = control.recvmsg(MAX_SIZE, SPACE)
+            except BlockingIOError:
+                return
+            except OSError:
+                continue
+            talk.control.take(datagram, received_at(ancillary))
 
     def _foreign(self, address: Address) -> bool:
         """Whether an address is of the other family, which this socket can't reach."""

@@ -41,8 +41,8 @@ class Speaker:
 
     @property
     def clock(self) -> int:
-        """The timestamp of the next frame."""
-        return self._clock
+        """The timestamp of the last frame that was due."""
+        return (self._clock - SAMPLES) & 0xFFFFFFFF
 
     def frame(self, left_out: int) -> None:
         """Say the next 20 ms, after so many of which nothing was said."""

@@ -1,11 +1,13 @@
 """A phone that speaks and listens in a call: the talk of one media port."""
 
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from dialtone.model import FailureCode
 from synthetic.media.listening import Ear
 from synthetic.media.pacing import pacer
+from synthetic.media.rtcp import Control
 from synthetic.media.speaking import Speaker
 from synthetic.probes.base import FlowError
 
@@ -35,6 +37,7 @@ class PortTalk:
         self._port = port
         self._going_on = going_on
         self._speaker = Speaker(port.send, code)
+        self.control = Control(self._speaker, ear.sources, ear.began)
         self._pacer = pacer()
         self._pacer.join(self)
 
@@ -49,8 +52,11 @@ class PortTalk:
         return self._speaker.sent
 
     def hush(self) -> None:
-        """Say no more; listen on."""
-        self._speaker.talking = False
+        """Say no more; listen on. The last report leaves, so that the other side's round trip is known."""
+        if self._speaker.talking:
+            self._speaker.talking = False
+            self._port.read(MAX_AT_ONCE)
+            self._port.report(self.control.report())
 
     async def dial(self, digits: str) -> None:
         """Send telephone events, one after the other; return when the last has ended.
@@ -69,7 +75,7 @@ class PortTalk:
         lost, whichever were missing; without it what is missing between the first and the last.
         """
         self._port.read(_MAX_LAST)
-        return self.ear.heard(sent, None, self._remarks())
+        return self.ear.heard(sent, self.control.rtt, self._remarks())
 
     def stop(self) -> None:
         """Speak and listen no more."""
@@ -83,8 +89,10 @@ class PortTalk:
         self._speaker.frame(left_out)
 
     def read(self) -> None:
-        """Take what has come."""
+        """Take what has come, and report on it when it is time."""
         self._port.read(MAX_AT_ONCE)
+        if self._speaker.talking and self.control.due(time.monotonic()):
+            self._port.report(self.control.report())
 
     def _remarks(self) -> list[str]:
         said = []

@@ -26,7 +26,7 @@ NAMES: Final = {PCMU: "PCMU", PCMA: "PCMA"}
 """Their names in SDP."""
 
 _LOUD: Final = {PCMU: (b"\x3f", b"\xbf"), PCMA: (b"\x15", b"\x95")}
-"""By payload type: a sample of about -2000, and of +2000 (of 8159 in mu-law, 4096 doubled in A-law)."""
+"""By payload type: a sample of about -2000, and of +2000, of 32768."""
 _SIGNS: Final = bytes(0x31 if value & 0x80 else 0x30 for value in range(256))
 _QUIET: Final = {
     PCMU: bytes(sign | 0x70 | 0x0F - size for sign in (0x00, 0x80) for size in range(5)),

@@ -1,0 +1,214 @@
+"""What a phone makes of RTP: whose voice came, what became of its packets, and what was odd."""
+
+import struct
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dialtone.model import Found, Hears
+from synthetic.media.events import payloads
+from synthetic.media.heard import Heard
+from synthetic.media.listening import MAX_SOURCES, STRAY, Ear
+from synthetic.media.voice import spoken, voice
+from tests.unit.media.g711 import PCMA, PCMU, encoded, tone
+
+OWN, PARTNER, THIRD, STRANGER = (
+    voice(*who) for who in (("r1", "caller"), ("r1", "callee"), ("r1", "target"), ("r2", "callee"))
+)
+SILENCE = b"\xff" * 160
+TONE = encoded(tone(440, 8000, 160), PCMU)
+THERE = ("127.0.0.1", 4000)
+
+
+def rtp(payload: bytes, number: int, *, payload_type: int = PCMU, source: int = 7, stamp: int = -1) -> bytes:
+    stamp = number * 160 if stamp < 0 else stamp
+    return struct.pack("!BBHII", 0x80, payload_type, number & 0xFFFF, stamp & 0xFFFFFFFF, source) + payload
+
+
+def ear(hears: Hears = Hears.VOICE, began: float = 0.0) -> Ear:
+    return Ear(OWN, hears, PARTNER if hears is Hears.VOICE else None, (THIRD,), began)
+
+
+def take(
+    by: Ear, datagrams: Iterable[bytes], *, begins: float = 1.0, sender: tuple[str, int] = THERE
+) -> None:
+    for number, datagram in enumerate(datagrams):
+        at = begins + 0.02 * number
+        by.take(datagram, at, sender, expected=THERE, payloads=(PCMU,), events=(101, None))
+
+
+def say(payload: bytes, count: int, *, first: int = 0, source: int = 7) -> list[bytes]:
+    return [rtp(payload, number, source=source) for number in range(first, first + count)]
+
+
+def of(datagrams: Iterable[bytes], hears: Hears = Hears.VOICE, sent: int | None = None) -> Heard:
+    by = ear(hears)
+    take(by, datagrams)
+    return by.heard(sent, None)
+
+
+@pytest.mark.parametrize(
+    ("payload", "found"),
+    [
+        (spoken(PARTNER, PCMU), Found.VOICE),
+        (spoken(OWN, PCMU), Found.ECHO),
+        (spoken(THIRD, PCMU), Found.OTHER),
+        (spoken(STRANGER, PCMU), Found.OTHER),
+        (TONE, Found.SOUND),
+        (SILENCE, Found.SILENCE),
+    ],
+    ids=["partner", "own", "of the run", "stranger", "tone", "silence"],
+)
+def test_what_comes_is_told_apart(payload: bytes, found: Found) -> None:
+    heard = of(say(payload, 50))
+    assert heard.found is found
+    assert heard.received.unique == heard.received.expected == 50
+    assert heard.codec == "PCMU"
+    assert heard.source == 7
+    assert heard.others == (50 if found is Found.OTHER else 0)
+    assert heard.first == 1.0
+    assert heard.remarks == ()
+
+
+def test_where_nothing_comes_nothing_is_heard() -> None:
+    assert of([]) == Heard(Found.NOTHING)
+
+
+@pytest.mark.parametrize(
+    ("payload", "hears", "found"),
+    [
+        (spoken(OWN, PCMU), Hears.ECHO, Found.ECHO),
+        (TONE, Hears.ECHO, Found.SOUND),
+        (spoken(THIRD, PCMU), Hears.ECHO, Found.OTHER),
+        (TONE, Hears.SOUND, Found.SOUND),
+        (spoken(OWN, PCMU), Hears.SOUND, Found.SOUND),
+        (SILENCE, Hears.SOUND, Found.SILENCE),
+        (spoken(STRANGER, PCMU), Hears.SOUND, Found.OTHER),
+    ],
+)
+def test_what_should_come_decides_what_is_the_best(payload: bytes, hears: Hears, found: Found) -> None:
+    assert of(say(payload, 20), hears).found is found
+
+
+@pytest.mark.parametrize("count", [1, STRAY - 1, STRAY])
+def test_a_few_packets_of_a_strangers_voice_are_not_yet_another_call(count: int) -> None:
+    heard = of([*say(spoken(PARTNER, PCMU), 50), *say(spoken(STRANGER, PCMU), count, source=8)])
+    assert heard.found is Found.VOICE
+    assert heard.received.unique == 50
+    assert heard.others == (count if count >= STRAY else 0)
+    assert any("too few" in line for line in heard.remarks) is (count < STRAY)
+    alone = of(say(spoken(STRANGER, PCMU), count)).found
+    assert alone is (Found.OTHER if count >= STRAY else Found.NOTHING)
+
+
+def test_silence_before_the_voice_and_after_it_is_not_of_it_nor_lost() -> None:
+    said = spoken(PARTNER, PCMU)
+    datagrams = [*say(SILENCE, 20), *say(said, 50, first=20), *say(SILENCE, 9, first=70)]
+    del datagrams[30], datagrams[5]
+    heard = of(datagrams, sent=50)
+    assert (heard.received.unique, heard.received.expected, heard.received.lost) == (49, 50, 1)
+    assert heard.first == pytest.approx(1.0 + 19 * 0.02)
+
+
+def test_what_the_speaker_sent_and_nobody_got_is_lost_at_either_end() -> None:
+    heard = of(say(spoken(PARTNER, PCMU), 40, first=5), sent=50)
+    assert (heard.received.unique, heard.received.lost) == (40, 10)
+    assert of(say(spoken(PARTNER, PCMU), 40, first=5)).received.lost == 0
+
+
+def test_packets_twice_are_counted_once() -> None:
+    datagrams = [each for each in say(spoken(PARTNER, PCMU), 30) for _ in range(2)]
+    heard = of(datagrams, sent=30)
+    assert (heard.received.unique, heard.received.duplicates, heard.received.lost) == (30, 30, 0)
+
+
+def test_telephone_events_amid_a_voice_are_digits_and_no_part_of_it_nor_a_gap() -> None:
+    said = spoken(PARTNER, PCMU)
+    events = [payload for payload in payloads("5") if payload]
+    digit = [rtp(each, 20 + n, payload_type=101, stamp=20 * 160) for n, each in enumerate(events)]
+    after = [rtp(said, 20 + len(events) + n, stamp=(28 + n) * 160) for n in range(20)]
+    for sent in (40, None):
+        heard = of([*say(said, 20), *digit, *after], sent=sent)
+        assert heard.digits == "5"
+        assert (heard.received.unique, heard.received.expected, heard.received.lost) == (40, 40, 0)
+    assert of([*say(said, 20), *digit, *after[1:]], sent=40).received.lost == 1
+
+
+def test_the_sums_go_on_where_the_source_changes() -> None:
+    said = spoken(PARTNER, PCMU)
+    heard = of([*say(said, 30), *say(said, 20, first=900, source=8)], sent=52)
+    assert (heard.received.unique, heard.received.expected, heard.received.lost) == (50, 52, 2)
+    assert heard.source == 8
+    assert heard.remarks == ("2 sources (SSRC) sent one after the other or at once",)
+
+
+def test_longer_packets_carry_as_many_of_the_speakers_as_they_last() -> None:
+    said = spoken(PARTNER, PCMU)
+    datagrams = [rtp(said[:] + said[:80], number, stamp=240 * number) for number in range(33)]
+    heard = of(datagrams, sent=50)
+    assert heard.found is Found.VOICE
+    assert (heard.received.unique, heard.received.lost) == (33, 0)
+    assert heard.remarks == ("33 packets of 30 ms instead of 20",)
+
+
+def test_comfort_noise_is_silence() -> None:
+    heard = of(rtp(b"\x40", number, payload_type=13) for number in range(3))
+    assert heard.found is Found.SILENCE
+    assert heard.remarks == ()
+
+
+def test_what_came_before_the_talk_began_counts_only_in_the_voice_that_should_be_heard() -> None:
+    by = ear(began=5.0)
+    take(by, [*say(TONE, 10), *say(spoken(STRANGER, PCMU), 10, first=10), *say(SILENCE, 10, first=20)])
+    assert by.heard(None, None).found is Found.NOTHING
+    take(by, say(spoken(PARTNER, PCMU), 10, first=30), begins=4.9)
+    assert by.heard(10, None).received.unique == 10
+
+
+def test_what_is_odd_is_said() -> None:
+    by = ear()
+    take(by, [*say(spoken(PARTNER, PCMU), 2), b"no RTP", rtp(b"\x00" * 20, 3, payload_type=96)])
+    take(by, [rtp(spoken(PARTNER, PCMA), 4, payload_type=PCMA)], sender=("192.0.2.9", 5))
+    heard = by.heard(None, None, ["and more"])
+    assert heard.codec == "PCMA"
+    assert heard.remarks == (
+        "a packet came from 192.0.2.9:5, which the session description does not name",
+        "a packet of payload type 96, which was not agreed",
+        "a packet of PCMA, which was not agreed",
+        "1 datagrams were no RTP",
+        "and more",
+    )
+
+
+def test_a_flood_of_sources_takes_no_more_memory_and_the_voice_is_heard_through_it() -> None:
+    by = ear()
+    noise = [rtp(SILENCE, number, source=1000 + number) for number in range(500)]
+    voices = say(spoken(PARTNER, PCMU), 500)
+    take(by, (each for pair in zip(noise, voices, strict=True) for each in pair))
+    for number in range(50):
+        take(by, [b"\x80"], sender=("192.0.2.1", number))
+        take(by, [rtp(b"", 1, payload_type=30 + number)], sender=("192.0.2.1", 1 + number))
+        take(by, [rtp(b"\x10" * number, 1)])
+    assert len(by.sources) == MAX_SOURCES
+    heard = by.heard(500, None)
+    assert (heard.found, heard.received.unique, heard.received.lost) == (Found.VOICE, 500, 0)
+    assert len(heard.remarks) < 16
+
+
+def test_sources_that_all_say_what_should_be_heard_are_bounded_too() -> None:
+    by = ear()
+    take(by, [rtp(spoken(PARTNER, PCMU), number, source=number) for number in range(100)])
+    assert len(by.sources) == MAX_SOURCES
+    assert any("too many sources" in line for line in by.heard(None, None).remarks)
+
+
+@given(st.lists(st.tuples(st.sampled_from([0, 8, 13, 101, 96]), st.binary(max_size=200)), max_size=30))
+def test_any_packets_are_taken(packets: list[tuple[int, bytes]]) -> None:
+    by = ear()
+    for number, (payload_type, payload) in enumerate(packets):
+        take(by, [payload, rtp(payload, number * 977, payload_type=payload_type, source=number % 3)])
+    heard = by.heard(7, None)
+    assert heard.found in (Found.NOTHING, Found.SILENCE, Found.SOUND)
+    assert 0 <= heard.received.lost <= heard.received.expected
