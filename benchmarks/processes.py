@@ -13,6 +13,7 @@ _ANONYMOUS: Final = re.compile(r"^Anonymous:\s+([0-9]+) kB", re.MULTILINE)
 _THREADS: Final = re.compile(r"^Threads:\s+([0-9]+)", re.MULTILINE)
 
 _TICK: Final = 1 / os.sysconf("SC_CLK_TCK")
+_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _TIMES: Final = slice(11, 15)
 """Where a process's stat has its user and system time, and those of its children that have ended."""
 
@@ -49,6 +50,11 @@ def holding(root: int, at: float) -> Holding:
     return Holding(at, pids, memory, descriptors, sockets, threads)
 
 
+def resident(root: int) -> int:
+    """Return the bytes that a process and its descendants have in memory (RSS), shared ones in each."""
+    return sum(map(_resident, _tree(root)))
+
+
 def alive(pid: int) -> bool:
     """Whether a process runs; a zombie does not."""
     try:
@@ -77,6 +83,13 @@ def _cpu(pid: int) -> float:
     except OSError:
         return 0.0
     return _TICK * sum(map(int, fields[_TIMES]))
+
+
+def _resident(pid: int) -> int:
+    try:
+        return _PAGE * int((_PROC / str(pid) / "statm").read_text().split()[1])
+    except OSError:
+        return 0
 
 
 def _tree(root: int) -> Iterator[int]:
