@@ -126,7 +126,8 @@ def position(pid: int, path: Path) -> int | None:
 
 def _packet(fields: list[str], layers_of: dict[str, tuple[str, ...]]) -> Packet:
     (number, at, captured, length, protocols, source4, destination4, source6, destination6,
-     source_udp, destination_udp, source_tcp, destination_tcp, segment, datagram, payload) = fields  # fmt: skip
+     source_udp, destination_udp, source_tcp, destination_tcp,
+     segment, datagram, payload) = fields  # fmt: skip
     layers = layers_of.get(protocols)
     if layers is None:
         if len(layers_of) > _MOST_LAYERS:
