@@ -162,9 +162,16 @@ def twins(view: TenantView) -> frozenset[Flow]:
 
 
 def timing(result: ProbeResult) -> str:
-    """Return the figure that says most of a passed flow: "PDD 84 ms"; "" where it was not measured."""
+    """Return what says most of a passed flow: "PDD 84 ms", and of a call that was listened to its worse score.
+
+    "" where nothing was measured.
+    """
     before, name = _MAIN_TIMING[result.flow]
     seconds = result.timings.get(name)
-    if seconds is None:
-        return ""
-    return before + (f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s")
+    scores = [stream.mos for stream in result.media if stream.mos is not None]
+    figures = []
+    if seconds is not None:
+        figures.append(before + (f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"))
+    if scores:
+        figures.append(f"MOS {min(scores):.2f}")
+    return ", ".join(figures)

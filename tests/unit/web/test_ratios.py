@@ -16,7 +16,7 @@ from dialtone.web import WebContext, WebToken, create_app
 from dialtone.web.page import percent
 from dialtone.web.ratios import Source, ratios_of
 from tests.fakes.alerts import NOON, result
-from tests.fakes.records import a_result
+from tests.fakes.records import a_result, a_stream
 from tests.fakes.store import BreakableStore
 from tests.unit.web.cast import ACME, NTEK, PLATFORM, TENANTS, TOKENS, VOLT, ZETA, ListBoard, client, context
 
@@ -261,6 +261,16 @@ async def test_the_page_shows_every_flow_with_the_figure_that_says_most_of_it() 
             page = (await http.get("/")).text
         assert f'<span class="what">{flow}</span>' in page
         assert words in page
+
+
+async def test_of_a_call_that_was_listened_to_the_page_shows_the_worse_score() -> None:
+    heard = a_result("heard", ACME, timings={"pdd": 0.084}, media=(a_stream("caller"), a_stream(mos=3.876)))
+    unscored = a_result("unscored", ZETA, timings={"pdd": 0.084}, media=(a_stream("caller", mos=None),))
+    made = await context(board=ListBoard((), [heard, unscored]))
+    async with client(create_app(made)) as http:
+        page = (await http.get("/")).text
+    assert '<span class="how">PDD 84 ms, MOS 3.88</span>' in page
+    assert '<span class="how">PDD 84 ms</span>' in page
 
 
 async def test_several_probes_of_one_flow_are_told_apart_by_their_names() -> None:
