@@ -6,15 +6,15 @@ import ipaddress
 import socket
 import struct
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from synthetic.address import Address, bracketed, hostport
 from synthetic.agents.intake import BATCH, SETUP, Intake, Setup, as_bytes
+from synthetic.stamps import SO_TIMESTAMPNS
+from synthetic.stamps import received_at as _received_at
 
-_SO_TIMESTAMPNS: Final = 35
 _IP_RECVERR: Final = {socket.AF_INET: (socket.IPPROTO_IP, 11), socket.AF_INET6: (socket.IPPROTO_IPV6, 25)}
-_MAX_AGE_NS: Final = 5_000_000_000
 
 
 class UdpEndpoint:
@@ -145,27 +145,10 @@ def _bound(family: int, address: Address) -> socket.socket:
     bound = socket.socket(family, socket.SOCK_DGRAM)
     try:
         bound.setblocking(False)
-        bound.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        bound.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         bound.setsockopt(*_IP_RECVERR[socket.AddressFamily(family)], 1)
         bound.bind(address)
     except OSError:
         bound.close()
         raise
     return bound
-
-
-def _received_at(ancillary: Iterable[tuple[int, int, bytes]]) -> float:
-    """Return when the kernel got the datagram, in CLOCK_MONOTONIC seconds; now, where it doesn't say.
-
-    The kernel stamps with CLOCK_REALTIME (socket(7), SO_TIMESTAMPNS): only the age is taken from it, so that
-    a step of the wall clock can't end up in a measurement unless it falls between these very lines.
-    """
-    for level, kind, value in ancillary:
-        if (level, kind) == (socket.SOL_SOCKET, _SO_TIMESTAMPNS) and len(value) >= 16:
-            seconds, nanoseconds = struct.unpack_from("qq", value)
-            # Both clocks at once: what comes between their readings would be an error of the stamp.
-            wall, now = time.time_ns(), time.monotonic()
-            age = wall - (int(seconds) * 1_000_000_000 + int(nanoseconds))
-            if 0 <= age <= _MAX_AGE_NS:
-                return now - age / 1e9
-    return time.monotonic()

@@ -166,8 +166,11 @@ class MediaPort:
         """Take so many datagrams of those that have come, and a few of RTCP."""
         if self._socket.fileno() < 0:
             return
+        self._read_voice(most)
         if self._control is not None and self._talk is not None:
             self._read_control(self._control, self._talk)
+
+    def _read_voice(self, most: int) -> None:
         stream = self._stream or _NOWHERE
         events = (EVENTS, stream.events)
         for _ in range(most):

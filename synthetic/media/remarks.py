@@ -66,7 +66,7 @@ class Oddities:
         if self.passed_over:
             said.append(f"{_packets(self.passed_over)} of too many sources (SSRC) were not counted")
         if self.no_rtp:
-            said.append(f"{self.no_rtp} datagrams were no RTP")
+            said.append(f"{self.no_rtp} of the datagrams that came were no RTP")
         if self.strays:
             said.append(
                 f"{_packets(self.strays)} in the voice of another call, too few to say that it is heard"

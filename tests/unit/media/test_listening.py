@@ -177,7 +177,7 @@ def test_what_is_odd_is_said() -> None:
         "a packet came from 192.0.2.9:5, which the session description does not name",
         "a packet of payload type 96, which was not agreed",
         "a packet of PCMA, which was not agreed",
-        "1 datagrams were no RTP",
+        "1 of the datagrams that came were no RTP",
         "and more",
     )
 
