@@ -11,6 +11,7 @@ import click
 
 from dialtone import __version__
 from dialtone.cli.alerts import alerts
+from dialtone.cli.capture import capture
 from dialtone.cli.check import check
 from dialtone.cli.collect import collect
 from dialtone.cli.demo import demo
@@ -25,6 +26,7 @@ from dialtone.ports import StoreError
 from dialtone.runtime import logs
 from dialtone.web import ListenError
 from lab.base import LabError
+from synthetic.capture.file import CaptureError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -35,7 +37,7 @@ def cli() -> None:
     logs.configure("warning", "text", sys.stderr)
 
 
-for command in (check, serve, collect, probe, alerts, heartbeat, lab, demo):
+for command in (check, serve, collect, probe, capture, alerts, heartbeat, lab, demo):
     cli.add_command(command)
 
 _CODES: tuple[tuple[type[Exception], Exit], ...] = (
@@ -43,6 +45,7 @@ _CODES: tuple[tuple[type[Exception], Exit], ...] = (
     (ListenError, Exit.PORT_BUSY),
     (StoreError, Exit.STORE),
     (LabError, Exit.LAB),
+    (CaptureError, Exit.USAGE),
 )
 
 

@@ -1,5 +1,8 @@
 """Captured SIP and RTP, as a test writes it down: who sends what to whom, when."""
 
+import socket
+import struct
+from collections.abc import Iterable
 from typing import Any
 
 from synthetic.capture.records import Address, RtpPacket, SipPacket
@@ -96,3 +99,22 @@ def spoken(
         )
         for number in numbers
     ]
+
+
+def pcap(records: Iterable[SipPacket | RtpPacket], *, start: float = 1_770_000_000.0) -> bytes:
+    """Return these records as a capture file of raw IPv4 (LINKTYPE_RAW), in the order given."""
+    parts = [struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262_144, 101)]
+    for record in records:
+        data = record.data if isinstance(record, SipPacket) else _rtp(record)
+        ends = b"".join(map(socket.inet_aton, (record.source[0], record.destination[0])))
+        datagram = struct.pack("!HHHH", record.source[1], record.destination[1], 8 + len(data), 0) + data
+        packet = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(datagram), 0, 0, 64, 17, 0) + ends + datagram
+        seconds, micros = divmod(round((start + record.at) * 1_000_000), 1_000_000)
+        parts.append(struct.pack("<IIII", seconds, micros, len(packet), len(packet)) + packet)
+    return b"".join(parts)
+
+
+def _rtp(packet: RtpPacket) -> bytes:
+    second = packet.payload_type | packet.marker << 7
+    head = struct.pack("!BBHII", 0x80, second, packet.sequence, packet.timestamp, packet.ssrc)
+    return head + bytes(packet.size)

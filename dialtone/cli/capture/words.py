@@ -1,0 +1,63 @@
+"""Figures of a report in the words that text and page share; hostile names in the room that there is."""
+
+from datetime import UTC, datetime
+from typing import Final
+
+from rich.cells import cell_len, chop_cells
+
+from dialtone.cli.words import printable
+from synthetic.capture.analysis import Call
+from synthetic.capture.calls import Ending
+
+ABSENT: Final = "-"
+CLOCK: Final = "by the clock of the place of capture, not of the phones"
+CLASSES: Final = ("1xx", "2xx", "3xx", "4xx", "5xx", "6xx", "none")
+
+
+def fitted(text: str, width: int) -> str:
+    """Return a text in so many cells at most, without control characters, its middle left out."""
+    said = printable(text)
+    if cell_len(said) <= width:
+        return said
+    end = (width - 2) // 3
+    return f"{chop_cells(said, width - 2 - end)[0]}..{said[-end:] if said[-end:].isascii() else ''}"
+
+
+def percent(share: float | None) -> str:
+    """Return a ratio, never rounded up to 100; "-" where there is none."""
+    return ABSENT if share is None else f"{int(share * 10_000) / 100:.2f} %"
+
+
+def span(seconds: float | None) -> str:
+    """Return a time in ms, or s from 1 s on; "-" where there is none."""
+    if seconds is None:
+        return ABSENT
+    return f"{seconds * 1000:.1f} ms" if seconds < 1 else f"{seconds:.2f} s"
+
+
+def score(mos: float | None) -> str:
+    """Return a score; "-" where there is none."""
+    return ABSENT if mos is None else f"{mos:.2f}"
+
+
+def clock_time(at: float | None, shape: str = "%Y-%m-%d %H:%M:%S UTC") -> str:
+    """Return an instant as a person reads it; "-" for one that no calendar has."""
+    try:
+        return datetime.fromtimestamp(at, UTC).strftime(shape) if at is not None else ABSENT
+    except (ValueError, OverflowError, OSError):
+        return ABSENT
+
+
+def ended(call: Call) -> str:
+    """Return how a call ended: "answered", "failed 503"; and what else is wrong with it."""
+    word = f"{call.ending} {call.status}" if _has_status(call) else str(call.ending)
+    return f"{word}, one-way RTP" if call.one_way else word
+
+
+def _has_status(call: Call) -> bool:
+    return call.status is not None and call.ending in (Ending.FAILED, Ending.REDIRECTED)
+
+
+def many(count: int, word: str) -> str:
+    """Return "1 call", "2 calls"."""
+    return f"{count} {word}" + ("" if count == 1 else "s")
