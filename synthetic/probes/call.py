@@ -30,6 +30,10 @@ with `crossed-media` where a voice is heard that is not of this call, `no-media`
 should, `one-way-media` where one doesn't, `no-dtmf` where digits don't arrive, and `poor-media` where a
 direction is under the plan's `mos`. A platform that answers is heard by one side: the caller's own voice come
 back, or any sound. A description that lets no audio through is `no-media` at once.
+
+It is counted from the first packet on. Through Asterisk 16 and 22, queues and ring groups too, none of them is
+lost; where a Local channel is optimised away the first one is, in one direction: 20 ms of the first word that
+people miss too, and of a call of 2 s a loss of 1 %.
 """
 
 from typing import Final
