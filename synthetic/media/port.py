@@ -2,9 +2,7 @@
 
 import asyncio
 import contextlib
-import errno
 import socket
-import struct
 import time
 from collections.abc import Callable, Collection
 from typing import Final
@@ -12,6 +10,7 @@ from typing import Final
 from dialtone.model import FailureCode, Hears
 from synthetic.address import Address
 from synthetic.agents.sdp import EVENTS, Stream
+from synthetic.media import sockets
 from synthetic.media.listening import Ear
 from synthetic.media.pacing import pacer
 from synthetic.media.packet import MAX_SIZE, is_rtcp
@@ -19,19 +18,13 @@ from synthetic.media.speaking import Made, Speaker
 from synthetic.media.talk import PortTalk
 from synthetic.media.voice import heard, voice
 from synthetic.probes.base import FlowError
-from synthetic.stamps import SO_TIMESTAMPNS, SPACE, received_at
+from synthetic.stamps import SPACE, received_at
 
 __all__ = ["MAX_HEARD", "MediaPort", "bound", "voice"]
 
 MAX_HEARD: Final = 10_000
 """Packets that one port listens to for a voice: over a minute of two speakers at once."""
 
-_SO_RXQ_OVFL: Final = 40
-_MUTE_BUFFER: Final = 4096
-_BUFFER: Final = 262_144
-"""Bytes that the kernel keeps of what comes where media is measured, as far as its own limit lets it."""
-_TRIES: Final = 32
-"""Ports that are tried until two side by side are free."""
 _BATCH: Final = 16
 _NOWHERE: Final = Stream(None, (), "inactive")
 
@@ -47,9 +40,9 @@ class MediaPort:
         self._family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._control: socket.socket | None = None
         if rtcp:
-            self._socket, self._control = _pair(self._family, host)
+            self._socket, self._control = sockets.side_by_side(self._family, host)
         else:
-            self._socket = _bound(self._family, host, 0, _MUTE_BUFFER)
+            self._socket = sockets.mute(self._family, host)
         self.host = host
         self.port: int = self._socket.getsockname()[1]
         self.rtcp_port = self.port + 1
@@ -58,6 +51,7 @@ class MediaPort:
         self._described = ""
         self._version = 0
         self._stream: Stream | None = None
+        self._sends: Stream | None = None  # the same, where anything may be sent
         self._speaker: _Going | None = None
         self._talk: PortTalk | None = None
         self._listeners: dict[asyncio.Future[float], bytes] = {}
@@ -72,7 +66,11 @@ class MediaPort:
 
     def agreed(self, stream: Stream | None) -> None:
         """Send to where a description of the other side says, from now on; None leaves it as it was."""
-        self._stream = stream or self._stream
+        if stream is None:
+            return
+        self._stream = stream
+        here = stream.address is not None and not self._foreign(stream.address)
+        self._sends = stream if here and stream.wants_ours and stream.payloads else None
 
     def speak(self, code: bytes, going_on: Callable[[], bool]) -> None:
         """Send packets in a voice while that says True. Raises FlowError where there is nowhere to."""
@@ -112,8 +110,7 @@ class MediaPort:
         if self._talk is not None:
             self._talk.stop()
         if self._control is None:  # it was bound for a call without media
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
-            _tell_more(self._socket)
+            sockets.measuring(self._socket)
         self._talk = PortTalk(self, code, Ear(code, hears, of, known, time.monotonic()), going_on)
         return self._talk
 
@@ -141,11 +138,9 @@ class MediaPort:
 
     def send(self, make: Made) -> bool:
         """Send what is made for the payload types that were agreed; say whether it left."""
-        stream = self._stream
-        if stream is None or stream.address is None or not stream.wants_ours or not stream.payloads:
+        stream = self._sends
+        if stream is None or stream.address is None:
             return False  # on hold
-        if self._foreign(stream.address):
-            return False
         datagram = make(stream.payloads[0], stream.events)
         if not datagram:
             return False
@@ -182,7 +177,7 @@ class MediaPort:
                 continue  # the ICMP error of something that we have sent
             at = received_at(ancillary)
             if len(ancillary) > 1:
-                self._overflowed(ancillary)
+                self.dropped = sockets.dropped(ancillary) or self.dropped
             if self._talk is not None and is_rtcp(datagram):  # RFC 5761, whether or not it was agreed
                 self._talk.control.take(datagram, at)
             elif self._talk is not None:
@@ -234,11 +229,6 @@ class MediaPort:
                 said = f"{MAX_HEARD} packets came to the RTP port, and none in the voice that was waited for"
                 waiting.set_exception(FlowError(FailureCode.UNEXPECTED_MESSAGE, said))
 
-    def _overflowed(self, ancillary: Collection[tuple[int, int, bytes]]) -> None:
-        for level, kind, value in ancillary:
-            if (level, kind) == (socket.SOL_SOCKET, _SO_RXQ_OVFL) and len(value) >= 4:
-                self.dropped = struct.unpack_from("I", value)[0]
-
 
 class _Going:
     """A voice that speaks while it is wanted, and listens to nothing."""
@@ -275,40 +265,3 @@ def bound(host: str, close_with: Callable[[MediaPort], None], *, rtcp: bool = Fa
         raise FlowError(FailureCode.NO_PORT, f"no media port on {host}: {error.strerror}") from None
     close_with(port)
     return port
-
-
-def _bound(family: int, host: str, port: int, buffer: int) -> socket.socket:
-    made = socket.socket(family, socket.SOCK_DGRAM)
-    try:
-        made.setblocking(False)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
-        made.bind((host, port))
-    except OSError:
-        made.close()
-        raise
-    return made
-
-
-def _pair(family: int, host: str) -> tuple[socket.socket, socket.socket]:
-    """Return two sockets side by side, the even one for RTP. Raises OSError where none are free."""
-    for _ in range(_TRIES):
-        first = _bound(family, host, 0, _BUFFER)
-        number = first.getsockname()[1]
-        try:
-            second = _bound(family, host, number ^ 1, _BUFFER)
-        except OSError as error:
-            first.close()
-            if error.errno != errno.EADDRINUSE:
-                raise
-            continue
-        rtp, rtcp = (first, second) if number % 2 == 0 else (second, first)
-        _tell_more(rtp)
-        _tell_more(rtcp)
-        return rtp, rtcp
-    raise OSError(errno.EADDRINUSE, f"no two ports side by side are free, of {_TRIES} tried")
-
-
-def _tell_more(made: socket.socket) -> None:
-    """Have the kernel say when each datagram came, and how many it has dropped."""
-    made.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-    made.setsockopt(socket.SOL_SOCKET, _SO_RXQ_OVFL, 1)
