@@ -73,6 +73,34 @@ _TIMINGS: Final = (
     ),
 )
 
+_MEDIA: Final = (
+    (
+        "mos",
+        "Opinion score (MOS)",
+        "By the E-model (ITU-T G.107), 4.41 at best: under 4.03 some users are dissatisfied, under 3.6 many.",
+        Unit.NONE,
+    ),
+    (
+        "loss_ratio",
+        "Packets lost",
+        "From the speaker to the listener, the first and the last packets included.",
+        Unit.SHARE,
+    ),
+    (
+        "jitter_seconds",
+        "Jitter",
+        "How unevenly packets arrive (RFC 3550).",
+        Unit.SECONDS,
+    ),
+    (
+        "rtt_seconds",
+        "Round trip",
+        "From speaker to listener and back, by RTCP.",
+        Unit.SECONDS,
+    ),
+)
+"""What is in the metric's name, title, meaning, unit."""
+
 _INVITES: Final = ("invite",)
 _NOT_REDIRECTED: Final = ("invite", "invite_3xx")
 _RATIOS: Final = (
@@ -131,6 +159,7 @@ def platform_overview() -> building.Dashboard:
         ("Tenants", _tenants()),
         ("Calls", _calls()),
         ("Timings", _timings()),
+        ("What test calls hear", _media()),
         ("Ratios and certificates", _ratios()),
         ("Nodes", _nodes()),
         ("Replication", _replication()),
@@ -273,6 +302,21 @@ def _timings() -> Iterator[Builder[Panel]]:
             f"{meaning} From a histogram: as fine as its buckets.",
             [Query(f"histogram_quantile(0.95, {buckets})", "{{tenant}}")],
             unit=Unit.SECONDS,
+            width=6,
+        )
+
+
+def _media() -> Iterator[Builder[Panel]]:
+    for name, title, meaning, unit in _MEDIA:
+        total, count = (
+            f"sum by (tenant, listener) (rate(dialtone_probe_{name}_{part}{{{_WHOSE}}}[10m]))"
+            for part in ("sum", "count")
+        )
+        yield lines(
+            f"{title}, mean of 10 minutes",
+            f"{meaning} Test calls with media, passed or failed, by who listened.",
+            [Query(f"{total} / (({count}) > 0)", "{{tenant}} {{listener}}")],
+            unit=unit,
             width=6,
         )
 
