@@ -46,7 +46,7 @@ def by_analysis(report: Mapping[str, Any]) -> Counts:
     return _added(
         (
             (_address(stream["source"]), _address(stream["destination"])),
-            Count(int(stream["received"]), int(stream["lost"])),
+            Count(stream["packets"] - stream["duplicates"], stream["lost"]),
         )
         for stream in report["streams"]
     )

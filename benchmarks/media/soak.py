@@ -54,7 +54,7 @@ async def soak(folder: Path, minutes: float, calls: int) -> tuple[list[Check], l
         rate, seconds = tenants / _INTERVAL, minutes * 60
         ran = await serve(_configuration(state, rate, calls), data, seconds)
         heard = await anyio.to_thread.run_sync(tally, data / FILE_NAME)
-        judged = judge(ran.holdings, ran.outcomes, ran.ended, asked=seconds * rate)
+        judged = judge(ran.holdings, ran.outcomes, ran.ended, asked=(seconds - _LASTS) * rate)
         up = Check("calls up in the mean", f"{heard.mean_up:.1f} of {calls}", heard.mean_up >= 0.9 * calls)
         return [*judged, up, *checks(heard)], ran.holdings, heard
     finally:
@@ -72,7 +72,7 @@ def _configuration(state: LabState, rate: float, calls: int) -> Path:
             "target": f"sip:{state.addresses['sip']};transport=udp",
             "interval": f"{_INTERVAL}s",
             "timeout": f"{_TIMEOUT}s",
-            "media": {"seconds": _SECONDS},
+            "media": {"for": f"{_SECONDS}s"},
         }
     ]
     document["caps"] = {"calls_per_second": math.ceil(4 * rate), "concurrent_calls": 2 * calls}
