@@ -76,7 +76,9 @@ SETTINGS: Final[Mapping[str, Settings]] = {
     "long bursts lost": alike(burst=(0.02, 0.15)),
     "the head lost": alike(head=10),
     "the tail lost": alike(last=230),
-    "head and tail lost": alike(head=5, last=220),
+    # A listener is not told how its missing packets are shared by both ends and takes them for one run: its
+    # BurstR is up to twice the true one then, and its score too low by 0.06 where 14 % are lost like this.
+    "head and tail lost": alike(head=4, last=243),
     "uniform jitter of 20 ms in order": alike(jitter=0.02),
     "uniform jitter of 40 ms": alike(jitter=0.04, overtaking=True),
     "uniform jitter of 80 ms": alike(jitter=0.08, overtaking=True),
