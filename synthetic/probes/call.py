@@ -31,9 +31,9 @@ should, `one-way-media` where one doesn't, `no-dtmf` where digits don't arrive, 
 direction is under the plan's `mos`. A platform that answers is heard by one side: the caller's own voice come
 back, or any sound. A description that lets no audio through is `no-media` at once.
 
-It is counted from the first packet on. Through Asterisk 16 and 22, queues and ring groups too, none of them is
-lost; where a Local channel is optimised away the first one is, in one direction: 20 ms of the first word that
-people miss too, and of a call of 2 s a loss of 1 %.
+Packets are counted from the first on. Through Asterisk 16 and 22, queues and ring groups too, none is lost;
+where a Local channel is optimised away the first one is, in one direction. That is 20 ms of the first word,
+which people miss too, and 1 % of a talk of 2 s.
 """
 
 from typing import Final

@@ -229,6 +229,13 @@ def test_an_answer_takes_from_the_offer_what_we_speak(media: MediaPort) -> None:
     assert sdp.answer(media, BROWSER) is None
 
 
+def test_what_we_do_not_do_is_not_answered(media: MediaPort) -> None:
+    answer = sdp.answer(media, RTPENGINE)
+    assert answer is not None
+    assert f"m=audio {media.port} RTP/AVP 0 8 96\r\n" in answer
+    assert not any(word in answer for word in ("ice", "candidate", "rtcp", "mux", "BUNDLE"))
+
+
 @pytest.mark.parametrize(
     "offered",
     [
