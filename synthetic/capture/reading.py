@@ -60,6 +60,7 @@ class Reading:
         self._patience = patience
         self._read: Read | None = None
         self._decoder = Decoder()
+        self._told = 0
 
     @property
     def pid(self) -> int:
@@ -91,7 +92,7 @@ class Reading:
                 ) from None
             for frame in frames:
                 done = frame.get("progress")
-                if isinstance(done, int) and done <= position:
+                if isinstance(done, int) and done == position:
                     if self._clock.monotonic() - moved >= self._patience:
                         raise self._stuck()
                     continue
@@ -145,8 +146,9 @@ class Reading:
             ) from None
 
     def _tell(self, done: int) -> None:
+        self._told = max(self._told, min(done, self._size))  # it falls where a second tshark begins
         if self._on_progress is not None:
-            self._on_progress(min(done, self._size), self._size)
+            self._on_progress(self._told, self._size)
 
     def _stuck(self) -> CaptureError:
         return CaptureError(

@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
+from synthetic.address import hostport
 from synthetic.capture import packets
 from synthetic.capture.records import Address, Read, Record, SipPacket
 from synthetic.capture.streams import Streams, Told
@@ -35,7 +36,10 @@ _NAMED: Final = 5
 
 
 class Sorter:
-    """Sorts one file's packets, in their order; use as a context manager, which ends what it started."""
+    """Sorts one file's packets, in their order; use as a context manager, which ends what it started.
+
+    `packets` is how many there were so far.
+    """
 
     def __init__(self, path: Path, limits: Limits) -> None:
         self._path = path
@@ -46,7 +50,8 @@ class Sorter:
         self._streams_failed = ""
         self._first: float | None = None
         self._last: float | None = None
-        self._packets = self._other = self._cut = 0
+        self.packets = 0
+        self._other = self._cut = 0
         self._messages = self._bytes = self._left_out = 0
         self._tls: Counter[Address] = Counter()
         self._read_tls: set[Address] = set()
@@ -59,7 +64,7 @@ class Sorter:
 
     def records(self, packet: Packet) -> list[Record]:
         """Return what the packet holds, nothing where it is neither SIP nor media."""
-        self._packets += 1
+        self.packets += 1
         self._cut += packet.cut
         self._first = packet.at if self._first is None else min(self._first, packet.at)
         self._last = packet.at if self._last is None else max(self._last, packet.at)
@@ -72,7 +77,7 @@ class Sorter:
     def end(self, problem: str | None) -> Read:
         """Return the end of the reading; `problem` is what tshark says of the file."""
         problems = [problem] if problem else []
-        if not self._packets and not problem:
+        if not self.packets and not problem:
             problems.append("the file holds no packets")
         if self._cut:
             problems.append(
@@ -87,7 +92,7 @@ class Sorter:
                 f"{self._left_out} SIP messages were left out: at most {self._limits.messages} "
                 f"of {self._limits.sip_bytes} bytes in all are read"
             )
-        return Read(self._packets, self._other, self._first, self._last, tuple(problems))
+        return Read(self.packets, self._other, self._first, self._last, tuple(problems))
 
     def _datagram(self, packet: Packet) -> list[Record] | None:
         data, at, source, destination = packet.data, packet.at, packet.source, packet.destination
@@ -151,7 +156,7 @@ class Sorter:
     def _encrypted(self) -> list[str]:
         unread = [(end, count) for end, count in self._tls.most_common() if end not in self._read_tls]
         lines = [
-            f"{_packets(count)} of TLS to {_shown(end)}: SIP in it can't be read"
+            f"{_packets(count)} of TLS to {hostport(end)}: SIP in it can't be read"
             for end, count in unread[:_NAMED]
         ]
         if len(unread) > _NAMED:
@@ -169,8 +174,3 @@ def _is_stream(packet: Packet) -> bool:
 
 def _packets(count: int) -> str:
     return "1 packet" if count == 1 else f"{count} packets"
-
-
-def _shown(end: Address) -> str:
-    host, port = end
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -71,3 +71,6 @@ class Streams:
             if not isinstance(raw.value, str):
                 texts = [raw.value[0], *(layer.value for layer in raw.duplicate_layers)]
             yield Told(int(packet.number), transport, tuple(bytes.fromhex(text) for text in texts))
+        # Private, for pyshark is silent about it.
+        if any((process.returncode or 0) < 0 for process in self._capture._running_processes):
+            raise MemoryError("tshark was ended by a signal, perhaps for want of memory")

@@ -6,6 +6,7 @@ import subprocess
 import threading
 from collections import deque
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -22,6 +23,8 @@ _FIELDS: Final = (
     "udp.srcport", "udp.dstport", "tcp.srcport", "tcp.dstport",
     "tcp.len", "udp.length", "udp.payload",
 )  # fmt: skip
+_PREFERENCES: Final = ("tcp.analyze_sequence_numbers:FALSE", "tcp.desegment_tcp_streams:FALSE")
+"""Streams are put together elsewhere (streams.py); here they would only take memory."""
 _UDP_HEADER: Final = 8
 _SAID: Final = 20
 _LINE: Final = 500
@@ -56,6 +59,8 @@ class Tshark:
 
     def __enter__(self) -> "Tshark":
         command = [PROGRAM, "-n", "-r", str(self._path), "-T", "fields", "-E", "occurrence=l"]
+        for setting in _PREFERENCES:
+            command += ["-o", setting]
         for name in SILENT:
             command += ["--disable-protocol", name]
         for name in _FIELDS:
@@ -91,20 +96,24 @@ class Tshark:
             if len(fields) == len(_FIELDS):
                 yield _packet(fields, layers_of)
 
-    def problem(self) -> str | None:
-        """Return what it had to say about the file, once all packets are read; None where all is well."""
+    def problem(self, *, packets: int) -> str | None:
+        """Return what it had to say about the file, once its packets are read; None where all is well.
+
+        Raises CaptureError where it gave up without any.
+        """
         code = self._process.wait()
         self._listener.join(_ENDED)
         if not code:
             return None
-        said = " ".join(line.removeprefix("tshark: ") for line in self._said)
+        said = " ".join(line.removeprefix("tshark: ") for line in self._said)[:_LINE]
         if "cut short" in said:
             return "the file ends in the middle of a packet: the figures are of what stands before that"
         if "damaged" in said or "corrupt" in said:
             return "the file is damaged: the figures are of what stands before that"
-        if code < 0:
-            return f"tshark was ended by signal {-code}: the figures are of what it had read by then"
-        return f"tshark gave up ({said[:_LINE] or code}): the figures are of what it had read by then"
+        why = f"was ended by signal {-code}" if code < 0 else f"gave up ({said or code})"
+        if not packets:
+            raise CaptureError(f"tshark {why} before it had read a packet")
+        return f"tshark {why}: the figures are of what it had read by then"
 
     def _listen(self) -> None:
         assert self._process.stderr is not None  # noqa: S101 - a pipe was asked for
@@ -114,14 +123,21 @@ class Tshark:
                 self._said.append(text)
 
 
-def position(pid: int, path: Path) -> int | None:
-    """Return how far, in bytes, a process has read a file; None where it has it not open (any more)."""
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        real = str(path.resolve())
-        for entry in Path(f"/proc/{pid}/fd").iterdir():
-            if os.readlink(entry) == real:  # noqa: PTH115 - the same text, and a descriptor may be gone
-                return int(Path(f"/proc/{pid}/fdinfo/{entry.name}").read_text().split()[1])
-    return None
+def positions(parent: int, path: Path) -> dict[int, int]:
+    """Return how far, in bytes, each child of a thread has read a file that it has open, by process id."""
+    found: dict[int, int] = {}
+    real = str(path.resolve())
+    try:
+        children = Path(f"/proc/self/task/{parent}/children").read_text().split()
+    except OSError:  # a kernel without it
+        return found
+    for child in children:
+        with contextlib.suppress(OSError, ValueError, IndexError):  # it may be gone by now
+            for entry in Path(f"/proc/{child}/fd").iterdir():
+                if os.readlink(entry) == real:  # noqa: PTH115 - a text is enough
+                    position = Path(f"/proc/{child}/fdinfo/{entry.name}").read_text().split()[1]
+                    found[int(child)] = int(position)
+    return found
 
 
 def _packet(fields: list[str], layers_of: dict[str, tuple[str, ...]]) -> Packet:
@@ -137,7 +153,7 @@ def _packet(fields: list[str], layers_of: dict[str, tuple[str, ...]]) -> Packet:
     source, destination = (source6, destination6) if six else (source4, destination4)
     return Packet(
         number=int(number),
-        at=float(at),
+        at=_instant(at),
         cut=captured != length,
         layers=layers,
         source=(source, int(source_udp or source_tcp or 0)),
@@ -145,3 +161,11 @@ def _packet(fields: list[str], layers_of: dict[str, tuple[str, ...]]) -> Packet:
         size=int(segment or 0) if not datagram else max(0, int(datagram) - _UDP_HEADER),
         data=bytes.fromhex(payload),
     )
+
+
+def _instant(text: str) -> float:
+    """Return seconds since 1970; newer versions of tshark may write an ISO 8601 time."""
+    try:
+        return float(text)
+    except ValueError:
+        return datetime.fromisoformat(text).timestamp()

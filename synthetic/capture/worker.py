@@ -5,27 +5,32 @@ It blocks, as tshark and pyshark do, and is a process of its own for that. See w
 
 import contextlib
 import os
+import resource
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from dialtone.runtime.frames import FrameError, decode, encode
+from dialtone.runtime.frames import decode, encode
 from synthetic.capture import wire
 from synthetic.capture.file import CaptureError
 from synthetic.capture.records import Read, Record, SipPacket
 from synthetic.capture.sorting import Sorter
-from synthetic.capture.tshark import Tshark, position
+from synthetic.capture.tshark import Tshark, positions
 
 _TICK: Final = 0.25
 """Seconds between two words of progress."""
+_MOST_MEMORY: Final = 2 * 1024**3
+"""Bytes that this process and each tshark may have: what puts TCP together again remembers every segment."""
 _MAX_REQUEST: Final = 64 * 1024
 _LENGTH: Final = 500
 
 
 def main() -> None:
     """Read what the request names; exit when all is said."""
-    os.environ["LC_ALL"] = "C"
+    resource.setrlimit(resource.RLIMIT_DATA, (_MOST_MEMORY, _MOST_MEMORY))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core would hold what people said
     line = sys.stdin.buffer.readline(_MAX_REQUEST)
     out = _Output(os.dup(1))
     os.dup2(2, 1)  # what a library prints must not break the conversation
@@ -42,12 +47,12 @@ def main() -> None:
 
 def read(path: Path, limits: wire.Limits, out: "_Output") -> Read:
     """Read the file and send its records; return the end of it. Raises CaptureError."""
-    with Tshark(path) as tshark, _progress(out, tshark, path), Sorter(path, limits) as sorter:
+    with Tshark(path) as tshark, _progress(out, path), Sorter(path, limits) as sorter:
         for packet in tshark.packets():
             for record in sorter.records(packet):
                 out.add(record)
         out.flush()
-        return sorter.end(tshark.problem())
+        return sorter.end(tshark.problem(packets=sorter.packets))
 
 
 class _Output:
@@ -82,16 +87,19 @@ class _Output:
 
 
 @contextlib.contextmanager
-def _progress(out: _Output, tshark: Tshark, path: Path):  # type: ignore[no-untyped-def]
-    """Say four times a second how far tshark has read the file."""
+def _progress(out: _Output, path: Path) -> Iterator[None]:
+    """Say four times a second how far the file is read: the mean of all that read it, once each began."""
     over = threading.Event()
+    parent, size = threading.get_native_id(), path.stat().st_size
+    reached: dict[int, int] = {}
 
     def tell() -> None:
         while not over.wait(_TICK):
-            done = position(tshark.pid, path)
-            with contextlib.suppress(OSError, FrameError):
-                if done is not None:
-                    out.send({"progress": done})
+            now = positions(parent, path)
+            reached.update(dict.fromkeys(reached, size) | now)
+            if reached:
+                with contextlib.suppress(OSError):
+                    out.send({"progress": sum(reached.values()) // len(reached)})
 
     teller = threading.Thread(target=tell, daemon=True)
     teller.start()
