@@ -16,7 +16,7 @@ from synthetic.redaction import MASK, redact
 
 MOST_LIFELINES: Final = 5
 _NARROW: Final = 20
-_USER_PASSWORD: Final = re.compile(r"(sips?:[^\s:@;<>\"]{1,200}):[^\s@<>\"]{1,200}@", re.IGNORECASE)
+_USER_PASSWORD: Final = re.compile(r"(sips?:[^\s:@]{1,200}):[^\s@<>,]{1,200}@", re.IGNORECASE)
 _REST: Final = "others"
 
 
