@@ -43,8 +43,10 @@ MOST_MEMORY: Final = 500_000_000
 MEASURED: Final = 100_000
 
 _SECONDS: Final = 5.0
-_A_CALL: Final = 80.0
+_A_CALL: Final = 88.0
 """Packets a second of a call that is up and is followed by the next: 100 while it talks."""
+_RAMPS: Final = 5.0
+"""Seconds of that many calls that what comes before and after them amounts to."""
 _OTHERS: Final = 0.5
 _MOST_CALLS: Final = 100
 _MOST_PACKETS: Final = 2_000_000
@@ -101,7 +103,7 @@ async def measure(folder: Path, packets: int, calls: int, keep: Path | None) -> 
     ):
         placing = MediaCalls(prober, platform.phones, platform.target, media, "captured")
         async with placing.kept_up(calls):
-            await anyio.sleep(packets / (_A_CALL * calls))
+            await anyio.sleep(max(0.0, packets / (_A_CALL * calls) - _RAMPS))
     counted, heard = by_answerers(placing.runs), Tally()
     for one in placing.runs:
         heard.take(one)
