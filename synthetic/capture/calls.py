@@ -162,7 +162,9 @@ class Calls:
         return found
 
     def _forget(self, held: OrderedDict[str, Conversation], now: float) -> None:
-        self._fold(held.popitem(last=False)[1], now)
+        _, oldest = held.popitem(last=False)
+        self._room += sum(len(step.data) for step in oldest.steps)
+        self._fold(oldest, now)
 
     def _keep(self, conversation: Conversation, packet: SipPacket) -> None:
         if len(conversation.steps) >= MAX_STEPS:

@@ -10,7 +10,7 @@ from typing import Final
 import svg
 
 from dialtone.cli.capture.chosen import lifelines, message_text
-from dialtone.cli.capture.words import CLASSES, fitted
+from dialtone.cli.capture.words import CLASSES, fitted, percent
 from dialtone.cli.words import printable
 from synthetic.address import hostport
 from synthetic.capture.analysis import Call
@@ -46,7 +46,7 @@ def stream_bars(streams: Sequence[Stream]) -> str:
         kinds = (_kind(stream.mos), "loss", "jitter")
         said = (
             "-" if stream.mos is None else f"{stream.mos:.2f}",
-            f"{(received.loss_ratio or 0) * 100:.2f} %",
+            percent(received.loss_ratio),
             f"{received.jitter * 1000:.1f}, {received.jitter_max * 1000:.1f} ms" if stream.rate else "-",
         )
         for number, (share, kind, words) in enumerate(zip(shares, kinds, said, strict=True)):

@@ -1,5 +1,6 @@
 """Figures of a report in the words that text and page share; hostile names in the room that there is."""
 
+import math
 from datetime import UTC, datetime
 from typing import Final
 
@@ -11,6 +12,7 @@ from synthetic.capture.calls import Ending
 
 ABSENT: Final = "-"
 CLOCK: Final = "by the clock of the place of capture, not of the phones"
+_HAIR: Final = 1e-9  # 0.57 * 10,000 is less than 5,700
 CLASSES: Final = ("1xx", "2xx", "3xx", "4xx", "5xx", "6xx", "none")
 
 
@@ -25,7 +27,7 @@ def fitted(text: str, width: int) -> str:
 
 def percent(share: float | None) -> str:
     """Return a ratio, never rounded up to 100; "-" where there is none."""
-    return ABSENT if share is None else f"{int(share * 10_000) / 100:.2f} %"
+    return ABSENT if share is None else f"{math.floor(share * 10_000 + _HAIR) / 100:.2f} %"
 
 
 def span(seconds: float | None) -> str:

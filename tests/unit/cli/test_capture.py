@@ -13,6 +13,7 @@ from rich.cells import cell_len
 from dialtone.cli.capture import asjson, html, text
 from dialtone.cli.capture.charts import ladder_picture
 from dialtone.cli.capture.chosen import MOST_LIFELINES, chosen, ladder_of
+from dialtone.cli.capture.words import percent
 from synthetic.capture.analysis import Analysis, Report
 from synthetic.capture.records import Read, Record
 from tests.fakes.sip_capture import CALLEE, PROXY, answered, back, described, sip, spoken
@@ -221,3 +222,11 @@ def test_wrong_arguments_give_3_and_say_what_would_be_right(
     assert said.code == 3
     assert said.out == ""
     assert words in said.err
+
+
+@pytest.mark.parametrize(
+    ("share", "said"),
+    [(None, "-"), (0, "0.00 %"), (0.57, "57.00 %"), (0.99999999, "99.99 %"), (1, "100.00 %")],
+)
+def test_a_share_is_never_rounded_up(share: float | None, said: str) -> None:
+    assert percent(share) == said
