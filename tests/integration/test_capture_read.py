@@ -343,7 +343,8 @@ async def hindered(folder: Path, act: Callable[[int], None]) -> tuple[str, int]:
             async with read_capture(path, patience=1.0) as reading:
                 group = reading.pid
                 async for _ in reading:
-                    act(group)
+                    with contextlib.suppress(ProcessLookupError):  # gone since the last batch
+                        act(group)
     except CaptureError as error:
         return str(error), group
     return "", group
@@ -359,7 +360,10 @@ async def ended(group: int) -> bool:
 
 
 def children(pid: int) -> Iterable[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:
+        return []
 
 
 def resident(group: int) -> int:
