@@ -16,11 +16,9 @@ import anyio
 
 from dialtone.runtime import garbage
 from dialtone.runtime.childside import serve_requests
+from synthetic.media.voice import FRAME
 
 HOST: Final = "127.0.0.1"
-FRAME: Final = 0.02
-"""Seconds of sound in a packet."""
-
 _SEED: Final = 3550
 _UDP: Final = Path("/proc/net/udp")
 _LOCAL, _DROPS = 1, 12

@@ -7,9 +7,10 @@ from typing import Any, Final
 
 import anyio
 
-from benchmarks.media.ends import FRAME, End
+from benchmarks.media.ends import End
 from dialtone.runtime.child import ChildError, ChildProcess
 from dialtone.runtime.clock import SystemClock
+from synthetic.media.voice import FRAME
 
 _ANSWERS: Final = 30.0
 _WARM: Final = 2.0

@@ -16,7 +16,8 @@ from sippy.Rtp.Core.AudioChunk import AudioChunk
 from sippy.Rtp.EPoint import RTPEPoint
 from sippy.Rtp.Params import RTPParams
 
-from benchmarks.media.ends import FRAME, HOST, End, serve
+from benchmarks.media.ends import HOST, End, serve
+from synthetic.media.voice import FRAME
 
 _RATE: Final = 8000
 _SECOND: Final = array("h", (int(2000 * math.sin(2 * math.pi * 400 * n / _RATE)) for n in range(_RATE)))
