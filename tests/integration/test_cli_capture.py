@@ -207,11 +207,11 @@ def test_a_file_that_is_no_capture_is_refused_with_words_and_code_3(tmp_path: Pa
 
 def test_one_call_is_picked_and_written_for_its_owner_alone(tmp_path: Path) -> None:
     path, page = tmp_path / "two.pcap", tmp_path / "one.html"
-    path.write_bytes(pcap([*answered_call(0, "first"), *answered_call(20, "second")]))
-    said = dialtone("analyze", path, "--call", "second", "--format", "html", "--output", page)
+    path.write_bytes(pcap([*answered_call(0, "call-one"), *answered_call(20, "call-two")]))
+    said = dialtone("analyze", path, "--call", "call-two", "--format", "html", "--output", page)
     assert (said.returncode, said.stdout, said.stderr) == (0, "", "")
-    assert "second" in page.read_text()
-    assert "first" not in page.read_text().partition("</style>")[2]
+    assert "call-two" in page.read_text()
+    assert "call-one" not in page.read_text().partition("</style>")[2]
     assert page.stat().st_mode & 0o777 == 0o600
     assert sorted(tmp_path.iterdir()) == [page, path]
     wrong = dialtone("analyze", path, "--call", "third")
