@@ -16,9 +16,10 @@ class Heard:
     `found` is the best of what was heard, and `received` is about the packets of that (of `other` and worse:
     about all that came). `codec` is theirs by its name in SDP, `source` their last SSRC. `others` counts
     packets in the voice of another call. `rtt` is the round trip time to whoever reports by RTCP on what we
-    send, in seconds. `digits` are the telephone events that came to an end (RFC 4733). `remarks` are lines
-    for a person: an unexpected source, a payload type that was not agreed, a change of SSRC. `first` is when
-    the first packet of what was found came (CLOCK_MONOTONIC, seconds).
+    send, in seconds, and `reporter` is their SSRC, None where that is no phone of ours. `digits` are the
+    telephone events that came to an end (RFC 4733). `remarks` are lines for a person: an unexpected source, a
+    payload type that was not agreed, a change of SSRC. `first` is when the first packet of what was found
+    came (CLOCK_MONOTONIC, seconds).
     """
 
     found: Found
@@ -30,3 +31,4 @@ class Heard:
     digits: str = ""
     remarks: tuple[str, ...] = ()
     first: float | None = None
+    reporter: int | None = None

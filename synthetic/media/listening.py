@@ -65,8 +65,12 @@ class Source:
         """Return what came of the packets that are that; `sent` is how many those were, where it is known."""
         others = self._unique - self.counts[found]
         whole = self._reception.received(None if sent is None else sent + others)
+        numbered = self._reception.received()
+        # What a mixer lacks it fills with silence, numbered like the rest: nobody can tell where.
+        hidden = others > 0 and whole.lost > numbered.lost
         return replace(
             whole,
+            burst=numbered.burst if hidden else whole.burst,
             packets=whole.packets - others,
             unique=whole.unique - others,
             expected=whole.expected - others,

@@ -65,22 +65,23 @@ class _Counted:
 
 def read(datagram: bytes) -> list[Report]:
     """Return the reports of a compound packet: those before the first thing in it that can't be read."""
-    reports, at = [], 0
-    for _ in range(_MAX_PACKETS):
-        if len(datagram) < at + _HEAD.size:
-            break
-        first, kind, words, source = _HEAD.unpack_from(datagram, at)
-        end = at + 4 * (words + 1)
-        if first >> 6 != 2 or end > len(datagram):
-            break
-        sent, start = None, at + _HEAD.size
-        if kind == _SENDER and end >= start + _SENT.size:
-            sent = _SENT.unpack_from(datagram, start)[0] >> 16 & _MIDDLE
-            start += _SENT.size
+    reports = []
+    for count, kind, source, body in _packets(datagram):
+        sent = None
+        if kind == _SENDER and len(body) >= _SENT.size:
+            sent = _SENT.unpack_from(body)[0] >> 16 & _MIDDLE
+            body = body[_SENT.size :]
         if kind == _RECEIVER or sent is not None:
-            reports.append(Report(source, sent, tuple(_blocks(datagram[start:end], first & 0x1F))))
-        at = end
+            reports.append(Report(source, sent, tuple(_blocks(body, count))))
     return reports
+
+
+def cname(datagram: bytes) -> str:
+    """Return the CNAME that a compound packet begins its descriptions with, "" where there is none."""
+    for _, kind, _, body in _packets(datagram):
+        if kind == _DESCRIPTION and body[:1] == b"\x01":
+            return body[2 : 2 + body[1]].decode("ascii", "replace") if len(body) > 1 else ""
+    return ""
 
 
 def write(source: int, sent: tuple[int, int, int, int] | None, blocks: list[Block], name: str) -> bytes:
@@ -109,12 +110,31 @@ def write(source: int, sent: tuple[int, int, int, int] | None, blocks: list[Bloc
     return _packet(count, kind, source, body) + _packet(1, _DESCRIPTION, source, _named(name))
 
 
+def _packets(datagram: bytes) -> Iterator[tuple[int, int, int, bytes]]:
+    """Yield the count, type, source and the rest of each packet, up to what can't be read."""
+    at = 0
+    for _ in range(_MAX_PACKETS):
+        if len(datagram) < at + _HEAD.size:
+            return
+        first, kind, words, source = _HEAD.unpack_from(datagram, at)
+        end = at + 4 * (words + 1)
+        if first >> 6 != 2 or not at + _HEAD.size <= end <= len(datagram):
+            return
+        yield first & 0x1F, kind, source, datagram[at + _HEAD.size : end]
+        at = end
+
+
 def _blocks(body: bytes, count: int) -> Iterator[Block]:
     for at in range(0, min(count * _BLOCK.size, len(body) - _BLOCK.size + 1), _BLOCK.size):
         source, lost, highest, jitter, last, since = _BLOCK.unpack_from(body, at)
         signed = lost & 0xFFFFFF
         signed -= (signed & 0x800000) << 1
         yield Block(source, lost >> 24, signed, highest, jitter, last, since)
+
+
+def _signed(source: int) -> str:
+    """Return what the name of a phone of ours with that SSRC begins with."""
+    return f"{source:08x}-"
 
 
 def _packet(count: int, kind: int, source: int, body: bytes) -> bytes:
@@ -136,13 +156,18 @@ class Control:
     def __init__(self, speaker: Speaker, sources: Mapping[int, Source], began: float) -> None:
         self._speaker = speaker
         self._sources = sources
-        self._name = secrets.token_urlsafe(12)  # tells nothing of this machine (RFC 7022)
+        # Tells nothing of this machine (RFC 7022), and who writes it: a bridge borrows an SSRC, but no name.
+        self._name = f"{_signed(speaker.source)}{secrets.token_urlsafe(12)}"
         self._epoch = time.time() - time.monotonic() + _EPOCH
         self._due = deque(began + after for after in _FIRST)
         self._sent: deque[int] = deque(maxlen=_MAX_KEPT)
         self._came: dict[int, tuple[int, float]] = {}
         self._counted: dict[int, _Counted] = {}
         self._rtts: deque[float] = deque(maxlen=_MAX_KEPT)
+        self.reporter: int | None = None
+        """The SSRC of whoever reports on what we send, where that is a phone of ours; of one before it
+        nothing is kept.
+        """
 
     @property
     def rtt(self) -> float | None:
@@ -171,7 +196,9 @@ class Control:
 
     def take(self, datagram: bytes, at: float) -> None:
         """Take what came at an instant. A round trip is that of a report that we did send (6.4.1)."""
+        called = cname(datagram)
         for report in read(datagram):
+            reporter = report.source if called.startswith(_signed(report.source)) else None
             if report.sent is not None and report.source in self._sources:
                 self._came[report.source] = report.sent, at
             for block in report.blocks:
@@ -181,6 +208,9 @@ class Control:
                 took = (came - block.last - block.since) & _MIDDLE
                 took -= (took & 0x80000000) << 1
                 if -_ROUNDED <= took <= _MAX_RTT * 65_536:
+                    if reporter != self.reporter:
+                        self._rtts.clear()
+                    self.reporter = reporter
                     self._rtts.append(max(0, took) / 65_536)
 
     def _block(self, number: int, highest: int, received: Received, now: float) -> Block:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from dialtone.model import FailureCode
@@ -75,7 +76,8 @@ class PortTalk:
         lost, whichever were missing; without it what is missing between the first and the last.
         """
         self._port.read(_MAX_LAST)
-        return self.ear.heard(sent, self.control.rtt, self._remarks())
+        heard = self.ear.heard(sent, self.control.rtt, self._remarks())
+        return replace(heard, reporter=self.control.reporter)
 
     def stop(self) -> None:
         """Speak and listen no more."""

@@ -121,9 +121,12 @@ def _stream(plan: MediaPlan, listener: Side, speaker: Side | None) -> MediaStrea
 
 
 def _round_trip(listener: Side, speaker: Side | None) -> float | None:
-    """Return the round trip between two sides: of both hops, where something in between has its own RTP."""
+    """Return the round trip between two sides: of both hops, where something in between reports to each.
+
+    A bridge may pass RTP on as it is, with the speaker's SSRC, and answer RTCP itself all the same.
+    """
     own = listener.heard.rtt
-    if speaker is None or listener.heard.source == speaker.source:
+    if speaker is None or listener.heard.reporter == speaker.source:
         return own
     other = speaker.heard.rtt
     return None if own is None or other is None else own + other

@@ -72,6 +72,15 @@ def test_what_comes_is_told_apart(payload: bytes, found: Found) -> None:
     assert heard.remarks == ()
 
 
+def test_what_a_mixer_filled_with_silence_is_lost_and_taken_for_loss_at_random() -> None:
+    filled = [rtp(SILENCE if n % 10 == 4 else spoken(PARTNER, PCMU), n) for n in range(100)]
+    received = of(filled, sent=100).received
+    assert (received.unique, received.lost, received.expected, received.burst) == (90, 10, 100, 1.0)
+    cut = of([datagram for n, datagram in enumerate(filled) if n % 10 != 4], sent=100).received
+    assert cut.lost == 10
+    assert cut.burst == pytest.approx(0.9)
+
+
 def test_where_nothing_comes_nothing_is_heard() -> None:
     assert of([]) == Heard(Found.NOTHING)
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from synthetic.media import packet
 from synthetic.media.listening import Source
-from synthetic.media.rtcp import Block, Control, Report, read, write
+from synthetic.media.rtcp import Block, Control, Report, cname, read, write
 from synthetic.media.speaking import Speaker
 from synthetic.media.voice import voice
 
@@ -85,6 +85,41 @@ def test_a_round_trip_is_what_was_not_spent_at_the_other_side() -> None:
     assert other.rtt is None
     other.take(control.report(lambda: 102.0), 102.04)
     assert other.rtt == pytest.approx(0.07, abs=1e-4)
+    assert (control.reporter, other.reporter) == (theirs.source, ours.source)
+
+
+def test_a_round_trip_is_to_whoever_reports_last_and_to_nobody_before() -> None:
+    ours, _, control = talking()
+
+    def reported(source: int, name: str, begins: float, took: float) -> None:
+        ((_, sent, _),) = read(control.report(lambda: begins))
+        assert sent is not None
+        control.take(write(source, None, [Block(ours.source, 0, 0, 0, 0, sent, 0)], name), begins + took)
+
+    reported(8, "a bridge", 100.0, 0.2)
+    reported(8, "a bridge", 101.0, 0.3)
+    assert (control.reporter, round(control.rtt or 0, 3)) == (None, 0.25)
+    reported(9, "00000009-phone", 102.0, 0.05)
+    assert (control.reporter, round(control.rtt or 0, 3)) == (9, 0.05)
+
+
+def test_a_bridge_that_reports_under_the_ssrc_of_a_phone_is_no_phone() -> None:
+    ours, _, control = talking()
+    theirs, _, other = talking()
+    ((_, sent, _),) = read(control.report(lambda: 100.0))
+    assert sent is not None
+    block = Block(ours.source, 0, 0, 0, 0, sent, 0)
+    for borrowed in ("", "bridge", cname(other.report())[1:], cname(control.report())):
+        control.take(write(theirs.source, None, [block], borrowed), 100.1)
+        assert (control.reporter, round(control.rtt or 0, 3)) == (None, 0.1)
+    control.take(write(theirs.source, None, [block], cname(other.report())), 100.1)
+    assert (control.reporter, round(control.rtt or 0, 3)) == (theirs.source, 0.1)
+
+
+@pytest.mark.parametrize("body", [b"", b"\x01", b"\x01\xff", b"\x02\x01x"])
+def test_a_description_that_is_cut_short_or_names_nobody_is_no_name(body: bytes) -> None:
+    datagram = bytes((0x81, 202, 0, 1 + len(body) // 4)) + bytes(4) + body.ljust(4, b"\0")
+    assert cname(datagram[: 8 + len(body)]) == ""
 
 
 def test_answers_to_what_was_never_sent_and_those_that_came_before_tell_no_round_trip() -> None:

@@ -247,7 +247,7 @@ def test_remarks_explain_a_failure_and_are_kept_short() -> None:
 
 
 def test_a_stream_is_told_by_its_listener() -> None:
-    heard = came(Found.VOICE, 90, lost=10, late=2, digits="12#", rtt=0.03, source=1)
+    heard = came(Found.VOICE, 90, lost=10, late=2, digits="12#", rtt=0.03, reporter=1)
     to_caller, to_callee = streams(DIGITS, [caller(), callee(heard)])
     assert (to_caller.speaker, to_caller.listener, to_caller.rtt) == ("callee", "caller", None)
     assert (to_callee.speaker, to_callee.listener, to_callee.sent) == ("caller", "callee", 100)
@@ -267,7 +267,7 @@ def test_what_is_not_the_right_sound_has_no_score(heard: Heard) -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "own", "others", "rtt"),
+    ("reporter", "own", "others", "rtt"),
     [
         (2, 0.03, 0.05, 0.03),
         (2, None, 0.05, None),
@@ -279,9 +279,10 @@ def test_what_is_not_the_right_sound_has_no_score(heard: Heard) -> None:
     ids=["end to end", "not told", "two hops", "one told", "the other told", "none"],
 )
 def test_a_round_trip_is_of_all_hops(
-    source: int | None, own: float | None, others: float | None, rtt: float | None
+    reporter: int | None, own: float | None, others: float | None, rtt: float | None
 ) -> None:
-    sides = [caller(replace(VOICE, source=source, rtt=own)), callee(replace(VOICE, rtt=others))]
+    # A bridge that hands packets on as they are: the voice has its speaker's SSRC, whoever reports.
+    sides = [caller(replace(VOICE, source=2, reporter=reporter, rtt=own)), callee(replace(VOICE, rtt=others))]
     assert streams(PLAN, sides)[0].rtt == (None if rtt is None else pytest.approx(rtt))
 
 
