@@ -10,6 +10,10 @@ from typing import Any, Final
 from dialtone.model import Account, AnsweredBy, Evidence, FailureCode, Flow, Hears, MediaPlan, Plan, Secret
 from lab import lab
 from lab.asterisk.series import NEW, OLD, Series
+from lab.faults.media.harm import Harm
+from lab.faults.media.relay import MediaRelay
+from lab.faults.media.settings import Settings
+from lab.faults.relay import SipRelay
 from lab.sample import sample
 from lab.state import LabState
 from synthetic.probes.runner import Report
@@ -47,6 +51,19 @@ class Platform:
             timeout=_TIMEOUT,
         )
         return await run_here(request)
+
+    @asynccontextmanager
+    async def harmed(self, to_callee: Harm) -> AsyncIterator[tuple[str, MediaRelay]]:
+        """Harm what comes from the caller of one call for the time of the block; yields the target for it.
+
+        That is done on the caller's own leg, before Asterisk.
+        """
+        host, _, port = self.state.addresses["sip"].rpartition(":")
+        async with (
+            MediaRelay(Settings(to_callee=to_callee)) as media,
+            SipRelay((host, int(port)), media=media) as relay,
+        ):
+            yield relay.target, media
 
     async def to_number(self, number: str, media: MediaPlan) -> Report:
         """Place a call that the platform answers."""

@@ -7,9 +7,6 @@ import pytest
 from dialtone.model import FailureCode, Found, Hears, MediaPlan
 from lab.asterisk.series import Series
 from lab.faults.media.harm import Harm
-from lab.faults.media.relay import MediaRelay
-from lab.faults.media.settings import Settings
-from lab.faults.relay import SipRelay
 from tests.integration.asterisk_media import SERIES, Platform, both_asterisks, failed, held
 
 pytestmark = pytest.mark.integration
@@ -93,13 +90,9 @@ async def test_a_voice_is_known_again_after_a_change_of_the_law(platform: Platfo
 async def test_what_is_lost_on_one_leg_is_lost_from_end_to_end(platform: Platform, series: Series) -> None:
     # The first and the last packets too, which no numbering tells of: Asterisk numbers by its own.
     hurt = Harm(every=10, head=3, last=60)
-    host, _, port = platform.state.addresses["sip"].rpartition(":")
-    async with (
-        MediaRelay(Settings(to_callee=hurt)) as media,
-        SipRelay((host, int(port)), media=media) as relay,
-    ):
+    async with platform.harmed(hurt) as (target, media):
         report, _ = await platform.between_phones(
-            MediaPlan(seconds=1.5, mos=1.0), target=relay.target, dial=f"{series.prefix}{{user}}"
+            MediaPlan(seconds=1.5, mos=1.0), target=target, dial=f"{series.prefix}{{user}}"
         )
         (truth,) = await media.truth()
     assert failed(report) == (None, "")

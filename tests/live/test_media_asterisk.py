@@ -8,6 +8,7 @@ import pytest
 
 from dialtone.model import FailureCode, Found, Hears, MediaPlan
 from lab.asterisk.series import Series
+from lab.faults.media.harm import Harm
 from tests.integration.asterisk_media import ACME, SERIES, Platform, both_asterisks, failed, held
 
 pytestmark = pytest.mark.live
@@ -100,6 +101,20 @@ async def test_ports_that_change_in_mid_call_lose_nothing(platform: Platform, se
     assert [(stream.found, stream.lost) for stream in report.media] == [(Found.VOICE, 0)] * 2
 
 
+async def test_a_round_trip_is_of_both_hops_where_asterisk_hands_packets_on_under_their_own_ssrc(
+    platform: Platform, series: Series
+) -> None:
+    # The delay is on the caller's hop; Asterisk reports to each phone under the other's SSRC.
+    async with platform.harmed(Harm(delay=0.04)) as (target, _):
+        report, _ = await platform.between_phones(
+            MediaPlan(seconds=2.0), target=target, dial=f"{series.prefix}{{user}}"
+        )
+    assert failed(report) == (None, "")
+    for stream in report.media:
+        assert stream.rtt is not None
+        assert 0.04 <= stream.rtt < 0.2
+
+
 @pytest.mark.parametrize("number", ["193", "194"])
 async def test_voices_and_digits_come_through_asterisks_jitter_buffers(
     platform: Platform, series: Series, number: str
@@ -138,3 +153,16 @@ async def test_a_conference_of_two_passes_the_voices_on_and_not_the_digits(
     code, detail = failed((await platform.between_phones(_DIALLED, number=f"{series.prefix}192"))[0])
     assert code is FailureCode.NO_DTMF
     assert "came nothing" in detail
+
+
+async def test_what_a_conference_fills_with_silence_is_lost_and_no_burst(
+    platform: Platform, series: Series
+) -> None:
+    async with platform.harmed(Harm(every=10)) as (target, media):
+        report, _ = await platform.between_phones(
+            MediaPlan(seconds=1.0, mos=1.0), target=target, number=f"{series.prefix}192"
+        )
+        (truth,) = await media.truth()
+    (stream,) = (stream for stream in report.media if stream.listener == "callee")
+    assert (stream.found, stream.lost, stream.burst) == (Found.VOICE, truth.to_callee.lost, 1.0)
+    assert stream.lost > 3
