@@ -19,7 +19,7 @@ _WIDE: Final = 3
 _HEADS: Final = {
     "options": ("options", "opt"),
     "register": ("register RRD", "reg"),
-    "call": ("call SRD", "call"),
+    "call": ("call SRD, MOS", "call"),
     "presence": ("presence", "pres"),
     "blind-transfer": ("blind transfer", "blind"),
     "attended-transfer": ("attended transfer", "att"),
@@ -53,7 +53,7 @@ def _tenants(view: View, flows: Sequence[str]) -> Table:
     table.add_column("tenant", no_wrap=True)
     for flow in flows:
         table.add_column(_HEADS[flow][not wide], justify="right", no_wrap=True)
-    table.add_column("calls front/pbx" if wide else "calls", justify="right", no_wrap=True)
+    table.add_column("live front/pbx" if wide else "calls", justify="right", no_wrap=True)
     for client in view.clients:
         front = view.live("opensips_tenant_dialogs", client.domain)
         pbx = view.live("asterisk_tenant_calls", client.domain)
@@ -76,7 +76,8 @@ def _flow(flow: FlowView | None, *, wide: bool) -> Text:
     if not wide:
         return Text(word, style=style)
     if flow.outcome == "pass":
-        return Text(f"{word} {flow.delay * 1000:.1f} ms" if flow.delay is not None else word, style=style)
+        delay = "" if flow.delay is None else f" {flow.delay * 1000:.1f} ms"
+        return Text(word + delay + ("" if flow.mos is None else f" {flow.mos:.1f}"), style=style)
     return Text(f"{word} {flow.why}", style=style)
 
 

@@ -22,11 +22,15 @@ _DELAYS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class FlowView:
-    """How one flow of one tenant last ended, of several probes the worst; `delay` in seconds is _DELAYS'."""
+    """How one flow of one tenant last ended, of several probes the worst; `delay` in seconds is _DELAYS'.
+
+    `mos` is the least score of what was heard, None where nothing was to be.
+    """
 
     outcome: str
     why: str
     delay: float | None
+    mos: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +108,9 @@ def _tenant(found: Mapping[str, Any]) -> TenantView:
 
 
 def _flow(found: Mapping[str, Any]) -> FlowView:
-    return FlowView(found["outcome"], found["failure"] or "", found["timings"].get(_DELAYS[found["flow"]]))
+    delay = found["timings"].get(_DELAYS[found["flow"]])
+    scores = [stream["mos"] for stream in found["media"] if stream["mos"] is not None]
+    return FlowView(found["outcome"], found["failure"] or "", delay, min(scores, default=None))
 
 
 def _node(found: Mapping[str, Any]) -> NodeView:

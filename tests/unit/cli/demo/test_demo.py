@@ -43,6 +43,15 @@ def test_few_flows_are_shown_with_their_delays() -> None:
     assert "FAIL timeout" in lines[2]
 
 
+def test_a_call_that_was_heard_is_shown_with_its_score_within_80_columns() -> None:
+    client = TenantView("umbrella.modulis.clusterpbx.example", {"call": FlowView("pass", "", 0.0123, 4.41)})
+    lines = shown(View((client,), (NODE,)), ("register", "call"))
+    assert "call SRD, MOS" in lines[1]
+    assert "live front/pbx" in lines[1]
+    assert "ok 12.3 ms 4.4" in lines[2]
+    assert max(len(line.rstrip()) for line in lines) <= WIDTH
+
+
 def test_all_flows_fit_80_columns_and_say_how_they_ended() -> None:
     endings = {flow: ending() for flow in ALL[:-2]} | {ALL[-2]: ending("fail", None, "transfer-failed")}
     lines = shown(View((TenantView(ACME, endings),), (NODE,)), ALL)
@@ -67,7 +76,14 @@ def test_the_flows_are_those_of_the_configuration_each_once(tmp_path: Path) -> N
 
 async def test_of_several_probes_of_a_flow_the_worst_is_seen() -> None:
     def result(outcome: str, failure: str | None) -> dict[str, Any]:
-        return {"flow": "call", "outcome": outcome, "failure": failure, "timings": {"srd": 0.1}}
+        media = [{"mos": 4.4}, {"mos": 3.2}, {"mos": None}]
+        return {
+            "flow": "call",
+            "outcome": outcome,
+            "failure": failure,
+            "timings": {"srd": 0.1},
+            "media": media,
+        }
 
     tenant = {
         "domain": ACME,
@@ -86,7 +102,7 @@ async def test_of_several_probes_of_a_flow_the_worst_is_seen() -> None:
     app.router.add_get("/api/v1/nodes", nodes)
     async with TestServer(app) as server, aiohttp.ClientSession() as session:
         view = await Api(session, str(server.make_url("")).rstrip("/")).look()
-    assert view.clients[0].flows["call"] == FlowView("fail", "timeout", 0.1)
+    assert view.clients[0].flows["call"] == FlowView("fail", "timeout", 0.1, 3.2)
 
 
 def test_every_flow_must_have_passed_for_every_tenant() -> None:
