@@ -107,7 +107,6 @@ async def measure(folder: Path, packets: int, calls: int, keep: Path | None) -> 
     counted, heard = by_answerers(placing.runs), Tally()
     for one in placing.runs:
         heard.take(one)
-    heard.mean_up = heard.most_up = calls
     if keep is not None:
         shutil.copyfile(capture.file, keep)
     machine = report.machine(front=platform.version)

@@ -36,7 +36,7 @@ from lab.state import LabState
 
 _SECONDS: Final = 5
 """Of media in each call."""
-_LASTS: Final = 5.7
+_LASTS: Final = 5.25
 """Seconds from the begin of such a probe to its end: it registers, rings, talks, waits for what is late."""
 _TIMEOUT: Final = 8.5
 _INTERVAL: Final = 18

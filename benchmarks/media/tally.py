@@ -23,7 +23,7 @@ _MICRO: Final = 1e-6
 class Tally:
     """How calls ended, and what their streams were like; streams of inconclusive calls are left out.
 
-    `details` keeps one line of each kind of failure. `mean_up` and `most_up` are calls at once.
+    `details` keeps one line of each kind of failure, `spans` when each call began and how long it took.
     """
 
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -35,17 +35,25 @@ class Tally:
     poor: int = 0
     worst: float = 5.0
     jitters: list[float] = field(default_factory=list)
-    mean_up: float = 0.0
-    most_up: int = 0
+    spans: list[tuple[float, float]] = field(default_factory=list)
 
     def take(self, run: ProbeRun) -> None:
         """Take a call that has ended."""
         result, failure = run.result, run.result.failure
         code, detail = (failure.code, failure.detail) if failure is not None else (None, "")
-        self.add(result.outcome, code, detail, result.media)
+        span = result.started.timestamp(), result.duration
+        self.add(result.outcome, code, detail, result.media, span)
 
-    def add(self, outcome: str, code: str | None, detail: str, media: Iterable[MediaStream]) -> None:
+    def add(
+        self,
+        outcome: str,
+        code: str | None,
+        detail: str,
+        media: Iterable[MediaStream],
+        span: tuple[float, float],
+    ) -> None:
         """Add a call by what is kept of it."""
+        self.spans.append(span)
         self.outcomes[code or outcome] += 1
         if code:
             self.details.setdefault(code, detail)
@@ -60,6 +68,11 @@ class Tally:
             self.jitters.append(stream.jitter)
 
     @property
+    def mean_up(self) -> float:
+        """Calls at once, in the mean, ramps apart."""
+        return at_once(self.spans)[0]
+
+    @property
     def overloaded(self) -> int:
         """Calls for which this machine had no time."""
         return self.outcomes["overloaded"]
@@ -71,9 +84,10 @@ class Tally:
 
     def __str__(self) -> str:
         words = ", ".join(f"{count:,} {word}" for word, count in sorted(self.outcomes.items()))
+        mean, most = at_once(self.spans)
         jitter = 1e3 * sum(self.jitters) / len(self.jitters) if self.jitters else 0.0
         lines = [
-            f"{words or 'no calls'}; at once {self.mean_up:.1f} in the mean, {self.most_up} the most",
+            f"{words or 'no calls'}; at once {mean:.1f} in the mean, {most} the most",
             f"{self.streams:,} streams, {self.sent:,} packets, {self.lost} lost, {self.late} late",
             f"jitter {jitter:.3f} ms in the mean, least MOS {self.worst:.2f}",
             *(f"{code}: {detail}" for code, detail in sorted(self.details.items())),
@@ -97,15 +111,13 @@ def checks(heard: Tally) -> list[Check]:
 def tally(store: Path) -> Tally:
     """Return what a store of ours says of all its results. Raises ValueError for a file that is none."""
     heard = Tally()
-    spans = []
     try:
         with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as connection:
             for code, detail, outcome, started, duration, media in connection.execute(_RESULTS):
-                spans.append((started * _MICRO, duration))
-                heard.add(outcome, code, detail or "", map(stream_from_json, json.loads(media)))
+                streams, span = map(stream_from_json, json.loads(media)), (started * _MICRO, duration)
+                heard.add(outcome, code, detail or "", streams, span)
     except (sqlite3.Error, KeyError, TypeError) as error:
         raise ValueError(f"the service's store can't be read: {error}") from None
-    heard.mean_up, heard.most_up = at_once(spans)
     return heard
 
 

@@ -20,7 +20,7 @@ PASSED: Call = ("pass", None, [STREAM, STREAM])
 def told(*calls: Call) -> Tally:
     heard = Tally()
     for outcome, code, media in calls:
-        heard.add(outcome, code, f"why {code}", media)
+        heard.add(outcome, code, f"why {code}", media, (0.0, 5.0))
     return heard
 
 
@@ -99,7 +99,8 @@ def test_the_store_of_a_service_is_added_up(tmp_path: Path) -> None:
         connection.commit()
     heard = tally(store)
     assert heard.outcomes == {"pass": 1, "overloaded": 1}
-    assert (heard.streams, heard.sent, heard.lost, heard.most_up) == (2, 500, 2, 2)
+    assert (heard.streams, heard.sent, heard.lost) == (2, 500, 2)
+    assert heard.spans == [(1.0, 5.0), (2.0, 5.0)]
 
 
 def test_a_file_that_is_no_store_is_said(tmp_path: Path) -> None:
