@@ -53,7 +53,7 @@ def _tenants(view: View, flows: Sequence[str]) -> Table:
     table.add_column("tenant", no_wrap=True)
     for flow in flows:
         table.add_column(_HEADS[flow][not wide], justify="right", no_wrap=True)
-    table.add_column("live front/pbx" if wide else "calls", justify="right", no_wrap=True)
+    table.add_column("on front/pbx" if wide else "calls", justify="right", no_wrap=True)
     for client in view.clients:
         front = view.live("opensips_tenant_dialogs", client.domain)
         pbx = view.live("asterisk_tenant_calls", client.domain)

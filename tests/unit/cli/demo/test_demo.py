@@ -47,7 +47,7 @@ def test_a_call_that_was_heard_is_shown_with_its_score_within_80_columns() -> No
     client = TenantView("umbrella.modulis.clusterpbx.example", {"call": FlowView("pass", "", 0.0123, 4.41)})
     lines = shown(View((client,), (NODE,)), ("register", "call"))
     assert "call SRD, MOS" in lines[1]
-    assert "live front/pbx" in lines[1]
+    assert "on front/pbx" in lines[1]
     assert "ok 12.3 ms 4.4" in lines[2]
     assert max(len(line.rstrip()) for line in lines) <= WIDTH
 
