@@ -134,8 +134,12 @@ async def test_probes_by_hand_pass_with_phases_ladder_and_0(platform: LabState, 
     assert lines[0] == f"call {ACME}"
     assert lines[2].startswith("  target  sip:127.0.0.1:")
     assert lines[3].startswith("PASS in ")
-    timings = [line.split()[0] for line in lines[4 : lines.index("phases:")]]
-    assert timings == ["SRD", "PDD", "SDD", "SDT"]
+    shown = lines[4 : lines.index("phases:")]
+    words = [line.split() for line in shown]
+    assert [found[0] for found in words[:4]] == ["SRD", "PDD", "SDD", "SDT"]
+    heading = next(found for found in words if found[0] == "media:")
+    assert heading[-1] == "MOS"
+    assert [found[-1][:3] for found in words if "hears" in found] == ["4.4", "4.4"]
     phases = lines[lines.index("phases:") + 1 :]
     for words in ("callee registered", "answered", "hung up"):
         assert any(line.endswith(f" ms  {words}") for line in phases)
