@@ -19,7 +19,8 @@ class Heard:
     send, in seconds, and `reporter` is their SSRC, None where that is no phone of ours. `digits` are the
     telephone events that came to an end (RFC 4733). `remarks` are lines for a person: an unexpected source, a
     payload type that was not agreed, a change of SSRC. `first` is when the first packet of what was found
-    came (CLOCK_MONOTONIC, seconds).
+    came (CLOCK_MONOTONIC, seconds). `packets` counts the RTP packets that came, whatever was in them, and
+    `dropped` those that our own kernel dropped since the talk began.
     """
 
     found: Found
@@ -32,3 +33,5 @@ class Heard:
     remarks: tuple[str, ...] = ()
     first: float | None = None
     reporter: int | None = None
+    packets: int = 0
+    dropped: int = 0
