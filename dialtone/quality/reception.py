@@ -4,13 +4,16 @@ Packet by packet, in a memory that does not grow. Loss, order and jitter are RFC
 the jitter of a whole stream is the mean of that after each packet. Whether a packet is twice there is told
 within the newest WINDOW numbers.
 
-The jitter buffer is modelled: it plays a packet where the stream's usual delay ends, and the buffer's size
-after it, and what comes later than that is as good as lost. The size is twice the jitter, 20 ms at least and
-200 ms at most. The usual delay is the mean of a short stream, and a slow one of a long stream, so that clocks
-that drift apart do not matter.
+The jitter buffer is modelled: it plays a packet where the usual delay ends, and the buffer's size after it,
+and what comes later than that is as good as lost. The size is twice the jitter, 20 ms at least and 200 ms at
+most. The usual delay of a packet is the median of its own and of those of up to BESIDE packets before and as
+many after it, in the order in which they came. So neither clocks that drift apart nor a way that changes in
+mid-talk make packets late.
 """
 
-from collections import Counter
+from bisect import bisect_left, insort
+from collections import Counter, deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,12 +25,14 @@ MAX_DROPOUT: Final = 3000
 """So many numbers ahead is no loss but a new beginning (RFC 3550 A.1), if the next number follows."""
 MAX_MISORDER: Final = 100
 """So many numbers behind is no packet out of order, but a new beginning too (RFC 3550 A.1)."""
-MEAN_OF: Final = 512
-"""Packets, some 10 s, whose mean delay is the usual one; from there on it follows slowly."""
+BESIDE: Final = 12
+"""Packets on each side of one that its usual delay is taken of: half a second of 20 ms each with it."""
 MAX_STEP: Final = 10.0
 """A timestamp further than this from the clock, in seconds, is a new beginning of it and no jitter."""
+MAX_LEAP: Final = 0.2
+"""So is one further than this, in seconds, where it goes back, or on by more than this for each number."""
 
-_FOLLOWS: Final = 1 / 256
+_AROUND: Final = 2 * BESIDE + 1
 _FINE: Final = 10_000  # delays are counted by tenths of a millisecond
 _MOST_DELAY: Final = 20_000  # the counts do not go beyond 2 s of them
 _ALL: Final = (1 << WINDOW) - 1
@@ -41,8 +46,8 @@ class Received:
     `packets` is all of them, `unique` each number once, `expected` how many there should be, `lost` those of
     them that never came, `late` those that came too late to be played, `duplicates` and `reordered` packets.
     `jitter` is the mean and `jitter_max` the most of RFC 3550's after each packet, `buffer` the modelled
-    buffer's size, in seconds; `burst` is BurstR of the losses (1: at random). `restarts` counts new
-    beginnings of the numbers.
+    buffer's size, in seconds; `burst` is BurstR of the losses that the numbers show (1: at random).
+    `restarts` counts new beginnings of the numbers.
     """
 
     packets: int = 0
@@ -104,11 +109,12 @@ class Reception:
         self._after_new: int | None = None
         self._at = self._transit = 0.0
         self._timestamp: int | None = None
+        self._sequence = 0
         self._timed = 0
         self._jitter = self._jitter_sum = self._jitter_max = 0.0
-        self._usual = 0.0
-        self._first: list[float] = []
-        self._delays: Counter[int] = Counter()
+        self._newest: deque[float] = deque()
+        self._sorted: list[float] = []
+        self._beyond: Counter[int] = Counter()
         self._runs = _Runs()
 
     def add(self, sequence: int, timestamp: int, at: float, *, timed: bool = True) -> int:
@@ -121,14 +127,15 @@ class Reception:
         if self._is_new(sequence):
             self._unique += 1
             if timed:
-                self._time(timestamp, at)
+                self._time(sequence, timestamp, at)
         return self._unique
 
     def received(self, sent: int | None = None) -> Received:
         """Return what came until now.
 
         `sent` is how many packets the sender has sent, where it is known: then what is missing before the
-        first and after the last one counts as lost too, and a numbering with gaps does not.
+        first and after the last one counts as lost too, and a numbering with gaps does not. How such losses
+        come is not known: they are none of `burst`, and it is 1 where the numbers show more than was lost.
         """
         runs = self._runs.copied()
         expected = self._expected
@@ -136,8 +143,6 @@ class Reception:
             self._fold(runs)
             expected += self._highest - self._base + 1
         if sent is not None:
-            if sent > expected:
-                runs.lose(sent - expected)
             expected = max(sent, self._unique)
         lost = max(0, expected - self._unique)
         jitter = self._jitter_sum / self._timed if self._timed else 0.0
@@ -152,7 +157,7 @@ class Reception:
             jitter=jitter,
             jitter_max=self._jitter_max,
             buffer=buffer_of(jitter),
-            burst=runs.burst if lost else 1.0,
+            burst=runs.burst if runs.lost <= lost else 1.0,
             restarts=self._restarts,
         )
 
@@ -215,41 +220,64 @@ class Reception:
             if self._highest - behind >= self._base:
                 runs.take(self._seen >> behind & 1)
 
-    def _time(self, timestamp: int, at: float) -> None:
+    def _time(self, sequence: int, timestamp: int, at: float) -> None:
         """Take the delay of a packet, relative to that of the first (RFC 3550 A.8)."""
-        if self._timestamp is None:
-            self._timestamp, self._at = timestamp, at
-            self._delay(self._transit)
-            return
-        step = (timestamp - self._timestamp) & 0xFFFFFFFF
-        step -= (step & 0x80000000) << 1
-        change = at - self._at - step / self._rate
-        self._timestamp, self._at = timestamp, at
-        if abs(change) > MAX_STEP:
-            return
-        self._timed += 1
-        self._jitter += (abs(change) - self._jitter) / 16
-        self._jitter_sum += self._jitter
-        self._jitter_max = max(self._jitter_max, self._jitter)
-        self._transit += change
+        if self._timestamp is not None:
+            step = _signed(timestamp - self._timestamp, 32) / self._rate
+            change = at - self._at - step
+            if not _is_anew(change, step, sequence - self._sequence):
+                self._timed += 1
+                self._jitter += (abs(change) - self._jitter) / 16
+                self._jitter_sum += self._jitter
+                self._jitter_max = max(self._jitter_max, self._jitter)
+                self._transit += change
+        self._sequence, self._timestamp, self._at = sequence, timestamp, at
         self._delay(self._transit)
 
     def _delay(self, transit: float) -> None:
-        if len(self._first) < MEAN_OF:
-            self._first.append(transit)
-            if len(self._first) == MEAN_OF:
-                self._usual = sum(self._first) / MEAN_OF
-            return
-        beyond = transit - self._usual
-        self._usual += beyond * _FOLLOWS
-        if beyond > _LEAST:
-            self._delays[min(int(beyond * _FINE), _MOST_DELAY)] += 1
+        """Take a delay, and judge the one that now has all its neighbours."""
+        newest, ordered = self._newest, self._sorted
+        if len(newest) == _AROUND:
+            del ordered[bisect_left(ordered, newest.popleft())]
+        newest.append(transit)
+        insort(ordered, transit)
+        if len(newest) > BESIDE:
+            beyond = newest[-1 - BESIDE] - _median(ordered)
+            if beyond > _LEAST:
+                self._beyond[min(round(beyond * _FINE), _MOST_DELAY)] += 1
 
     def _late(self, buffer: float) -> int:
-        """Count those that came later than the buffer holds."""
-        usual = sum(self._first) / len(self._first) if self._first else 0.0
-        late = sum(transit - usual > buffer for transit in self._first)
-        return late + sum(count for beyond, count in self._delays.items() if beyond >= buffer * _FINE)
+        """Count those that came later than the buffer holds; the newest by the neighbours that they have."""
+        late = sum(count for beyond, count in self._beyond.items() if beyond > buffer * _FINE)
+        newest = list(self._newest)
+        for place in range(max(0, len(newest) - BESIDE), len(newest)):
+            beyond = newest[place] - _median(sorted(newest[max(0, place - BESIDE) :]))
+            late += round(beyond * _FINE) > buffer * _FINE
+        return late
+
+
+def _signed(number: int, bits: int) -> int:
+    """Return the number of so many bits as one around 0."""
+    half = 1 << bits - 1
+    return (number + half) % (2 * half) - half
+
+
+def _median(ordered: Sequence[float]) -> float:
+    middle, odd = divmod(len(ordered), 2)
+    return ordered[middle] if odd else (ordered[middle - 1] + ordered[middle]) / 2
+
+
+def _is_anew(change: float, step: float, numbers: int) -> bool:
+    """Whether a timestamp is of another clock than the one before it, which so many numbers are between.
+
+    `step` is how far apart both are and `change` by how much less than the packets themselves, in seconds. A
+    packet that the way holds up is far from the clock too, but its timestamp goes on as its number does.
+    """
+    if abs(change) <= MAX_LEAP:
+        return False
+    ahead = _signed(numbers, 16)
+    goes_on = 0 <= step / ahead <= MAX_LEAP if ahead else False
+    return abs(change) > MAX_STEP or not goes_on
 
 
 class _Runs:
@@ -275,6 +303,11 @@ class _Runs:
         self._lost += numbers
         self._runs += not self._losing
         self._losing = True
+
+    @property
+    def lost(self) -> int:
+        """The numbers that never came."""
+        return self._lost
 
     @property
     def burst(self) -> float:

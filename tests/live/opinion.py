@@ -8,14 +8,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 from math import log2
-from statistics import fmean
+from statistics import fmean, median
 
 from lab.faults.media.truth import Noted, Truth
 
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
-    """The right figures of one direction; times are seconds, `lost` and `late` are packets."""
+    """The right figures of one direction; times are seconds, `lost` and `late` are packets.
+
+    `burst` is of what was lost between the first and the last packet that came.
+    """
 
     sent: int
     lost: int
@@ -50,14 +53,13 @@ def opinion(truth: Truth) -> Opinion:
     fates = [packet.sequence in through for packet in came]
     delays = [packet.at - _seconds(packet.timestamp - went[0].timestamp) for packet in went]
     jitter = _jitter(delays)
-    usual = fmean(delays)
     return Opinion(
         sent=len(came),
         lost=fates.count(False),
-        late=sum(delay - usual > _buffer(jitter) for delay in delays),
+        late=_late(delays, _buffer(jitter)),
         twice=len(truth.voice(truth.went)) - len(went),
         jitter=jitter,
-        burst=_burst_ratio(fates),
+        burst=_burst_ratio(fates[fates.index(True) : len(fates) - fates[::-1].index(True)]),
     )
 
 
@@ -81,6 +83,12 @@ def _jitter(delays: Sequence[float]) -> float:
         j += (abs(after - before) - j) / 16
         all_of_them.append(j)
     return fmean(all_of_them)
+
+
+def _late(delays: Sequence[float], buffer: float) -> int:
+    """Those that come later than the buffer after the median of 25: themselves and 12 on each side."""
+    windows = (delays[max(0, place - 12) : place + 13] for place in range(len(delays)))
+    return sum(delay - median(window) > buffer for delay, window in zip(delays, windows, strict=True))
 
 
 def _buffer(jitter: float) -> float:

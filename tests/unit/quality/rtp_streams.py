@@ -6,6 +6,7 @@ A reference for dialtone.quality.Reception, which sees a packet once and forgets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
+from statistics import median
 from typing import Final
 
 from dialtone.quality import Received, Reception, buffer_of
@@ -13,7 +14,6 @@ from dialtone.quality import Received, Reception, buffer_of
 RATE: Final = 8000
 FRAME: Final = 0.02
 STEP: Final = 160
-MEAN_OF: Final = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ def _numberings(stream: Sequence[Packet]) -> list[_Numbering]:
 
 
 def reference(stream: Sequence[Packet], sent: int | None = None) -> Received:
-    """Return what became of a stream; `late` for one of up to MEAN_OF packets."""
+    """Return what became of a stream."""
     numberings = _numberings(stream)
     came = [
         number in having
@@ -104,38 +104,40 @@ def reference(stream: Sequence[Packet], sent: int | None = None) -> Received:
     ]
     unique = sum(len(set(one.numbers)) for one in numberings)
     counted = sum(len(one.numbers) for one in numberings)
-    if sent is None:
-        expected = len(came)
-    else:
-        came += [False] * (sent - len(came))
-        expected = max(sent, unique)
+    expected = len(came) if sent is None else max(sent, unique)
     lost = max(0, expected - unique)
-    jitters = _jitters(numberings)
+    clocks = [clock for one in numberings for clock in _clocks(one.timed)]
+    jitters = _jitters(clocks)
     jitter = sum(jitters) / len(jitters) if jitters else 0.0
     return Received(
         packets=counted,
         unique=unique,
         expected=expected,
         lost=lost,
-        late=late(stream, buffer_of(jitter)),
+        late=_late(clocks, buffer_of(jitter)),
         duplicates=counted - unique,
         reordered=sum(_behind(one.numbers) for one in numberings),
         jitter=jitter,
         jitter_max=max(jitters, default=0.0),
         buffer=buffer_of(jitter),
-        burst=_burst(came) if lost else 1.0,
+        burst=_burst(came) if lost >= came.count(False) else 1.0,
         restarts=max(0, len(numberings) - 1),
     )
 
 
-def late(stream: Sequence[Packet], buffer: float) -> int:
-    """Count what comes later than the mean and a buffer, of a stream without a new beginning of its clock."""
-    delays = [
-        packet.at - (step / RATE)
-        for packet, step in _unrolled([p for one in _numberings(stream) for p in one.timed])
+def _late(clocks: Sequence[Sequence[float]], buffer: float) -> int:
+    """Count what comes later than a buffer (to 0.1 ms) after the median of itself and of 12 on each side.
+
+    A clock begins where the one before it has ended.
+    """
+    delays: list[float] = []
+    for clock in clocks:
+        shift = delays[-1] - clock[0] if delays else 0.0
+        delays += [delay + shift for delay in clock]
+    beyond = [
+        delay - median(sorted(delays[max(0, place - 12) : place + 13])) for place, delay in enumerate(delays)
     ]
-    usual = sum(delays) / len(delays) if delays else 0.0
-    return sum(delay - usual > buffer for delay in delays)
+    return sum(round(10_000 * one) > 10_000 * buffer for one in beyond)
 
 
 def _behind(numbers: Sequence[int]) -> int:
@@ -156,14 +158,32 @@ def _unrolled(stream: Sequence[Packet]) -> list[tuple[Packet, int]]:
     return found
 
 
-def _jitters(numberings: Sequence[_Numbering]) -> list[float]:
-    """Return RFC 3550's jitter after each packet but the first of each numbering (6.4.1: D, then J)."""
+def _clocks(timed: Sequence[Packet]) -> list[list[float]]:
+    """Return when each came less when it was sent: a list for each clock of the timestamps."""
+    found: list[list[float]] = []
+    unrolled = _unrolled(timed)
+    for place, (packet, sent) in enumerate(unrolled):
+        delay = packet.at - sent / RATE
+        if not place or _leaps(unrolled[place - 1], (packet, sent), delay - found[-1][-1]):
+            found.append([])
+        found[-1].append(delay)
+    return found
+
+
+def _leaps(before: tuple[Packet, int], after: tuple[Packet, int], change: float) -> bool:
+    """Whether a timestamp is 10 s from the clock; or 0.2 s, and by a number not from 0 to 0.2 s on."""
+    numbers = (after[0].sequence - before[0].sequence + 2**15) % 2**16 - 2**15
+    a_number = (after[1] - before[1]) / RATE / numbers
+    return abs(change) > 10 or (abs(change) > 0.2 and not 0 <= a_number <= 0.2)
+
+
+def _jitters(clocks: Sequence[Sequence[float]]) -> list[float]:
+    """Return RFC 3550's jitter after each packet but the first of each clock (6.4.1: D, then J)."""
     found: list[float] = []
     jitter = 0.0
-    for one in numberings:
-        for (a, sent_a), (b, sent_b) in pairwise(_unrolled(one.timed)):
-            change = abs((b.at - a.at) - (sent_b - sent_a) / RATE)
-            jitter += (change - jitter) / 16
+    for clock in clocks:
+        for before, after in pairwise(clock):
+            jitter += (abs(after - before) - jitter) / 16
             found.append(jitter)
     return found
 
