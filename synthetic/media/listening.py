@@ -80,17 +80,15 @@ class Source:
 class Ear:
     """What comes to one port from when its phone began to talk.
 
-    `code` is our own voice, `of` that of the phone that should be heard, `known` those of other phones of the
-    run. Before `began` (CLOCK_MONOTONIC, seconds) only the voice that should be heard counts: the kernel
-    keeps what comes to a port that nobody reads.
+    `code` is our own voice, `of` that of the phone that should be heard. Before `began` (CLOCK_MONOTONIC,
+    seconds) only the voice that should be heard counts: the kernel keeps what comes to a port that nobody
+    reads.
     """
 
-    def __init__(
-        self, code: bytes, hears: Hears, of: bytes | None, known: Collection[bytes], began: float
-    ) -> None:
+    def __init__(self, code: bytes, hears: Hears, of: bytes | None, began: float) -> None:
         self._best = _BEST[hears]
         self._any = hears is Hears.SOUND
-        self._voices = dict.fromkeys(known, Found.OTHER)
+        self._voices: dict[bytes, Found] = {}
         if of is not None:
             self._voices[of] = Found.VOICE if hears is Hears.VOICE else Found.OTHER
         self._voices[code] = Found.ECHO
@@ -101,6 +99,7 @@ class Ear:
         self._first: dict[Found, float] = {}
         self._counts: Counter[Found] = Counter()
         self._digits = Digits()
+        self._packets = 0
         self._odd = Oddities()
 
     @property
@@ -121,11 +120,12 @@ class Ear:
         """Take what came at an instant; `expected`, `payloads` and `events` are as the descriptions say."""
         taken = read(datagram)
         if taken is None:
-            self._odd.no_rtp += 1
+            self._odd.no_rtp += at >= self.began
             return
         found, number = self._found(taken), taken.payload_type
         if at < self.began and found is not Found.VOICE:
             return
+        self._packets += 1
         if sender != expected:
             self._odd.sender(sender)
         if found is not None:
@@ -163,6 +163,7 @@ class Ear:
             str(self._digits),
             (*self._odd.lines(), *remarks),
             self._first.get(found),
+            packets=self._packets,
         )
 
     def _found(self, taken: Packet) -> Found | None:

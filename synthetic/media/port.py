@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
+import math
 import socket
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Final
 
 from dialtone.model import FailureCode, Hears
@@ -15,7 +16,7 @@ from synthetic.media.listening import Ear
 from synthetic.media.pacing import pacer
 from synthetic.media.packet import MAX_SIZE, is_rtcp
 from synthetic.media.speaking import Made, Speaker
-from synthetic.media.talk import PortTalk
+from synthetic.media.talk import MAX_KEPT, PortTalk
 from synthetic.media.voice import heard, voice
 from synthetic.probes.base import FlowError
 from synthetic.stamps import SPACE, received_at
@@ -32,7 +33,7 @@ _NOWHERE: Final = Stream(None, (), "inactive")
 class MediaPort:
     """A bound UDP port to name in a description, so that what the platform sends there reaches no one else.
 
-    Nothing reads it unless somebody listens: the kernel drops what comes. With `rtcp` its number is even and
+    Nothing reads it unless somebody listens: the kernel keeps some of what comes and drops the rest. With `rtcp` its number is even and
     the next one is bound too (RFC 3550 11). Raises OSError where none is free.
     """
 
@@ -46,8 +47,7 @@ class MediaPort:
         self.host = host
         self.port: int = self._socket.getsockname()[1]
         self.rtcp_port = self.port + 1
-        self.dropped = 0
-        """Datagrams that the kernel had no room for, as far as a later one tells."""
+        self._dropped_before = 0
         self._described = ""
         self._version = 0
         self._stream: Stream | None = None
@@ -92,13 +92,12 @@ class MediaPort:
         hears: Hears,
         of: bytes | None = None,
         going_on: Callable[[], bool] | None = None,
-        *,
-        known: Collection[bytes] = (),
     ) -> PortTalk:
         """Speak in a voice from now on, and listen and count; what was talked here before is over.
 
-        `of` is the voice that should come where that is one, `known` are those of other phones of the run.
-        Once `going_on` says False, nothing more is spoken.
+        `of` is the voice that should come where that is one. Once `going_on` says False, nothing more is
+        spoken. What came until now (early media) is read first, so that the kernel has room, and only what
+        of it is in that voice counts.
         Raises FlowError with no-media where there is nowhere to send to.
         """
         stream = self._stream or _NOWHERE
@@ -111,8 +110,17 @@ class MediaPort:
             self._talk.stop()
         if self._control is None:  # it was bound for a call without media
             sockets.measuring(self._socket)
-        self._talk = PortTalk(self, code, Ear(code, hears, of, known, time.monotonic()), going_on)
+        ear = Ear(code, hears, of, math.inf)
+        self._talk = PortTalk(self, code, ear, going_on)
+        self.read(MAX_KEPT, MAX_KEPT)
+        self._dropped_before = sockets.dropped(self._socket)
+        ear.began = time.monotonic()
         return self._talk
+
+    @property
+    def dropped(self) -> int:
+        """Datagrams that the kernel had no room for since the talk began; 0 once the port is closed."""
+        return 0 if self._socket.fileno() < 0 else sockets.dropped(self._socket) - self._dropped_before
 
     @property
     def takes_events(self) -> bool:
@@ -157,13 +165,13 @@ class MediaPort:
             with contextlib.suppress(OSError):
                 self._control.sendto(compound, address)
 
-    def read(self, most: int) -> None:
-        """Take so many datagrams of those that have come, and a few of RTCP."""
+    def read(self, most: int, most_control: int = _BATCH) -> None:
+        """Take so many datagrams of those that have come, and so many of RTCP."""
         if self._socket.fileno() < 0:
             return
         self._read_voice(most)
         if self._control is not None and self._talk is not None:
-            self._read_control(self._control, self._talk)
+            self._read_control(self._control, self._talk, most_control)
 
     def _read_voice(self, most: int) -> None:
         stream = self._stream or _NOWHERE
@@ -176,8 +184,6 @@ class MediaPort:
             except OSError:
                 continue  # the ICMP error of something that we have sent
             at = received_at(ancillary)
-            if len(ancillary) > 1:
-                self.dropped = sockets.dropped(ancillary) or self.dropped
             if self._talk is not None and is_rtcp(datagram):  # RFC 5761, whether or not it was agreed
                 self._talk.control.take(datagram, at)
             elif self._talk is not None:
@@ -205,8 +211,8 @@ class MediaPort:
         if self._control is not None:
             self._control.close()
 
-    def _read_control(self, control: socket.socket, talk: PortTalk) -> None:
-        for _ in range(_BATCH):
+    def _read_control(self, control: socket.socket, talk: PortTalk, most: int) -> None:
+        for _ in range(most):
             try:
                 datagram, ancillary, _, _ = control.recvmsg(MAX_SIZE, SPACE)
             except BlockingIOError:

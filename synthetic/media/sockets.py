@@ -3,12 +3,13 @@
 import errno
 import socket
 import struct
-from collections.abc import Iterable
 from typing import Final
 
 from synthetic.stamps import SO_TIMESTAMPNS
 
-_SO_RXQ_OVFL: Final = 40
+_SO_MEMINFO: Final = 55
+_MEMINFO: Final = struct.Struct("9I")
+"""What it tells, the datagrams that were dropped as the last (linux/sock_diag.h)."""
 _MUTE: Final = 4096
 _BUFFER: Final = 262_144
 """Bytes that the kernel keeps of what comes where media is measured, as far as its own limit lets it."""
@@ -21,10 +22,9 @@ def mute(family: int, host: str) -> socket.socket:
 
 
 def measuring(made: socket.socket) -> None:
-    """Have the kernel keep what comes, say when each datagram did, and how many it has dropped."""
+    """Have the kernel keep what comes, and say when each datagram did."""
     made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
     made.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-    made.setsockopt(socket.SOL_SOCKET, _SO_RXQ_OVFL, 1)
 
 
 def side_by_side(family: int, host: str) -> tuple[socket.socket, socket.socket]:
@@ -48,12 +48,13 @@ def side_by_side(family: int, host: str) -> tuple[socket.socket, socket.socket]:
     raise OSError(errno.EADDRINUSE, f"no two ports side by side are free, of {_TRIES} tried")
 
 
-def dropped(ancillary: Iterable[tuple[int, int, bytes]]) -> int | None:
-    """Return how many datagrams the kernel has dropped until this one, None where it doesn't say."""
-    for level, kind, value in ancillary:
-        if (level, kind) == (socket.SOL_SOCKET, _SO_RXQ_OVFL) and len(value) >= 4:
-            return int(struct.unpack_from("I", value)[0])
-    return None
+def dropped(asked: socket.socket) -> int:
+    """Return how many datagrams the kernel had no room for until now; 0 where it doesn't say (Linux 4.12)."""
+    try:
+        told = asked.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size)
+    except OSError:
+        return 0
+    return int(_MEMINFO.unpack(told)[-1]) if len(told) == _MEMINFO.size else 0
 
 
 def _bound(family: int, host: str, port: int, buffer: int) -> socket.socket:

@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from synthetic.media.heard import Heard
     from synthetic.media.port import MediaPort
 
-MAX_AT_ONCE: Final = 80
-"""Packets that are read of one port in 0.1 s: sixteen times those of one who speaks. The kernel keeps a few
-hundred more, and drops what comes then.
+MAX_AT_ONCE: Final = 500
+"""Packets that are read of one port in 0.1 s: a hundred times those of one who speaks. The kernel keeps about
+as many, and drops what comes then.
 """
-_MAX_LAST: Final = 1000
-"""Packets that are read when somebody asks what was heard: all that the kernel can have kept."""
+MAX_KEPT: Final = 1000
+"""Packets that are read when a talk begins and when somebody asks what was heard: all that the kernel can
+have kept.
+"""
 
 
 class PortTalk:
@@ -38,7 +40,8 @@ class PortTalk:
         self._port = port
         self._going_on = going_on
         self._speaker = Speaker(port.send, code)
-        self.control = Control(self._speaker, ear.sources, ear.began)
+        self.control = Control(self._speaker, ear.sources, time.monotonic())
+        self._dropped = 0
         self._pacer = pacer()
         self._pacer.join(self)
 
@@ -75,9 +78,10 @@ class PortTalk:
         With `sent`, how many packets the phone that should be heard has sent, what is missing of those is
         lost, whichever were missing; without it what is missing between the first and the last.
         """
-        self._port.read(_MAX_LAST)
+        self._port.read(MAX_KEPT)
+        self._dropped = max(self._dropped, self._port.dropped)
         heard = self.ear.heard(sent, self.control.rtt, self._remarks())
-        return replace(heard, reporter=self.control.reporter)
+        return replace(heard, reporter=self.control.reporter, dropped=self._dropped)
 
     def stop(self) -> None:
         """Speak and listen no more."""
@@ -98,8 +102,8 @@ class PortTalk:
 
     def _remarks(self) -> list[str]:
         said = []
-        if self._port.dropped:
-            said.append(f"{self._port.dropped} packets were dropped by this machine: its buffer was full")
+        if self._dropped:
+            said.append(f"{self._dropped} packets were dropped by this machine: its buffer was full")
         if self._speaker.left_out:
             said.append(f"{self._speaker.left_out} frames of ours were left out: this machine was late")
         if self._speaker.unsent:

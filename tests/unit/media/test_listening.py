@@ -28,7 +28,7 @@ def rtp(payload: bytes, number: int, *, payload_type: int = PCMU, source: int = 
 
 
 def ear(hears: Hears = Hears.VOICE, began: float = 0.0) -> Ear:
-    return Ear(OWN, hears, PARTNER if hears is Hears.VOICE else None, (THIRD,), began)
+    return Ear(OWN, hears, PARTNER if hears is Hears.VOICE else None, began)
 
 
 def take(
@@ -70,6 +70,7 @@ def test_what_comes_is_told_apart(payload: bytes, found: Found) -> None:
     assert heard.others == (50 if found is Found.OTHER else 0)
     assert heard.first == 1.0
     assert heard.remarks == ()
+    assert heard.packets == 50
 
 
 def test_what_a_mixer_filled_with_silence_is_lost_and_taken_for_loss_at_random() -> None:
@@ -170,9 +171,9 @@ def test_comfort_noise_is_silence() -> None:
 
 def test_what_came_before_the_talk_began_counts_only_in_the_voice_that_should_be_heard() -> None:
     by = ear(began=5.0)
-    take(by, [*say(TONE, 10), *say(spoken(STRANGER, PCMU), 10, first=10), *say(SILENCE, 10, first=20)])
-    assert by.heard(None, None).found is Found.NOTHING
-    take(by, say(spoken(PARTNER, PCMU), 10, first=30), begins=4.9)
+    take(by, [b"no RTP", *say(TONE, 10), *say(spoken(STRANGER, PCMU), 10, first=10), *say(SILENCE, 10, first=20)])
+    assert by.heard(None, None) == Heard(Found.NOTHING)
+    take(by, say(spoken(PARTNER, PCMU), 10, first=30), begins=4.8)
     assert by.heard(10, None).received.unique == 10
 
 

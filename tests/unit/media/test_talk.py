@@ -2,16 +2,18 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import pytest
 
 from dialtone.model import FailureCode, Found, Hears
 from synthetic.agents.sdp import Stream
 from synthetic.media import packet
+from synthetic.media.heard import Heard
 from synthetic.media.port import MediaPort, bound
-from synthetic.media.voice import spoken, voice
+from synthetic.media.voice import voice
 from synthetic.probes.base import FlowError
 
 ONE, OTHER = voice("r1", "caller"), voice("r1", "callee")
@@ -185,16 +187,66 @@ async def test_a_flood_is_read_no_faster_than_its_bound_and_what_is_dropped_is_s
         talk = one.talk(ONE, Hears.VOICE, OTHER)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as noisy:
             for number in range(5000):
-                with suppress(OSError):
-                    noisy.sendto(packet.write(0, False, number, 0, 5) + b"\xff" * 160, (HOST, one.port))
-            one.read(80)
-            before = one.dropped
-            talk.heard()
-            noisy.sendto(packet.write(0, False, 0, 0, 5) + spoken(OTHER, 0), (HOST, one.port))
+                noisy.sendto(packet.write(0, False, number, 0, 5) + b"\xff" * 160, (HOST, one.port))
+        assert one.dropped > 1000
         heard = talk.heard()
-        assert before == 0 or before > 1000
-        assert heard.received.packets < 5000
+        assert heard.packets < 5000
+        assert heard.packets + heard.dropped == 5000
+        one.close()
+        assert talk.heard().dropped == heard.dropped
         assert any("dropped by this machine" in line for line in heard.remarks)
+
+
+def early(port: MediaPort, count: int) -> None:
+    """Send what a platform plays before the answer, and its reports of it, and have them be 6 s old."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as platform:
+        for number in range(count):
+            ringing = packet.write(0, False, number, 160 * number, 5) + b"\x10" * 160
+            platform.sendto(ringing, (HOST, port.port))
+            platform.sendto(b"\x80", (HOST, port.rtcp_port))
+
+
+@pytest.mark.parametrize("hears", [Hears.VOICE, Hears.ECHO, Hears.SOUND])
+async def test_early_media_is_no_part_of_the_talk_however_old_and_leaves_it_the_whole_buffer(
+    hears: Hears, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with ports() as (one, other):
+        early(one, 5000)
+        stamped = time.time_ns
+        with monkeypatch.context() as later:  # too old to be believed: such a stamp counts as now
+            later.setattr(time, "time_ns", lambda: stamped() + 6_000_000_000)
+            ours = one.talk(ONE, hears, OTHER)
+        assert ours.heard() == Heard(Found.NOTHING)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as noisy:
+            for number in range(200):
+                noisy.sendto(packet.write(0, False, number, 0, 5) + b"\xff" * 160, (HOST, one.port))
+                noisy.sendto(b"\x80", (HOST, one.rtcp_port))
+        heard = ours.heard()
+        assert (heard.packets, heard.dropped) == (200, 0)
+        assert other.dropped == 0
+
+
+@pytest.mark.parametrize("rtcp", [True, False])
+async def test_what_the_partner_said_just_before_the_talk_began_counts(rtcp: bool) -> None:
+    async with ports(rtcp) as (one, other):
+        theirs = other.talk(OTHER, Hears.VOICE, ONE)
+        await until(lambda: theirs.sent >= 3)
+        theirs.hush()
+        assert one.talk(ONE, Hears.VOICE, OTHER).heard(theirs.sent).received.lost == 0
+
+
+async def test_a_flood_of_others_takes_no_packet_of_the_voice() -> None:
+    async with ports() as (one, other):
+        ours, theirs = one.talk(ONE, Hears.VOICE, OTHER), other.talk(OTHER, Hears.VOICE, ONE)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as noisy:
+            while theirs.sent < 40:  # some 1500 a second
+                for number in range(15):
+                    noisy.sendto(packet.write(0, False, number, 0, 5) + b"\x10" * 160, (HOST, one.port))
+                await asyncio.sleep(0.01)
+        theirs.hush()
+        heard = ours.heard(theirs.sent)
+        assert (heard.received.lost, heard.dropped) == (0, 0)
+        assert heard.packets > 500
 
 
 async def test_a_mute_port_is_read_by_nobody() -> None:
