@@ -1,7 +1,7 @@
 """What both sides of a call have heard -> what became of each direction, and whether that is right (pure)."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from dialtone.model import Failure, FailureCode, Found, Hears, MediaPlan, MediaStream
@@ -22,6 +22,7 @@ _WORST_FIRST: Final = (
     FailureCode.ONE_WAY_MEDIA,
     FailureCode.NO_DTMF,
     FailureCode.POOR_MEDIA,
+    FailureCode.OVERLOADED,
 )
 _RIGHT: Final = {
     Hears.VOICE: {Found.VOICE},
@@ -36,6 +37,10 @@ _INSTEAD: Final = {
     Found.SILENCE: "all silence",
     Found.NOTHING: "none of them sound",
 }
+_FRAMES: Final = 50
+"""Packets of a voice in a second."""
+_ENDS: Final = 3
+"""Packets of a digit that say that it has ended: any one of them makes the digit (RFC 4733 2.5.1.4)."""
 _MAX_REMARKS: Final = 400
 
 
@@ -135,16 +140,43 @@ def _round_trip(listener: Side, speaker: Side | None) -> float | None:
 def _causes(plan: MediaPlan, sides: Sequence[Side]) -> Iterator[Failure]:
     deaf = [side for side in sides if not is_right(plan.hears, side.heard)]
     for listener, speaker in _pairs(sides):
+        dropped = listener.heard.dropped
         if _is_crossed(listener.heard):
             yield Failure(FailureCode.CROSSED_MEDIA, _crossed(listener))
         elif listener in deaf:
             one_way = len(deaf) < len(sides)
             code = FailureCode.ONE_WAY_MEDIA if one_way else FailureCode.NO_MEDIA
-            yield Failure(code, _unheard(plan, listener, speaker))
+            cause = Failure(code, _unheard(plan, listener, speaker))
+            yield _ours(listener, cause, dropped >= _due(plan, listener, speaker))
         elif (stream := _stream(plan, listener, speaker)).mos is not None and stream.mos < plan.mos:
-            yield Failure(FailureCode.POOR_MEDIA, _poor(plan, stream))
+            cause = Failure(FailureCode.POOR_MEDIA, _poor(plan, stream))
+            yield _ours(listener, cause, _would_do(plan, listener.heard, stream.rtt))
         if listener not in deaf and (lacking := _lacking(plan, listener, speaker)):
-            yield Failure(FailureCode.NO_DTMF, lacking)
+            short = len(plan.dtmf) - len(listener.heard.digits)
+            cause = Failure(FailureCode.NO_DTMF, lacking)
+            yield _ours(listener, cause, short > 0 and dropped >= _ENDS * short)
+
+
+def _ours(listener: Side, cause: Failure, explained: bool) -> Failure:
+    """Return a cause, as our own machine's where the packets that it dropped can explain it."""
+    dropped = listener.heard.dropped
+    if not dropped or not explained:
+        return cause
+    said = f"this machine dropped {dropped} packets that came to the {listener.party}, its buffer was full"
+    return Failure(FailureCode.OVERLOADED, f"{said}; without that: {cause.code}: {cause.detail}")
+
+
+def _due(plan: MediaPlan, listener: Side, speaker: Side | None) -> int:
+    """Return how many packets a side should have got; where nobody tells, as many as the plan's time has."""
+    sent = sent_to(plan.hears, listener, speaker)
+    return round(plan.seconds * _FRAMES) if sent is None else sent
+
+
+def _would_do(plan: MediaPlan, heard: Heard, rtt: float | None) -> bool:
+    """Whether a direction reached its score if what our machine dropped had been of it."""
+    received = heard.received
+    scored = score(replace(received, lost=max(0, received.lost - heard.dropped)), G711_PLC, rtt)
+    return scored is not None and scored.mos >= plan.mos
 
 
 def _is_crossed(heard: Heard) -> bool:

@@ -238,6 +238,54 @@ def test_who_hears_a_stranger_alone_is_no_proof_of_one_way_but_neither_of_two() 
     assert detail.endswith("the callee does not hear the caller: 100 packets were sent, no packet came")
 
 
+def dropping(heard: Heard, packets: int) -> Heard:
+    return replace(heard, dropped=packets)
+
+
+@pytest.mark.parametrize(
+    ("heard", "without"),
+    [
+        (dropping(came(Found.VOICE, 66, lost=34, digits="12#"), 34), "poor-media: the callee hears"),
+        (dropping(NOTHING, 100), "one-way-media: the callee does not hear"),
+        (dropping(replace(VOICE, digits="1"), 6), "no-dtmf: the caller sent the digits"),
+    ],
+    ids=["loss", "nothing", "digits"],
+)
+def test_what_our_own_machine_dropped_is_not_the_platforms_failure(heard: Heard, without: str) -> None:
+    code, detail = said(DIGITS, caller(replace(VOICE, digits="12#")), callee(heard))
+    assert code is FailureCode.OVERLOADED
+    assert detail.startswith(
+        f"this machine dropped {heard.dropped} packets that came to the callee, its buffer was full;"
+        f" without that: {without}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("heard", "code"),
+    [
+        (dropping(came(Found.VOICE, 66, lost=34, digits="12#"), 3), FailureCode.POOR_MEDIA),
+        (dropping(NOTHING, 99), FailureCode.ONE_WAY_MEDIA),
+        (dropping(replace(VOICE, digits="1"), 5), FailureCode.NO_DTMF),
+        (dropping(replace(VOICE, digits="12##"), 99), FailureCode.NO_DTMF),
+        (dropping(came(Found.VOICE, late=40, digits="12#"), 99), FailureCode.POOR_MEDIA),
+        (dropping(CROSSED, 1000), FailureCode.CROSSED_MEDIA),
+    ],
+    ids=["loss", "nothing", "digits", "too many digits", "late packets", "a stranger"],
+)
+def test_what_it_dropped_excuses_no_more_than_it_explains(heard: Heard, code: FailureCode) -> None:
+    assert said(DIGITS, caller(replace(VOICE, digits="12#")), callee(heard))[0] is code
+
+
+def test_a_true_failure_outweighs_what_is_ours() -> None:
+    code, detail = said(PLAN, caller(NOTHING), callee(dropping(NOTHING, 100)))
+    assert code is FailureCode.NO_MEDIA
+    assert "this machine dropped 100 packets that came to the callee" in detail
+
+
+def test_a_machine_that_dropped_and_heard_all_the_same_has_no_failure() -> None:
+    assert verdict(PLAN, [caller(dropping(VOICE, 500)), callee()]) is None
+
+
 def test_remarks_explain_a_failure_and_are_kept_short() -> None:
     odd = "100 packets came from 192.0.2.7:4000, which the session description does not name"
     _, detail = said(PLAN, caller(), callee(came(Found.SILENCE, remarks=(odd,))))
