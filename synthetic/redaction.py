@@ -23,7 +23,9 @@ _PARAMETER: Final = re.compile(
 _DIGEST: Final = re.compile(r"digest\s", re.IGNORECASE)
 _ANSWERS: Final = frozenset({"response", "cnonce"})
 """What we make of a password; all else in our credentials the server has told us, or knows."""
-_MEDIA_KEYS: Final = re.compile(r"^(a=crypto:[^\r\n]*?inline:|k=)[^\r\n]*", re.IGNORECASE | re.MULTILINE)
+_MEDIA_KEYS: Final = re.compile(
+    r"^(a=crypto:[^\r\n]*?inline:|a=key-mgmt:|a=ice-pwd:|k=)[^\r\n]*", re.IGNORECASE | re.MULTILINE
+)
 _ANYWHERE: Final = 6
 """From this length on a password is masked inside longer words too, a shorter one where it stands alone."""
 _CUT: Final = 8
@@ -67,7 +69,7 @@ def redactor(secrets: Iterable[Secret], answers: Iterable[str] = ()) -> Callable
         lower = text.lower()
         if "auth" in lower:  # as every name in _CREDENTIALS has it
             text = _CREDENTIALS.sub(_redact_header, text)
-        if "crypto" in lower or "k=" in lower:
+        if "crypto" in lower or "k=" in lower or "key-mgmt" in lower or "ice-pwd" in lower:
             text = _MEDIA_KEYS.sub(lambda found: f"{found[1]}{MASK}", text)
         for spelling, pattern in patterns.items():
             if spelling in text:

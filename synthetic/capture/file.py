@@ -16,6 +16,8 @@ _MAGICS: Final = tuple(
 )
 """Of pcap with micro- and nanoseconds in both orders of bytes, of its old Linux variant, and of pcapng."""
 _GZIP: Final = b"\x1f\x8b"
+LAUNCHER: Final = ("setpriv", "--pdeathsig", "KILL")
+"""Of util-linux: the kernel kills the child when we are gone, even by kill -9."""
 _FORMATS: Final = (
     "a capture is a pcap or pcapng file, as tcpdump, dumpcap and Wireshark write it, plain or gzipped"
 )

@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from anyio.abc import Process
 from dialtone.ports import Clock
 from dialtone.runtime.clock import SystemClock
 from dialtone.runtime.deadline import within
-from synthetic.capture.file import CaptureError
+from synthetic.capture.file import LAUNCHER, CaptureError
 
 PROGRAM: Final = "dumpcap"
 ANY: Final = "any"
@@ -33,6 +34,7 @@ _FRAGMENTS: Final = "(ip[6:2] & 0x1fff != 0) or (ip6[6] = 44)"
 """What is left of a datagram after its first fragment has no ports in it (RFC 791 3.1, RFC 8200 4.5)."""
 _GRACE: Final = 5.0
 _MOST_SAID: Final = 16 * 1024
+_FULL: Final = ("no space left", "file too large", "could not be written", "error while writing")
 _COUNTS: Final = re.compile(r"received/dropped on interface .*: (\d+)/(\d+) ")
 
 Ports = int | tuple[int, int]
@@ -90,13 +92,18 @@ async def record(
     program = shutil.which(PROGRAM) or shutil.which(PROGRAM, path="/usr/sbin:/usr/bin")
     if program is None:
         raise CaptureError(f"the program {PROGRAM} is missing", "install the Debian package wireshark-common")
-    command = [program, "-q", "-i", interface, "-f", packets, "-s", str(_SNAPLEN)]
+    command = [*LAUNCHER, program, "-q", "-i", interface, "-f", packets, "-s", str(_SNAPLEN)]
     command += ["-a", f"duration:{seconds:g}", "-a", f"filesize:{max_bytes // _KILOBYTE}", "-w", "-"]
     file = await anyio.to_thread.run_sync(_create, path)
     with file:
-        said = await _run(command, file, seconds, clock or SystemClock())
+        said, code = await _run(command, file, seconds, clock or SystemClock())
     size = (await anyio.Path(path).stat()).st_size
     counts = _COUNTS.search(said)
+    if code == -signal.SIGXFSZ or any(words in said.lower() for words in _FULL):
+        raise CaptureError(
+            f"the disk was full before the time was over: {size} bytes are in {path}",
+            "make room, or record for less time or with a smaller --max-size",
+        )
     if counts is None:
         if not size:
             await anyio.Path(path).unlink()
@@ -104,8 +111,8 @@ async def record(
     return Recorded(int(counts[1]), int(counts[2]), size)
 
 
-async def _run(command: list[str], file: BinaryIO, seconds: float, clock: Clock) -> str:
-    """Run it to its end and return what it said."""
+async def _run(command: list[str], file: BinaryIO, seconds: float, clock: Clock) -> tuple[str, int | None]:
+    """Run it to its end; return what it said, and its exit code."""
     try:
         with anyio.CancelScope(shield=True):  # a start given up half-way would leave an orphan
             process = await anyio.open_process(
@@ -132,7 +139,7 @@ async def _run(command: list[str], file: BinaryIO, seconds: float, clock: Clock)
     finally:
         with anyio.CancelScope(shield=True):
             await _stop(process)
-    return said.decode("utf-8", "replace")
+    return said.decode("utf-8", "replace"), process.returncode
 
 
 async def _stop(process: Process) -> None:
@@ -172,8 +179,6 @@ def _refusal(interface: str, said: str) -> CaptureError:
             f"recording on {interface} needs a permission that this user has not",
             "run it as root, or: dpkg-reconfigure wireshark-common, adduser USER wireshark, log in anew",
         )
-    if "no space left" in lowered or "file too large" in lowered:
-        return CaptureError("the disk is full: the recording ends before its time")
     lines = [
         line.removeprefix(f"{PROGRAM}: ") for line in said.splitlines() if line.startswith(f"{PROGRAM}: ")
     ]

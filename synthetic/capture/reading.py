@@ -22,7 +22,7 @@ from dialtone.ports import Clock
 from dialtone.runtime.clock import SystemClock
 from dialtone.runtime.deadline import within
 from dialtone.runtime.frames import FrameError, LineBuffer, decode, encode
-from synthetic.capture.file import CaptureError, checked
+from synthetic.capture.file import LAUNCHER, CaptureError, checked
 from synthetic.capture.records import Read, Record
 from synthetic.capture.tshark import MISSING, PROGRAM
 from synthetic.capture.wire import Decoder, Limits, decode_read, encode_request
@@ -36,8 +36,6 @@ _KEPT: Final = ("HOME", "PATH", "TMPDIR", "VIRTUAL_ENV")
 _REAPED: Final = 5.0
 _NOWHERE: Final = "/proc/self/nowhere"
 """Can't exist: tshark shall know no preferences of a person, and no scripts. (/dev/null makes 4.0 crash.)"""
-_LAUNCHER: Final = ("setpriv", "--pdeathsig", "KILL")
-"""Of util-linux: the kernel kills the child when we are gone, even by kill -9."""
 
 
 class Reading:
@@ -197,7 +195,7 @@ async def _start() -> Process:
     try:
         with anyio.CancelScope(shield=True):  # a start given up half-way would leave an orphan
             process = await anyio.open_process(
-                [*_LAUNCHER, sys.executable, "-P", "-m", _WORKER],
+                [*LAUNCHER, sys.executable, "-P", "-m", _WORKER],
                 stderr=DEVNULL,
                 env=environment,
                 start_new_session=True,

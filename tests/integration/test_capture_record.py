@@ -1,6 +1,7 @@
 """Recording from the loopback interface by the real dumpcap, and reading what was recorded."""
 
 import os
+import resource
 import shutil
 import socket
 import stat
@@ -99,3 +100,19 @@ async def test_a_file_that_is_there_is_not_written_over(tmp_path: Path) -> None:
 async def test_where_nobody_may_write_nothing_is_recorded(tmp_path: Path) -> None:
     with pytest.raises(CaptureError, match="can't be written"):
         await record("lo", [5060], 1.0, tmp_path / "absent" / "file.pcap")
+
+
+async def test_a_full_disk_is_told_with_what_there_is(tmp_path: Path, ports: tuple[int, int]) -> None:
+    path = tmp_path / "file.pcap"
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    try:
+        with anyio.fail_after(30):
+            async with anyio.create_task_group() as group:
+                group.start_soon(talk, *ports)
+                with pytest.raises(CaptureError, match=r"disk was full .* bytes are in"):
+                    await record("lo", [ports[0]], 20.0, path)
+                group.cancel_scope.cancel()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert path.stat().st_size > 5_000

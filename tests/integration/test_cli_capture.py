@@ -1,6 +1,7 @@
 """A capture of real packets, made by dumpcap: as tshark has it, and as the one who answered counted."""
 
 import json
+import os
 import random
 import re
 import shutil
@@ -217,3 +218,42 @@ def test_one_call_is_picked_and_written_for_its_owner_alone(tmp_path: Path) -> N
     wrong = dialtone("analyze", path, "--call", "third")
     assert (wrong.returncode, wrong.stdout) == (3, "")
     assert "no call in" in wrong.stderr
+
+
+def test_the_capture_itself_is_never_written_over(tmp_path: Path) -> None:
+    path, link = tmp_path / "one.pcap", tmp_path / "link.pcap"
+    path.write_bytes(pcap(answered_call(0, "one")))
+    link.symlink_to(path)
+    before = path.read_bytes()
+    for output in (path, link, tmp_path / "." / "one.pcap"):
+        said = dialtone("analyze", path, "--output", output)
+        assert said.returncode == 3
+        assert "is the capture itself" in said.stderr
+    assert path.read_bytes() == before
+
+
+def test_a_pipe_is_written_to_and_a_link_leads_to_its_file(tmp_path: Path) -> None:
+    path, pipe = tmp_path / "one.pcap", tmp_path / "pipe"
+    aim, link = tmp_path / "report.txt", tmp_path / "link.txt"
+    path.write_bytes(pcap(answered_call(0, "one")))
+    os.mkfifo(pipe)
+    aim.write_text("old")
+    link.symlink_to(aim)
+    read: list[str] = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text()), daemon=True)
+    reader.start()
+    assert dialtone("analyze", path, "--output", pipe).returncode == 0
+    reader.join(10)
+    assert "one.pcap" in read[0]
+    assert pipe.is_fifo()
+    assert dialtone("analyze", path, "--output", link).returncode == 0
+    assert link.is_symlink()
+    assert "one.pcap" in aim.read_text()
+
+
+def test_an_output_without_a_folder_is_refused_before_anything_is_recorded(tmp_path: Path) -> None:
+    path = tmp_path / "now.pcap"
+    said = dialtone("live", "--port", "5060", "--for", "60s", path, "--output", tmp_path / "no" / "where.txt")
+    assert said.returncode == 3
+    assert "there is no folder" in said.stderr
+    assert not path.exists()

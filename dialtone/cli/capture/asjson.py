@@ -18,8 +18,6 @@ VERSION: Final = 1
 def written(report: Report, chosen: Chosen, name: str) -> str:
     """Return all of a report, or of one call of it; the messages of those calls alone that are drawn."""
     shown = {call.call_id for call in chosen.shown}
-    calls = {call.call_id for call in chosen.calls}
-    whole = len(calls) == len(report.calls)
     found = {
         "version": VERSION,
         "file": name,
@@ -38,7 +36,7 @@ def written(report: Report, chosen: Chosen, name: str) -> str:
         "figures": _figures(report.figures),
         "tenants": {tenant: _figures(figures) for tenant, figures in report.tenants.items()},
         "calls": [_call(call, messages=call.call_id in shown) for call in chosen.calls],
-        "streams": [_stream(one) for one in report.streams if whole or one.call_id in calls],
+        "streams": [_stream(one) for one in chosen.streams],
     }
     return json.dumps(found, indent=2, allow_nan=False) + "\n"
 

@@ -18,7 +18,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from dialtone.cli.capture import asjson, html, text
 from dialtone.cli.capture.chosen import Chosen, chosen
 from dialtone.cli.exits import Exit
-from dialtone.cli.signals import until_signal
+from dialtone.cli.signals import SignalledError, until_signal
 from synthetic.capture import live as recording
 from synthetic.capture.analysis import Analysis, Report
 from synthetic.capture.reading import read_capture
@@ -101,6 +101,7 @@ def analyze(file: Path, shape: str, output: Path | None, call_id: str | None, ca
     Text is 80 columns wide; JSON has everything; HTML is one file without scripts. Digest answers and
     passwords are masked in all of them. Exit 0 whatever the calls were like; 3 where the file can't be read.
     """
+    _check(output, file)
     report = anyio.run(until_signal, functools.partial(_analysed, file))
     return _write(report, file, shape, output, call_id, calls)
 
@@ -152,8 +153,14 @@ def live(
     The file must not exist and is readable by its owner alone: it holds what people say. Needs the right to
     record (root, or the group wireshark).
     """  # fmt: skip
+    _check(output, file)
     work = functools.partial(recording.record, interface, ports, seconds, file, max_bytes=size)
-    recorded = anyio.run(until_signal, work)
+    try:
+        recorded = anyio.run(until_signal, work)
+    except SignalledError:
+        if file.exists():
+            click.echo(f"ended before its time: {file.stat().st_size} bytes in {file}", err=True)
+        raise
     words = f"{recorded.packets} packets, {recorded.bytes} bytes in {file}"
     lost = f"; {recorded.dropped} more were lost: too many to write" if recorded.dropped else ""
     click.echo(f"{words}{lost}", err=True)
@@ -204,12 +211,27 @@ def _write(
         sys.stdout.flush()
         return Exit.OK
     try:
-        _replace(output, said)
+        if output.exists() and not output.is_file():  # a device or a pipe is written to, and never replaced
+            output.write_text(said, encoding="utf-8")
+        else:
+            _replace(output.resolve(), said)
     except OSError as error:
         raise click.BadParameter(
             f"{output} can't be written: {error.strerror}", param_hint="--output"
         ) from None
     return Exit.OK
+
+
+def _check(output: Path | None, capture: Path) -> None:
+    """Refuse an output that can't be meant, before what may take an hour."""
+    if output is None:
+        return
+    if output.resolve() == capture.resolve() or (
+        output.exists() and capture.exists() and output.samefile(capture)
+    ):
+        raise click.BadParameter(f"{output} is the capture itself; name another file", param_hint="--output")
+    if not output.resolve().parent.is_dir():
+        raise click.BadParameter(f"there is no folder {output.resolve().parent}", param_hint="--output")
 
 
 def _replace(path: Path, said: str) -> None:

@@ -41,22 +41,19 @@ def written(report: Report, chosen: Chosen, name: str) -> str:
         "message": message_text,
         "fitted": fitted,
     }
-    calls = {call.call_id for call in chosen.calls}
-    whole = len(chosen.calls) == len(report.calls)
-    streams = [stream for stream in report.streams if whole or stream.call_id in calls]
     return shapes.get_template("report.html").render(
         report=report,
         chosen=chosen,
         name=name,
-        whole=whole,
-        streams=streams,
+        whole=chosen.whole,
+        streams=chosen.streams,
         rows=MOST_ROWS,
         bars=MOST_BARS,
         times=TIMES,
         clock=CLOCK,
         version=__version__,
         # charts.py escapes what it writes.
-        stream_bars=Markup(stream_bars(streams)),  # noqa: S704
+        stream_bars=Markup(stream_bars(chosen.streams)),  # noqa: S704
         response_bars=Markup(response_bars(report.figures.classes)),  # noqa: S704
         ladders=[(call, Markup(ladder_picture(call))) for call in chosen.shown],  # noqa: S704
     )

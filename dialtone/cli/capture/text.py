@@ -1,7 +1,7 @@
 """A report as text, 80 columns wide: a summary, the figures, the worst streams, the calls, ladders."""
 
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from dialtone.cli.capture.chosen import Chosen, ladder_of
@@ -29,14 +29,11 @@ _TIMES: Final = {"srd_failed": "SRD failed", "sdd_failed": "SDD failed"}
 
 def written(report: Report, chosen: Chosen, name: str) -> str:
     """Return the text of a report, or of one call of it."""
-    whole = len(chosen.calls) == len(report.calls)
-    calls = {call.call_id for call in chosen.calls}
-    streams = [stream for stream in report.streams if whole or stream.call_id in calls]
     parts: list[Iterable[str]] = [_summary(report, name)]
-    if whole:
+    if chosen.whole:
         parts += [_figures(report.figures), _tenants(report)]
-    parts += [_streams(streams), _calls(chosen.calls), *map(_ladder, chosen.shown)]
-    if whole and chosen.bad > len(chosen.shown):
+    parts += [_streams(chosen.streams), _calls(chosen.calls), *map(_ladder, chosen.shown)]
+    if chosen.whole and chosen.bad > len(chosen.shown):
         left = chosen.bad - len(chosen.shown)
         parts.append(_folded(f"{many(left, 'bad call')} more, not drawn: see --calls and --call"))
     return "\n\n".join("\n".join(lines) for part in parts if (lines := list(part))) + "\n"
@@ -108,7 +105,7 @@ def _tenants(report: Report) -> Iterator[str]:
     yield from _more(len(rows))
 
 
-def _streams(streams: list[Stream]) -> Iterator[str]:
+def _streams(streams: Sequence[Stream]) -> Iterator[str]:
     if not streams:
         return
     yield "RTP streams, the worst first"
@@ -166,7 +163,7 @@ def _more(rows: int) -> Iterator[str]:
 
 
 def _ladder(call: Call) -> Iterator[str]:
-    yield from _folded(f"Call {fitted(call.call_id, 140)}")
+    yield from _folded(f"Call {fitted(call.call_id, WIDTH - 5)}")
     yield fitted(f"  {call.caller or '?'} > {call.callee or '?'}", WIDTH)
     reason = f" {call.reason}" if call.reason and call.status is not None else ""
     tenants = f"; {', '.join(call.domains[:3])}" if call.domains else ""

@@ -15,6 +15,7 @@ from dialtone.cli.capture.charts import ladder_picture
 from dialtone.cli.capture.chosen import MOST_LIFELINES, chosen, ladder_of
 from dialtone.cli.capture.words import percent
 from synthetic.capture.analysis import Analysis, Report
+from synthetic.capture.calls import MAX_TEXT
 from synthetic.capture.records import Read, Record
 from tests.fakes.sip_capture import CALLEE, PROXY, answered, back, described, sip, spoken
 from tests.unit.cli.conftest import Dialtone
@@ -56,6 +57,72 @@ def test_no_credential_is_told(write: Any) -> None:
     assert "[redacted]" in said or write is text.written
     for secret in SECRETS:
         assert secret not in said
+
+
+HIDDEN = {
+    "a comma in the password of a URI": ("INVITE sip:1:pa,hid,ss@x SIP/2.0", "", ""),
+    "credentials in the headers of a URI": (
+        "REFER sip:1@x SIP/2.0",
+        "Refer-To: <sip:2@x?Proxy-Authorization=Digest%20response%3D%22hid%22>\r\n",
+        "",
+    ),
+    "keys by MIKEY": (
+        "INVITE sip:1@x SIP/2.0",
+        "Content-Type: application/sdp\r\n",
+        "v=0\r\na=key-mgmt:mikey hid\r\n",
+    ),
+    "the password of ICE": (
+        "INVITE sip:1@x SIP/2.0",
+        "Content-Type: application/sdp\r\n",
+        "v=0\r\na=ice-pwd:hid\r\n",
+    ),
+    "a text": ("MESSAGE sip:1@x SIP/2.0", "Content-Type: text/plain\r\n", "hid"),
+    "digits": ("INFO sip:1@x SIP/2.0", "Content-Type: application/dtmf-relay\r\n", "Signal=hid\r\n"),
+    "a web address": ("INVITE sip:1@x SIP/2.0", "Call-Info: <https://me:hid@192.0.2.1/>\r\n", ""),
+}
+
+
+@pytest.mark.parametrize("what", HIDDEN)
+@pytest.mark.parametrize("write", [asjson.written, html.written])
+def test_what_gives_people_away_is_not_told(write: Any, what: str) -> None:
+    first, more, body = HIDDEN[what]
+    records: list[Record] = [
+        sip(0, "INVITE sip:1@x SIP/2.0", call_id="one"),
+        sip(1, first, f"7 {first.partition(' ')[0]}", call_id="one", more=more, body=body),
+        back(2, "SIP/2.0 503 No", call_id="one"),
+    ]
+    report = analysed(records)
+    said = write(report, chosen(report, "one", 5), "a.pcap")
+    assert "hid" not in said.replace("overflow:hidden", "").replace("hidden", "")
+    assert first.partition(" ")[0] in said
+
+
+def test_a_password_that_the_end_of_what_is_kept_cuts_off_is_not_told() -> None:
+    line = f"X: <sip:1:{'secret' * 40}"
+    padding = f"Y: {'y' * (MAX_TEXT - 400)}\r\n"
+    report = analysed(
+        [sip(0, "INVITE sip:1@x SIP/2.0", call_id="one", more=padding + line + "s" * 5000 + "@x>\r\n")]
+    )
+    assert "secretsecret" not in asjson.written(report, chosen(report, "one", 5), "a.pcap")
+
+
+def test_one_call_is_told_alone_also_where_there_is_no_other() -> None:
+    records: list[Record] = [*answered(0, "one"), *spoken(list(range(50)), at=1, ssrc=9)]
+    report = analysed(records)
+    said = text.written(report, chosen(report, "one", 5), "a.pcap")
+    assert "SER" in text.written(report, chosen(report, None, 5), "a.pcap")
+    assert "SER" not in said
+
+
+def test_a_wide_call_id_keeps_to_80_columns() -> None:
+    records: list[Record] = [
+        sip(0, "INVITE sip:1@x SIP/2.0", call_id="\u5bbd" * 70),
+        back(1, "SIP/2.0 503 No", call_id="\u5bbd" * 70),
+    ]
+    report = analysed(records)
+    said = text.written(report, chosen(report, None, 5), "a.pcap")
+    assert "Call " in said
+    assert max(cell_len(line) for line in said.splitlines()) <= 80
 
 
 def test_text_has_no_control_characters_and_80_columns() -> None:
