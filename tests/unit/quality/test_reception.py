@@ -225,6 +225,16 @@ def test_timestamps_that_leap_while_the_numbers_go_on_are_a_new_beginning_of_the
     assert found.late == 0
 
 
+def test_timestamps_that_stood_still_for_long_are_a_new_beginning_of_the_clock() -> None:
+    def jitter_max(hold: float) -> float:
+        stream = packets(in_order(100))
+        held = [Packet(p.sequence, p.timestamp, p.at + hold * (p.sequence >= 50)) for p in stream]
+        return taken(held).received().jitter_max
+
+    assert jitter_max(1.01 * MAX_STEP) < 1e-9
+    assert jitter_max(0.99 * MAX_STEP) == pytest.approx(0.99 * MAX_STEP / 16)
+
+
 def test_a_packet_that_the_way_holds_up_is_jitter_however_long() -> None:
     held = 5 * MAX_LEAP
     found = taken(packets(in_order(100), delays=[held if n == 50 else 0.0 for n in range(100)])).received()
