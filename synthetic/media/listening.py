@@ -3,24 +3,27 @@
 Whatever comes is bounded: so many sources, payloads and remarks are remembered, in one memory each.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Collection
 from dataclasses import replace
 from typing import Final
 
 from dialtone.model import Found, Hears
 from dialtone.quality import Received, Reception, buffer_of
+from dialtone.quality.reception import WINDOW
 from synthetic.address import Address
 from synthetic.media.events import Digits
 from synthetic.media.heard import NOTHING, Heard
 from synthetic.media.packet import Packet, read
 from synthetic.media.remarks import Oddities
-from synthetic.media.voice import NAMES, PCMA, PCMU, SAMPLES, is_silent, says, whose
+from synthetic.media.voice import NAMES, PCMA, PCMU, SAMPLES, is_mislabelled, is_silent, says, whose
 
 STRAY: Final = 5
 """Packets in the voice of somebody else, 0.1 s of it, from which on it is said to be heard. Fewer are the end
 of a call that had the port before.
 """
+LEAST_SOUND: Final = 10 * SAMPLES
+"""Samples of sound, 0.2 s, from which on any is said to be heard where that is asked for."""
 MAX_SOURCES: Final = 16
 """Sources (SSRC) of which is counted. One more takes the place of one that said nothing for us, if any."""
 COMFORT_NOISE: Final = 13
@@ -31,26 +34,42 @@ _MAX_KNOWN: Final = 256
 _BEST: Final = {
     Hears.VOICE: (Found.VOICE, Found.ECHO, Found.OTHER, Found.SOUND, Found.SILENCE),
     Hears.ECHO: (Found.ECHO, Found.OTHER, Found.SOUND, Found.SILENCE),
-    Hears.SOUND: (Found.SOUND, Found.OTHER, Found.SILENCE),
+    Hears.SOUND: (Found.SOUND, Found.ECHO, Found.OTHER, Found.SILENCE),
 }
+_PARTNER: Final = {Hears.VOICE: Found.VOICE, Hears.ECHO: Found.OTHER, Hears.SOUND: Found.SOUND}
+"""What the voice of the phone on the other side is."""
 _HEARD: Final = (Found.VOICE, Found.ECHO, Found.SOUND)
 
 
 class Source:
-    """The packets of one SSRC, counted by what they are; None are those without sound, telephone events."""
+    """The packets of one SSRC, counted by what they are; None are those without sound, telephone events.
+
+    Packets of one kind with one timestamp are one, although something in between numbered them anew.
+    """
 
     def __init__(self) -> None:
         self.highest = -1
         """The highest sequence number with its cycles before it (RFC 3550 A.1)."""
         self.counts: Counter[Found | None] = Counter()
+        self.samples: Counter[Found | None] = Counter()
         self._reception = Reception()
         self._unique = 0
+        self._twins: Counter[Found | None] = Counter()
+        self._recent: deque[tuple[int, Found]] = deque(maxlen=WINDOW)
 
     def take(self, taken: Packet, at: float, found: Found | None) -> None:
         """Take a packet that came at an instant."""
-        unique = self._reception.add(taken.sequence, taken.timestamp, at, timed=found is not None)
-        self.counts[found] += unique - self._unique
-        self._unique = unique
+        is_twin = found is not None and (taken.timestamp, found) in self._recent
+        timed = found is not None and not is_twin
+        unique = self._reception.add(taken.sequence, taken.timestamp, at, timed=timed)
+        new, self._unique = unique - self._unique, unique
+        if new and is_twin:
+            self._twins[found] += 1
+            new -= 1
+        self.counts[found] += new
+        self.samples[found] += new * len(taken.payload)
+        if found is not None and not is_twin:
+            self._recent.append((taken.timestamp, found))
         ahead = (taken.sequence - self.highest) & 0xFFFF
         if self.highest < 0:
             self.highest = taken.sequence
@@ -63,17 +82,18 @@ class Source:
 
     def received_of(self, found: Found, sent: int | None) -> Received:
         """Return what came of the packets that are that; `sent` is how many those were, where it is known."""
-        others = self._unique - self.counts[found]
-        whole = self._reception.received(None if sent is None else sent + others)
+        others, twins = self._unique - self.counts[found], self._twins[found]
         numbered = self._reception.received()
+        whole = numbered if sent is None else self._reception.received(sent + others)
         # What a mixer lacks it fills with silence, numbered like the rest: nobody can tell where.
         hidden = others > 0 and whole.lost > numbered.lost
         return replace(
             whole,
             burst=numbered.burst if hidden else whole.burst,
-            packets=whole.packets - others,
+            packets=whole.packets - others + twins,
             unique=whole.unique - others,
             expected=whole.expected - others,
+            duplicates=whole.duplicates + twins,
         )
 
 
@@ -87,11 +107,7 @@ class Ear:
 
     def __init__(self, code: bytes, hears: Hears, of: bytes | None, began: float) -> None:
         self._best = _BEST[hears]
-        self._any = hears is Hears.SOUND
-        self._voices: dict[bytes, Found] = {}
-        if of is not None:
-            self._voices[of] = Found.VOICE if hears is Hears.VOICE else Found.OTHER
-        self._voices[code] = Found.ECHO
+        self._voices = {code: Found.ECHO} if of is None else {of: _PARTNER[hears], code: Found.ECHO}
         self.began = began
         self._known: dict[int, dict[bytes, Found]] = {PCMU: {}, PCMA: {}}
         self._sources: dict[int, Source] = {}
@@ -148,8 +164,9 @@ class Ear:
 
     def heard(self, sent: int | None, rtt: float | None, remarks: Collection[str] = ()) -> Heard:
         """Return what came until now; `sent` is how many packets the phone that should be heard has sent."""
-        least = {Found.OTHER: STRAY}
-        found = next((kind for kind in self._best if self._counts[kind] >= least.get(kind, 1)), Found.NOTHING)
+        found = next((kind for kind in self._best if self._is_heard(kind)), Found.NOTHING)
+        sound = self._samples(Found.SOUND)
+        self._odd.too_short = sound if self._best[0] is Found.SOUND and found is not Found.SOUND else 0
         others = self._counts[Found.OTHER]
         self._odd.strays = others if others < STRAY else 0
         source, codec = self._last.get(found, (None, ""))
@@ -165,6 +182,14 @@ class Ear:
             self._first.get(found),
             packets=self._packets,
         )
+
+    def _is_heard(self, kind: Found) -> bool:
+        if kind is Found.SOUND and self._best[0] is kind:
+            return self._samples(kind) >= LEAST_SOUND
+        return self._counts[kind] >= (STRAY if kind is Found.OTHER else 1)
+
+    def _samples(self, kind: Found) -> int:
+        return sum(source.samples[kind] for source in self._sources.values())
 
     def _found(self, taken: Packet) -> Found | None:
         """Say what a packet is to who listens."""
@@ -182,12 +207,14 @@ class Ear:
         return found
 
     def _told(self, payload: bytes, payload_type: int) -> Found:
+        if is_mislabelled(payload, payload_type):
+            return Found.SOUND
         found = next((found for code, found in self._voices.items() if says(payload, code)), None)
-        if found is None and whose(payload, payload_type) is not None:
-            found = Found.OTHER
-        if found is None:
-            found = Found.SILENCE if is_silent(payload, payload_type) else Found.SOUND
-        return Found.SOUND if self._any and found in _HEARD else found
+        if found is not None:
+            return found
+        if whose(payload, payload_type) is not None:
+            return Found.OTHER
+        return Found.SILENCE if is_silent(payload, payload_type) else Found.SOUND
 
     def _new(self, number: int) -> Source | None:
         """Return the record of a new source; None where there are too many."""
@@ -203,12 +230,15 @@ class Ear:
         return self._sources[number]
 
     def _received(self, found: Found, sent: int | None) -> Received:
-        """Return what became of the packets that are the best that was heard."""
+        """Return what became of what should be heard; without `sent`, of the best that was."""
+        if sent is not None and found is not self._best[0]:
+            return Received(expected=sent, lost=sent)
         if found not in _HEARD:
             return _sum([source.received() for source in self._sources.values()], None)
         saying = [source for source in self._sources.values() if source.counts[found]]
-        if sent is not None:
-            sent = sent * SAMPLES // self._odd.usual_size(self._counts[found])
+        if sent is not None:  # in packets as long as theirs
+            unique, samples = sum(source.counts[found] for source in saying), self._samples(found)
+            sent = unique + max(0, sent * SAMPLES - samples) * unique // samples if samples else sent
         if len(saying) == 1:
             return saying[0].received_of(found, sent)
         return _sum([source.received_of(found, None) for source in saying], sent)

@@ -33,8 +33,8 @@ _NOWHERE: Final = Stream(None, (), "inactive")
 class MediaPort:
     """A bound UDP port to name in a description, so that what the platform sends there reaches no one else.
 
-    Nothing reads it unless somebody listens: the kernel keeps some of what comes and drops the rest. With `rtcp` its number is even and
-    the next one is bound too (RFC 3550 11). Raises OSError where none is free.
+    Nothing reads it unless somebody listens: the kernel keeps some of what comes and drops the rest. With
+    `rtcp` its number is even and the next one is bound too (RFC 3550 11). Raises OSError where none is free.
     """
 
     def __init__(self, host: str, *, rtcp: bool = False) -> None:

@@ -3,7 +3,6 @@
 from collections import Counter
 
 from synthetic.address import Address, hostport
-from synthetic.media.voice import SAMPLES
 
 _MOST = 3
 """Addresses and payload types that are named; of more there is no word."""
@@ -17,6 +16,7 @@ class Oddities:
         self.sources = 0
         self.passed_over = 0
         self.strays = 0
+        self.too_short = 0
         self._senders: Counter[Address] = Counter()
         self._types: Counter[int] = Counter()
         self._not_agreed: Counter[str] = Counter()
@@ -40,11 +40,6 @@ class Oddities:
         """Count a packet of so many samples that is not one of 20 ms."""
         if samples in self._sizes or len(self._sizes) < _MOST:
             self._sizes[samples] += 1
-
-    def usual_size(self, packets: int) -> int:
-        """Return how many samples most of so many packets have."""
-        samples, others = max(self._sizes.items(), key=lambda item: item[1], default=(SAMPLES, 0))
-        return samples if samples and others > packets / 2 else SAMPLES
 
     def lines(self) -> list[str]:
         """Return what there is to say."""
@@ -71,6 +66,8 @@ class Oddities:
             said.append(
                 f"{_packets(self.strays)} in the voice of another call, too few to say that it is heard"
             )
+        if self.too_short:
+            said.append(f"{self.too_short / 8:g} ms of sound, too little to say that any is heard")
         return said
 
 

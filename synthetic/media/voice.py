@@ -27,6 +27,7 @@ NAMES: Final = {PCMU: "PCMU", PCMA: "PCMA"}
 
 _LOUD: Final = {PCMU: (b"\x3f", b"\xbf"), PCMA: (b"\x15", b"\x95")}
 """By payload type: a sample of about -2000, and of +2000, of 32768."""
+_OF_OTHER: Final = {PCMU: b"".join(_LOUD[PCMA]), PCMA: b"".join(_LOUD[PCMU])}
 _SIGNS: Final = bytes(0x31 if value & 0x80 else 0x30 for value in range(256))
 _QUIET: Final = {
     PCMU: bytes(sign | 0x70 | 0x0F - size for sign in (0x00, 0x80) for size in range(5)),
@@ -78,10 +79,17 @@ def is_silent(payload: bytes, payload_type: int) -> bool:
     return not payload.translate(None, _QUIET[payload_type])
 
 
+def is_mislabelled(payload: bytes, payload_type: int) -> bool:
+    """Whether samples are a voice in the other law than they are said to be: people hear noise."""
+    return bool(payload) and not payload.translate(None, _OF_OTHER[payload_type])
+
+
 def heard(packet: bytes, code: bytes) -> bool:
     """Whether a datagram is RTP in that voice."""
     found = read(packet)
-    return found is not None and found.payload_type in _LOUD and says(found.payload, code)
+    if found is None or found.payload_type not in _LOUD:
+        return False
+    return says(found.payload, code) and not is_mislabelled(found.payload, found.payload_type)
 
 
 def _repeats(signs: bytes) -> bool:

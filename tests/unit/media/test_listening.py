@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dialtone.model import Found, Hears
+from dialtone.quality import Received
 from synthetic.media.events import payloads
 from synthetic.media.heard import Heard
-from synthetic.media.listening import MAX_SOURCES, STRAY, Ear
+from synthetic.media.listening import LEAST_SOUND, MAX_SOURCES, STRAY, Ear
 from synthetic.media.voice import spoken, voice
 from tests.unit.media.g711 import PCMA, PCMU, encoded, tone
 
@@ -93,13 +94,34 @@ def test_where_nothing_comes_nothing_is_heard() -> None:
         (TONE, Hears.ECHO, Found.SOUND),
         (spoken(THIRD, PCMU), Hears.ECHO, Found.OTHER),
         (TONE, Hears.SOUND, Found.SOUND),
-        (spoken(OWN, PCMU), Hears.SOUND, Found.SOUND),
+        (spoken(OWN, PCMU), Hears.SOUND, Found.ECHO),
+        (spoken(OWN, PCMA), Hears.ECHO, Found.SOUND),
         (SILENCE, Hears.SOUND, Found.SILENCE),
         (spoken(STRANGER, PCMU), Hears.SOUND, Found.OTHER),
     ],
 )
 def test_what_should_come_decides_what_is_the_best(payload: bytes, hears: Hears, found: Found) -> None:
     assert of(say(payload, 20), hears).found is found
+
+
+@pytest.mark.parametrize("payload", [TONE, TONE + TONE[:80], TONE[:80]], ids=["20 ms", "30 ms", "10 ms"])
+def test_less_than_a_fifth_of_a_second_of_sound_is_not_yet_heard(payload: bytes) -> None:
+    enough = -(-LEAST_SOUND // len(payload))
+    silence = say(SILENCE, 90, first=enough)
+    heard = of([*say(payload, enough - 1), *say(payload, 1, first=enough - 2), *silence], Hears.SOUND)
+    assert heard.found is Found.SILENCE
+    assert any("too little to say that any is heard" in line for line in heard.remarks)
+    heard = of([*say(payload, enough), *silence], Hears.SOUND)
+    assert heard.found is Found.SOUND
+    assert not any("too little" in line for line in heard.remarks)
+    assert of(say(TONE, 1)).found is Found.SOUND  # says what came instead of a voice
+
+
+@pytest.mark.parametrize("payload", [spoken(OWN, PCMU), spoken(STRANGER, PCMU), TONE, SILENCE])
+def test_where_not_the_right_thing_is_heard_all_that_was_sent_is_lost(payload: bytes) -> None:
+    heard = of(say(payload, 40), sent=50)
+    assert heard.received == Received(expected=50, lost=50)
+    assert heard.packets == 40
 
 
 @pytest.mark.parametrize("count", [1, STRAY - 1, STRAY])
@@ -134,6 +156,21 @@ def test_packets_twice_are_counted_once() -> None:
     assert (heard.received.unique, heard.received.duplicates, heard.received.lost) == (30, 30, 0)
 
 
+def test_twins_that_were_numbered_anew_are_one_and_hide_no_loss() -> None:
+    said = spoken(PARTNER, PCMU)
+    stamps = [n for n in range(100) if n % 10 != 3 for _ in range(2 if n % 10 == 7 else 1)]
+    twins = [rtp(said, number, stamp=160 * n) for number, n in enumerate(stamps)]
+    received = of(twins, sent=100).received
+    assert (received.packets, received.unique, received.duplicates, received.lost) == (100, 90, 10, 10)
+    received = of(twins).received
+    assert (received.packets, received.unique, received.duplicates, received.lost) == (100, 90, 10, 0)
+
+
+def test_the_timestamps_that_are_remembered_are_bounded() -> None:
+    said = spoken(PARTNER, PCMU)
+    assert of(rtp(said, n, stamp=160 * (n % 1000)) for n in range(2000)).received.unique == 2000
+
+
 def test_telephone_events_amid_a_voice_are_digits_and_no_part_of_it_nor_a_gap() -> None:
     said = spoken(PARTNER, PCMU)
     events = [payload for payload in payloads("5") if payload]
@@ -163,6 +200,19 @@ def test_longer_packets_carry_as_many_of_the_speakers_as_they_last() -> None:
     assert heard.remarks == ("33 packets of 30 ms instead of 20",)
 
 
+def test_longer_packets_of_another_source_hide_no_loss() -> None:
+    music = [rtp(bytes(range(240)) * 2, number, source=8) for number in range(80)]
+    heard = of([*say(spoken(PARTNER, PCMU), 50), *music], sent=100)
+    assert (heard.received.unique, heard.received.lost) == (50, 50)
+
+
+def test_loss_of_longer_packets_is_counted_in_them() -> None:
+    said = spoken(PARTNER, PCMU) + spoken(PARTNER, PCMU)[:80]
+    datagrams = [rtp(said, number, stamp=240 * number) for number in range(40) if number % 4]
+    heard = of(datagrams, sent=60)
+    assert (heard.received.unique, heard.received.lost) == (30, 10)
+
+
 def test_comfort_noise_is_silence() -> None:
     heard = of(rtp(b"\x40", number, payload_type=13) for number in range(3))
     assert heard.found is Found.SILENCE
@@ -171,7 +221,8 @@ def test_comfort_noise_is_silence() -> None:
 
 def test_what_came_before_the_talk_began_counts_only_in_the_voice_that_should_be_heard() -> None:
     by = ear(began=5.0)
-    take(by, [b"no RTP", *say(TONE, 10), *say(spoken(STRANGER, PCMU), 10, first=10), *say(SILENCE, 10, first=20)])
+    take(by, [b"no RTP", *say(TONE, 10), *say(spoken(STRANGER, PCMU), 10, first=10)])
+    take(by, say(SILENCE, 10, first=20))
     assert by.heard(None, None) == Heard(Found.NOTHING)
     take(by, say(spoken(PARTNER, PCMU), 10, first=30), begins=4.8)
     assert by.heard(10, None).received.unique == 10
