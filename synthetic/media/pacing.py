@@ -5,13 +5,18 @@ late leaves frames out instead of sending them at once: nobody hears the burst, 
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Final, Protocol
 from weakref import WeakKeyDictionary
+
+import structlog
 
 from synthetic.media.voice import FRAME
 
 PHASES: Final = 4
 """Instants within a frame at which somebody speaks: one each 5 ms."""
+_log = structlog.get_logger(__name__)
+
 _READS: Final = 5
 """Who speaks also reads what has come, in each so many frames: the kernel stamps and keeps it."""
 
@@ -35,6 +40,7 @@ class _Phase:
         self._due = begins
         self._count = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._failed: set[Speaking] = set()
 
     def join(self, member: Speaking) -> None:
         self.members.append(member)
@@ -45,6 +51,7 @@ class _Phase:
 
     def leave(self, member: Speaking) -> None:
         self.members.remove(member)
+        self._failed.discard(member)
         if not self.members and self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -57,9 +64,17 @@ class _Phase:
         self._timer = self._loop.call_at(self._due, self._tick)
         present = tuple(self.members)
         for member in present:
-            member.frame(left_out)
+            self._call(member, lambda speaking: speaking.frame(left_out))
         for member in present[self._count % _READS :: _READS]:
-            member.read()
+            self._call(member, lambda speaking: speaking.read())
+
+    def _call(self, member: Speaking, what: Callable[[Speaking], None]) -> None:
+        try:
+            what(member)
+        except Exception:  # noqa: BLE001 - the others on the beat must not lose their frame
+            if member not in self._failed and member in self.members:
+                self._failed.add(member)
+                _log.exception("media frame failed")
 
 
 class Pacer:

@@ -29,6 +29,7 @@ _HEAD: Final = struct.Struct("!BBHI")
 _SENT: Final = struct.Struct("!QIII")
 _BLOCK: Final = struct.Struct("!IIIIII")
 _MIDDLE: Final = 0xFFFFFFFF  # of the 64 bits of NTP, after 16 are cut off: units of 1/65536 s
+_WHOLE: Final = (1 << 64) - 1  # NTP begins again in 2036
 _ROUNDED: Final = 2  # of those units, by which a round trip may seem less than none
 
 
@@ -188,7 +189,7 @@ class Control:
         came = [(number, source.highest, source.received()) for number, source in self._sources.items()]
         now, speaker, sent = clock(), self._speaker, None
         if speaker.packets:
-            ntp = int((now + self._epoch) * (1 << 32))
+            ntp = int((now + self._epoch) * (1 << 32)) & _WHOLE
             self._sent.append(ntp >> 16 & _MIDDLE)
             sent = (ntp, speaker.clock, speaker.packets, speaker.octets)
         blocks = [self._block(number, highest, received, now) for number, highest, received in came]

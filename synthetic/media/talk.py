@@ -55,6 +55,11 @@ class PortTalk:
         """Packets of its voice that it has sent."""
         return self._speaker.sent
 
+    @property
+    def unsent(self) -> int:
+        """Frames of its voice that had nowhere to go."""
+        return self._speaker.unsent
+
     def hush(self) -> None:
         """Say no more; listen on. The last report leaves, so that the other side's round trip is known."""
         if self._speaker.talking:

@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import cast
 
 import pytest
+from structlog.testing import capture_logs
 
 from synthetic.media.pacing import PHASES, Pacer
 
@@ -93,6 +94,29 @@ def test_a_late_loop_leaves_frames_out_and_sends_none_at_once() -> None:
     assert [left_out for _, left_out in later[1:]] == [0] * (len(later) - 1)
     assert later[1][0] == pytest.approx(50.18)
     assert len(member.said) + sum(left_out for _, left_out in member.said) == pytest.approx(15, abs=1)
+
+
+class Broken(Member):
+    def frame(self, left_out: int) -> None:
+        super().frame(left_out)
+        raise RuntimeError("nothing to say")
+
+    def read(self) -> None:
+        super().read()
+        raise RuntimeError("nothing to hear")
+
+
+def test_one_that_fails_costs_the_others_nothing_and_is_told_of_once() -> None:
+    loop, pacer, _ = paced(0)
+    members = [Broken(loop), *(Member(loop) for _ in range(8))]
+    for member in members:
+        pacer.join(member)
+    with capture_logs() as said:
+        loop.go(51.0)
+    for member in members:
+        assert len(member.said) == pytest.approx(50, abs=1)
+        assert member.reads == pytest.approx(10, abs=1)
+    assert [line["event"] for line in said] == ["media frame failed"]
 
 
 def test_who_leaves_is_called_no_more_and_the_last_one_takes_the_timer_with_it() -> None:

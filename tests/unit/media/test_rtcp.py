@@ -1,6 +1,7 @@
 """RTCP: what is written is read again, hostile packets cost nothing, a round trip is what both clocks say."""
 
 import struct
+import time
 
 import pytest
 from hypothesis import given
@@ -141,6 +142,19 @@ def test_who_has_said_nothing_only_receives() -> None:
     speaker.frame(0)
     ((_, sent, _),) = read(Control(speaker, {}, 100.0).report(lambda: 100.0))
     assert sent is None
+
+
+def test_a_round_trip_is_told_though_ntp_begins_again() -> None:
+    speaker, _, _ = talking()
+    with pytest.MonkeyPatch.context() as clocks:
+        clocks.setattr(time, "time", lambda: 2.0**32 - 2_208_988_800 + 0.5)
+        clocks.setattr(time, "monotonic", lambda: 100.0)
+        control = Control(speaker, {}, 100.0)
+    for at in (99.0, 101.0):
+        ((_, sent, _),) = read(control.report(lambda at=at: at))  # type: ignore[misc]
+        assert sent is not None
+        control.take(write(5, None, [Block(speaker.source, 0, 0, 0, 0, sent, 0)], "x"), at + 0.25)
+    assert control.rtt == pytest.approx(0.25, abs=0.001)
 
 
 def test_a_report_says_what_is_lost_since_the_last_one_and_in_all() -> None:
