@@ -1,20 +1,25 @@
 """A capture's records into a report of its calls, their figures and their streams (pure)."""
 
-from collections import Counter
+import re
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
 from dialtone.model import FAIR_MOS
-from synthetic.capture.calls import Calls, Conversation, Ending, Step
+from synthetic.capture.calls import MAX_HELD, Calls, Conversation, Ending, Step
 from synthetic.capture.description import audio_of
-from synthetic.capture.figures import SHOWN_DOMAINS, Figures
+from synthetic.capture.figures import END_USER, SHOWN_DOMAINS, Figures
 from synthetic.capture.records import Address, Read, Record, RtcpPacket, RtpPacket
 from synthetic.capture.rtp import LEAST, Stream, Streams, by_call
 from synthetic.capture.sip import parse
 
-_PATIENT: Final = frozenset({480, 486, 487, 600, 603})
+_PATIENT: Final = END_USER | {487}
 """The called side's choice, and the caller's: no fault of a platform's."""
+_DIRECTED: Final = re.compile(r"^(?:a=(?:sendonly|recvonly|inactive)|c=IN IP4 0\.0\.0\.0)\s*$", re.MULTILINE)
+"""Audio that was not agreed to go both ways (RFC 3264 5.1, 8.4)."""
+_FOR_LONG: Final = 0.5
+"""Seconds of RTP in one direction, after which some is missed in the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +28,8 @@ class Call:
 
     `began` is an instant, `duration` seconds from the 200 to the BYE, None where either was not seen. `path`
     are the hops of its first INVITE, in the order seen. `domains` are its tenants. `steps` are its first
-    messages, `more_steps` counts the others. `one_way`: answered, and RTP was seen in one direction alone.
+    messages, `more_steps` counts the others. `one_way`: answered, and between two hosts RTP went in one
+    direction alone, though none was described.
     """
 
     call_id: str
@@ -40,13 +46,7 @@ class Call:
     streams: tuple[Stream, ...] = ()
     steps: tuple[Step, ...] = field(default=(), repr=False)
     more_steps: int = 0
-
-    @property
-    def one_way(self) -> bool:
-        """Whether it was answered and RTP was seen in one direction alone."""
-        if self.ending not in (Ending.ANSWERED, Ending.UP) or not self.streams:
-            return False
-        return len({(stream.source, stream.destination) for stream in self.streams}) == 1
+    one_way: bool = False
 
     @property
     def mos(self) -> float | None:
@@ -72,7 +72,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a capture tells. `calls` and `streams` are the worst first, `left_out` are lines for a person."""
+    """What a capture tells. `calls` and `streams` are the worst first, `notes` are lines for a person."""
 
     read: Read
     messages: int
@@ -110,15 +110,18 @@ class Analysis:
                     self._many["unreadable"] += 1
                     continue
                 conversation = self._calls.add(sip, record)
+                if "m=audio" in sip.body and _DIRECTED.search(sip.body):
+                    conversation.is_directed = True
                 for audio in audio_of(sip.body):
                     streams.described.add(audio, conversation.call_id, sip.at)
 
     def report(self, read: Read) -> Report:
         """Return what it has come to, once; `read` is how the capture was read."""
-        conversations = self._calls.close(read.last or 0.0)
+        until = read.sip_until if read.sip_until is not None else read.last
+        conversations = self._calls.close(until or 0.0)
         streams = self._streams.close()
-        of_calls = by_call(streams)
-        calls = [_call(one, tuple(of_calls.get(one.call_id, ()))) for one in conversations]
+        of_calls, is_whole = by_call(streams), not self._streams.left_out
+        calls = [_call(one, tuple(of_calls.get(one.call_id, ())), is_whole) for one in conversations]
         return Report(
             read,
             self._many["sip"],
@@ -137,8 +140,14 @@ class Analysis:
             yield f"{self._many['unreadable']} messages could not be read: no SIP, or without Call-ID or CSeq"
         if self._calls.strays:
             yield f"{self._calls.strays} responses to requests that were not captured are in no figure"
-        if self._calls.folded:
-            yield f"{self._calls.folded} calls more than the {calls} here are in the figures, and not listed"
+        if self._calls.forgotten:
+            yield (
+                f"{self._calls.forgotten} calls or registrations were given up before they were over, as more"
+                f" than {MAX_HELD} were held: no ratio is complete, nor are sdd and sdt"
+            )
+        if self._calls.unlisted:
+            more = self._calls.unlisted
+            yield f"{more} calls more than the {calls} here are in the figures, and not listed"
         if streams.noise_streams:
             yield (
                 f"{streams.noise_packets} packets that look like RTP are noise: {streams.noise_streams}"
@@ -150,24 +159,43 @@ class Analysis:
             yield f"tenants past the {SHOWN_DOMAINS} with the most requests are one, _other"
 
 
-def _call(one: Conversation, streams: tuple[Stream, ...]) -> Call:
+def _call(one: Conversation, streams: tuple[Stream, ...], is_whole: bool) -> Call:
     session = one.session
     attempt = session.attempt if session is not None else None
+    up = attempt.answered if attempt is not None and attempt.succeeded else None
     return Call(
         one.call_id,
         str(session.caller if session is not None else one.caller),
         str(session.callee if session is not None else one.callee),
-        tuple(one.domains),
+        one.domains,
         one.began,
         one.ending,
         attempt.status if attempt is not None else None,
         attempt.reason if attempt is not None else "",
         session.duration if session is not None else None,
         len(one.sessions),
-        tuple(attempt.hops) if attempt is not None else (),
+        attempt.hops if attempt is not None else (),
         streams,
         tuple(one.steps),
         one.more_steps,
+        is_whole and not one.is_directed and up is not None and _is_one_way(streams, up),
+    )
+
+
+def _is_one_way(streams: tuple[Stream, ...], up: float) -> bool:
+    """Whether RTP of a call that was answered went from a host to another for a while, and none came back.
+
+    Ports may move, and a relay has a pair with either side; those of one and the same host are told by ports.
+    What came before the answer was an announcement.
+    """
+    ways: defaultdict[tuple[object, object], float] = defaultdict(float)
+    for stream in streams:
+        is_within = stream.source[0] == stream.destination[0]
+        way = (stream.source, stream.destination) if is_within else (stream.source[0], stream.destination[0])
+        ways[way] += max(0.0, stream.end - max(stream.begin, up))
+    return any(
+        seconds >= _FOR_LONG and (destination, source) not in ways
+        for (source, destination), seconds in ways.items()
     )
 
 

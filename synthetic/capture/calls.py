@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from synthetic.capture.attempts import Attempt
+from synthetic.capture.attempts import TIMER, Attempt
 from synthetic.capture.figures import Book
-from synthetic.capture.records import Address, SipPacket
+from synthetic.capture.records import SipPacket
 from synthetic.capture.sip import Party, Sip
 
 MAX_CALLS: Final = 10_000
-"""So many calls are held at once; of more, those that were silent for longest are in the figures alone."""
-MAX_OTHERS: Final = 10_000
-"""So many Call-IDs of registrations, subscriptions and the like are held at once."""
+"""So many calls are listed; of more, those that were silent for longest are in the figures alone."""
+MAX_HELD: Final = 200_000
+"""So many other Call-IDs are held at once: calls that are not listed, registrations and the like."""
 MAX_STEPS: Final = 100
 """So many messages of a call are kept for its ladder."""
 MAX_TEXT: Final = 4096
@@ -77,15 +77,43 @@ class Session:
 class Conversation:
     """All of one Call-ID."""
 
+    __slots__ = (
+        "began",
+        "call_id",
+        "callee",
+        "caller",
+        "domains",
+        "is_directed",
+        "is_listed",
+        "last",
+        "more_steps",
+        "requests",
+        "sessions",
+        "steps",
+    )
+
     def __init__(self, call_id: str, sip: Sip) -> None:
         self.call_id = call_id
         self.began = self.last = sip.at
         self.caller, self.callee = sip.caller, sip.callee
-        self.domains: dict[str, None] = {}
+        self.domains: tuple[str, ...] = ()
         self.sessions: list[Session] = []
-        self.requests: dict[tuple[str, str], Attempt] = {}
+        self.requests: list[tuple[str, str, Attempt]] = []
+        """By method and From tag, in the order in which they came."""
         self.steps: list[Step] = []
         self.more_steps = 0
+        self.is_listed = True
+        """False of a call of which no more is kept than the figures need."""
+        self.is_directed = False
+        """Whether a description said that audio goes in one direction, or in none."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all of it was answered, and each session has ended: nothing more is to come."""
+        return all(
+            one.attempt.status is not None and (one.ended is not None or not one.attempt.succeeded)
+            for one in self.sessions
+        ) and all(attempt.status is not None for _, _, attempt in self.requests)
 
     @property
     def session(self) -> Session | None:
@@ -115,12 +143,15 @@ class Calls:
 
     def __init__(self) -> None:
         self.book = Book()
-        self.folded = 0
-        """Calls that are in the figures and no longer held."""
+        self.unlisted = 0
+        """Calls that are in the figures alone."""
+        self.forgotten = 0
+        """Call-IDs that were given up before they were over: there were too many."""
         self.strays = 0
         """Responses whose requests were not captured."""
         self._calls: OrderedDict[str, Conversation] = OrderedDict()
         self._others: OrderedDict[str, Conversation] = OrderedDict()
+        self._over: OrderedDict[str, Conversation] = OrderedDict()
         self._room = MAX_TEXTS
 
     def add(self, sip: Sip, packet: SipPacket) -> Conversation:
@@ -133,15 +164,17 @@ class Calls:
             self._request(conversation, sip)
         else:
             self._response(conversation, sip)
+        if conversation.call_id not in self._calls:
+            self._put(conversation, sip.at)
         return conversation
 
     def close(self, until: float) -> list[Conversation]:
         """Bring all that is held into the figures, and return the calls; `until` is the capture's end."""
         calls = sorted(self._calls.values(), key=lambda one: one.began)
-        for conversation in (*calls, *self._others.values()):
-            self._fold(conversation, until)
-        self._calls.clear()
-        self._others.clear()
+        for held in (self._calls, self._over, self._others):
+            for conversation in held.values():
+                self._fold(conversation, until)
+            held.clear()
         return calls
 
     def _conversation(self, sip: Sip) -> Conversation:
@@ -149,22 +182,30 @@ class Calls:
         if found is not None:
             self._calls.move_to_end(sip.call_id)
             return found
-        found = self._others.pop(sip.call_id, None) or Conversation(sip.call_id, sip)
-        if sip.method in _CALL:
+        found = self._others.pop(sip.call_id, None) or self._over.pop(sip.call_id, None)
+        if found is None:
+            found = Conversation(sip.call_id, sip)
+        if sip.method in _CALL and found.is_listed:
             self._calls[sip.call_id] = found
             if len(self._calls) > MAX_CALLS:
-                self._forget(self._calls, sip.at)
-                self.folded += 1
-        else:
-            self._others[sip.call_id] = found
-            if len(self._others) > MAX_OTHERS:
-                self._forget(self._others, sip.at)
+                self._unlist(self._calls.popitem(last=False)[1], sip.at)
         return found
 
-    def _forget(self, held: OrderedDict[str, Conversation], now: float) -> None:
-        _, oldest = held.popitem(last=False)
-        self._room += sum(len(step.data) for step in oldest.steps)
-        self._fold(oldest, now)
+    def _unlist(self, conversation: Conversation, now: float) -> None:
+        self.unlisted += 1
+        self._room += sum(len(step.data) for step in conversation.steps)
+        conversation.is_listed = False
+        conversation.steps.clear()
+        self._put(conversation, now)
+
+    def _put(self, conversation: Conversation, now: float) -> None:
+        """Hold it where it isn't listed; give up what has been over for long, and what is too much."""
+        (self._over if conversation.is_over else self._others)[conversation.call_id] = conversation
+        while self._over and next(iter(self._over.values())).last + TIMER < now:
+            self._fold(self._over.popitem(last=False)[1], now)
+        if len(self._over) + len(self._others) > MAX_HELD:
+            self.forgotten += not self._over
+            self._fold((self._over or self._others).popitem(last=False)[1], now)
 
     def _keep(self, conversation: Conversation, packet: SipPacket) -> None:
         if len(conversation.steps) >= MAX_STEPS:
@@ -186,16 +227,16 @@ class Calls:
         if sip.method == "BYE" and session is not None and session.ended is None:
             session.ended = sip.at
         method = "re-INVITE" if sip.method == "INVITE" else sip.method
-        key = method, sip.from_tag
-        held = conversation.requests.get(key)
-        if held is not None and held.takes(sip):
+        same = [one for one in conversation.requests if one[:2] == (method, sip.from_tag)]
+        if same and same[-1][2].takes(sip):
             return
-        if held is not None:
-            self._count(method, held, _domain(conversation, sip), sip.at)
-        elif len(conversation.requests) >= MAX_ATTEMPTS:
-            oldest = next(iter(conversation.requests))
-            self._count(oldest[0], conversation.requests.pop(oldest), _domain(conversation, sip), sip.at)
-        conversation.requests[key] = Attempt(sip)
+        gone = [one for one in same if one[2].status is not None]
+        if not gone and len(conversation.requests) >= MAX_ATTEMPTS:
+            gone = conversation.requests[:1]
+        for one in gone:
+            conversation.requests.remove(one)
+            self._count(one[0], one[2], _domain(conversation, sip), sip.at)
+        conversation.requests.append((method, sip.from_tag, Attempt(sip)))
         _note(conversation, sip)
 
     def _invite(self, conversation: Conversation, sip: Sip) -> None:
@@ -214,25 +255,28 @@ class Calls:
         )
 
     def _response(self, conversation: Conversation, sip: Sip) -> None:
+        known = False
         if sip.method == "INVITE":
             for session in conversation.sessions:
-                if session.from_tag == sip.from_tag and session.attempt.sequence == sip.sequence:
-                    session.attempt.answer(sip)
-                    return
+                if session.from_tag == sip.from_tag:
+                    known = True
+                    if session.attempt.sequence == sip.sequence:
+                        session.attempt.answer(sip)
+                        return
         method = "re-INVITE" if sip.method == "INVITE" else sip.method
-        attempt = conversation.requests.get((method, sip.from_tag))
-        if attempt is None:
-            self.strays += 1
-        elif attempt.answer(sip) and method == "BYE" and attempt.succeeded:
-            ended = _session(conversation, sip)
-            if ended is not None:
-                ended.complete = True
+        same = [one for name, tag, one in conversation.requests if (name, tag) == (method, sip.from_tag)]
+        self.strays += not (same or known)
+        for attempt in same:
+            if attempt.answer(sip) and method == "BYE" and attempt.succeeded:
+                ended = _session(conversation, sip)
+                if ended is not None:
+                    ended.complete = True
 
     def _fold(self, conversation: Conversation, until: float) -> None:
         for session in conversation.sessions:
             self._count_session(session, until)
         domain = next(iter(conversation.domains), "")
-        for (method, _), attempt in conversation.requests.items():
+        for method, _, attempt in conversation.requests:
             self._count(method, attempt, domain, until)
 
     def _count(self, method: str, attempt: Attempt, domain: str, until: float) -> None:
@@ -277,10 +321,5 @@ def _domain(conversation: Conversation, sip: Sip) -> str:
 
 def _note(conversation: Conversation, sip: Sip) -> None:
     for domain in _domains(sip):
-        if len(conversation.domains) < MAX_ATTEMPTS:
-            conversation.domains[domain] = None
-
-
-def addresses(conversation: Conversation) -> list[Address]:
-    """Return the addresses of its messages, in the order in which they were seen."""
-    return list(dict.fromkeys(end for step in conversation.steps for end in (step.source, step.destination)))
+        if domain not in conversation.domains and len(conversation.domains) < MAX_ATTEMPTS:
+            conversation.domains += (domain,)

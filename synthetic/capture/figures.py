@@ -12,7 +12,7 @@ from typing import Final
 
 from dialtone.model import COUNTS, UNKNOWN_TENANT
 from dialtone.quality import Ratios, ratios
-from synthetic.capture.attempts import TIMER, Attempt
+from synthetic.capture.attempts import CHALLENGED, TIMER, Attempt
 
 OTHER: Final = "_other"
 """Stands for tenants past a limit."""
@@ -35,9 +35,10 @@ TIMES: Final[Mapping[str, str]] = {
 }
 """The times of a report, in seconds, and what they are."""
 
-_END_USER: Final = frozenset({480, 486, 600, 603})
+END_USER: Final = frozenset({480, 486, 600, 603})
+"""The called side's choice (RFC 6076 4.7)."""
 _INEFFECTIVE: Final = frozenset({408, 500, 503, 504})
-_NO_FAILURE: Final = frozenset({401, 402, 407})
+_NO_FAILURE: Final = CHALLENGED | {402}
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,7 @@ class Sums:
         self.counts["invite"] += 1
         self.counts["invite_200"] += attempt.succeeded
         self.counts["invite_3xx"] += status is not None and status // 100 == 3
-        self.counts["invite_end_user"] += status in _END_USER
+        self.counts["invite_end_user"] += status in END_USER
         self.counts["invite_ineffective"] += status is None or status in _INEFFECTIVE
         told = attempt.answered if attempt.answered is not None else attempt.sent + TIMER
         if attempt.succeeded:

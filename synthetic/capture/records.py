@@ -61,6 +61,7 @@ class Read:
     `packets` is of the whole file, `other` how many were neither SIP nor RTP nor RTCP. `first` and `last` are
     instants, None of an empty file. `problems` are lines for a person: cut off in the middle, packets cut
     short, what is encrypted and so could not be read, what was left out because there was too much.
+    `sip_until` is the instant from which on SIP is incomplete, None where all of it was read.
     """
 
     packets: int
@@ -68,6 +69,7 @@ class Read:
     first: float | None
     last: float | None
     problems: tuple[str, ...] = ()
+    sip_until: float | None = None
 
 
 Record = SipPacket | RtpPacket | RtcpPacket

@@ -50,6 +50,7 @@ class Sorter:
         self._streams_failed = ""
         self._first: float | None = None
         self._last: float | None = None
+        self._sip_until: float | None = None
         self.packets = 0
         self._other = self._cut = 0
         self._messages = self._bytes = self._left_out = 0
@@ -92,7 +93,7 @@ class Sorter:
                 f"{self._left_out} SIP messages were left out: at most {self._limits.messages} "
                 f"of {self._limits.sip_bytes} bytes in all are read"
             )
-        return Read(self.packets, self._other, self._first, self._last, tuple(problems))
+        return Read(self.packets, self._other, self._first, self._last, tuple(problems), self._sip_until)
 
     def _datagram(self, packet: Packet) -> list[Record] | None:
         data, at, source, destination = packet.data, packet.at, packet.source, packet.destination
@@ -104,14 +105,17 @@ class Sorter:
                 return list(reports)
             found = packets.rtp(data, packet.size, at, source, destination)
             return None if found is None else [found]
-        if packets.looks_like_sip(data):
-            return self._bounded([SipPacket(at, source, destination, "UDP", data)])
+        message = data.lstrip(b"\r\n")  # RFC 3261 7.5
+        if packets.looks_like_sip(message):
+            return self._bounded([SipPacket(at, source, destination, "UDP", message)])
         return None
 
     def _stream(self, packet: Packet) -> list[Record] | None:
         if "tls" in packet.layers:
             self._note_tls(packet)
         told = self._told(packet.number)
+        if self._streams_failed:
+            self._sip_ends(packet.at)
         if told is None:
             return None
         if told.transport == "TLS":
@@ -142,11 +146,16 @@ class Sorter:
             size = len(message.data)
             if self._messages >= self._limits.messages or self._bytes + size > self._limits.sip_bytes:
                 self._left_out += 1
+                self._sip_ends(message.at)
                 continue
             self._messages += 1
             self._bytes += size
             kept.append(message)
         return kept
+
+    def _sip_ends(self, at: float) -> None:
+        if self._sip_until is None:
+            self._sip_until = at
 
     def _note_tls(self, packet: Packet) -> None:
         server = min(packet.source, packet.destination, key=lambda end: (end[1] != 5061, end[1]))

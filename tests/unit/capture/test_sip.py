@@ -48,7 +48,7 @@ def test_compact_folded_and_badly_ended_headers_are_read() -> None:
     ],
 )
 def test_what_belongs_to_nothing_is_nothing(data: bytes) -> None:
-    assert taken(data) is None or data.startswith(b"SIP/2.0 9999")
+    assert taken(data) is None
 
 
 @pytest.mark.parametrize(
