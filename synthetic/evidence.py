@@ -9,7 +9,7 @@ import os
 import shutil
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -20,7 +20,18 @@ import anyio.to_thread
 import structlog
 
 from dialtone.config import EvidenceLimits
-from dialtone.model import Evidence, Origin, Outcome, Plan, ProbeResult, ProbeRun, stream_to_json
+from dialtone.model import (
+    Evidence,
+    Failure,
+    FailureCode,
+    MediaStream,
+    Origin,
+    Outcome,
+    Plan,
+    ProbeResult,
+    ProbeRun,
+    stream_to_json,
+)
 from synthetic.ladder import ladder
 from synthetic.pcapfile import pcap
 from synthetic.redaction import redact
@@ -176,16 +187,25 @@ def as_json(run: ProbeRun, plan: Plan) -> dict[str, object]:
         "timings": dict(result.timings),
         "counts": dict(result.counts),
         "certificate_expires": expires.isoformat() if expires else None,
-        "media": [stream_to_json(stream) for stream in result.media],
+        "media": [_heard(stream, failure) for stream in result.media],
         **_evidence_as_json(evidence),
     }
+
+
+def _heard(stream: MediaStream, failure: Failure | None) -> dict[str, object]:
+    """Return a direction; which digits came is told where they are what is wrong, else how many."""
+    told = failure is not None and failure.code is FailureCode.NO_DTMF
+    return stream_to_json(stream if told else replace(stream, digits="x" * len(stream.digits)))
 
 
 _USUAL: Final = Plan()
 
 
 def _essentials(plan: Plan) -> dict[str, object]:
-    """Return what of a plan is not as usual; of headers the names alone: values may be keys."""
+    """Return what of a plan is not as usual; of headers the names alone: values may be keys.
+
+    Of digits only how many: they may be a PIN.
+    """
     found: dict[str, object] = {
         field.name: getattr(plan, field.name)
         for field in fields(Plan)
@@ -196,7 +216,7 @@ def _essentials(plan: Plan) -> dict[str, object]:
     if "tls" in found:
         found["tls"] = {"ca": plan.tls.ca, "name": plan.tls.name, "verify": plan.tls.verify}
     if plan.media is not None:
-        found["media"] = asdict(plan.media)
+        found["media"] = {**asdict(plan.media), "dtmf": len(plan.media.dtmf)}
     return found
 
 

@@ -289,9 +289,10 @@ async def test_a_record_says_what_was_asked_of_media_and_what_each_side_heard(
     assert path is not None
     record = json.loads((tmp_path / "data" / path / "evidence.json").read_text())
     assert record["plan"] == {
-        "media": {"seconds": 3.0, "hears": "voice", "dtmf": "159#", "mos": 3.6, "codecs": ["PCMA"]}
+        "media": {"seconds": 3.0, "hears": "voice", "dtmf": 4, "mos": 3.6, "codecs": ["PCMA"]}
     }
-    assert tuple(map(stream_from_json, record["media"])) == media
+    heard = tuple(map(stream_from_json, record["media"]))
+    assert heard == (replace(media[0], digits="xxxx"), media[1])
     assert [one["loss_ratio"] for one in record["media"]] == [0.2, 0.0]
 
 
@@ -302,3 +303,15 @@ async def test_the_record_of_a_probe_without_media_says_that_nothing_was_listene
     assert path is not None
     record = json.loads((tmp_path / "data" / path / "evidence.json").read_text())
     assert (record["media"], record["plan"]) == ([], {})
+
+
+async def test_which_digits_came_is_kept_where_they_are_what_is_wrong_alone(
+    store: EvidenceStore, tmp_path: Path
+) -> None:
+    plan = Plan(media=MediaPlan(dtmf="159#"))
+    for number, (code, digits) in enumerate([(FailureCode.NO_DTMF, "159"), (FailureCode.POOR_MEDIA, "xxx")]):
+        run = a_run(f"digits-{number}", code=code)
+        run = replace(run, result=replace(run.result, media=(a_stream("callee", digits="159"),)))
+        path = await store.write(run, plan)
+        record = json.loads((tmp_path / "data" / str(path) / "evidence.json").read_text())
+        assert [one["digits"] for one in record["media"]] == [digits]
