@@ -81,7 +81,8 @@ class MediaStream:
     buffer had played on; `duplicates` and `reordered` are packets. `jitter` (RFC 3550 6.4.1, the mean over
     the packets), `buffer` (the modelled one's size), `rtt` (by RTCP, RFC 3550 6.4.1; None where no report
     tells), and `delay` (from mouth to ear) are seconds. `burst` is BurstR of ITU-T G.107. `mos` is by the
-    E-model, None where nothing right was heard. `digits` are those of `dtmf` that came.
+    E-model, None where nothing right was heard. `digits` are those that came; to a caller the called side
+    keys other ones than those of `dtmf`.
     """
 
     speaker: str

@@ -93,14 +93,18 @@ class SipLeg:
         """Wait for RTP in the voice of that phone of the run; return when the first packet of it came."""
         return await self._port().hear(voice(self.calls.ours.probe, phone.party))
 
-    def talk(self, hears: Hears, other: Phone | None = None) -> Talk:
-        """Begin to speak, to listen and to count. Raises FlowError with no-media where nothing could come."""
+    def mute(self, hears: Hears) -> str:
+        """Return why no talk is possible as the call is described now, "" where one is."""
         if self._described is None:
-            raise FlowError(FailureCode.NO_MEDIA, "the other side has not described where it takes RTP")
+            return "the other side has not described where it takes RTP"
         stream, what = self._described
         listens = hears is Hears.SOUND and stream.direction == "recvonly"  # an announcement's
-        if stream.why and not listens:
-            raise FlowError(FailureCode.NO_MEDIA, f"{what} {stream.why}")
+        return f"{what} {stream.why}" if stream.why and not listens else ""
+
+    def talk(self, hears: Hears, other: Phone | None = None) -> Talk:
+        """Begin to speak, to listen and to count. Raises FlowError with no-media where nothing could come."""
+        if why := self.mute(hears):
+            raise FlowError(FailureCode.NO_MEDIA, why)
         probe = self.calls.ours.probe
         own, partner = voice(probe, self.calls.party), None if other is None else voice(probe, other.party)
         return self._port().talk(own, hears, partner, going_on=self._talking)

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import anyio
 
-from dialtone.model import EventPackage, FailureCode, Hears, Mark, MediaStream, Plan
+from dialtone.model import EventPackage, Failure, FailureCode, Hears, Mark, MediaStream, Plan
 from dialtone.ports import Clock
 from synthetic.media.heard import Heard
 
@@ -123,6 +123,10 @@ class Talk(Protocol):
     def sent(self) -> int:
         """Packets of its voice that it has sent."""
 
+    @property
+    def unsent(self) -> int:
+        """Frames of its voice that had nowhere to go: the call is on hold, or there is no route."""
+
     def hush(self) -> None:
         """Say no more; listen on."""
 
@@ -167,6 +171,9 @@ class Leg(Protocol):
 
     async def hears(self, phone: "Phone") -> float:
         """Wait for RTP in the voice of that phone of the run; return when the first packet of it came."""
+
+    def mute(self, hears: Hears) -> str:
+        """Return why no talk is possible as the call is described now, "" where one is."""
 
     def talk(self, hears: Hears, other: "Phone | None" = None) -> Talk:
         """Begin to speak in this phone's own voice, and to listen and count.
@@ -291,6 +298,8 @@ class Run:
         self.marks: list[Mark] = []
         self.media: list[MediaStream] = []
         self.status: int | None = None
+        self.misheard: Failure | None = None
+        """What was not heard as it should be; the call is ended in order all the same."""
         self.callers: list[Phone] = []
         """Phones that have placed a call, in that order: they leave before those that they called."""
         self.unanswered = 0

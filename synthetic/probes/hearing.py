@@ -10,11 +10,6 @@ from synthetic.media.heard import Heard
 
 PLATFORM: Final = "platform"
 """Who speaks to a side of ours where no other one is in the call."""
-STRAY: Final = 5
-"""Packets of a voice that is not of the call, 0.1 s of speech, that make it crossed.
-
-Fewer may be the last ones to whoever had the port before.
-"""
 
 _WORST_FIRST: Final = (
     FailureCode.CROSSED_MEDIA,
@@ -27,7 +22,7 @@ _WORST_FIRST: Final = (
 _RIGHT: Final = {
     Hears.VOICE: {Found.VOICE},
     Hears.ECHO: {Found.ECHO},
-    Hears.SOUND: {Found.VOICE, Found.ECHO, Found.SOUND},
+    Hears.SOUND: {Found.VOICE, Found.SOUND},
 }
 _INSTEAD: Final = {
     Found.VOICE: "in the other side's voice",
@@ -37,6 +32,8 @@ _INSTEAD: Final = {
     Found.SILENCE: "all silence",
     Found.NOTHING: "none of them sound",
 }
+HELD: Final = 15
+"""Frames of a voice, 0.3 s of it, that may have nowhere to go: a re-INVITE takes that long to be answered."""
 _FRAMES: Final = 50
 """Packets of a voice in a second."""
 _ENDS: Final = 3
@@ -50,6 +47,7 @@ class Side:
 
     `source` is the SSRC of what it sent and `sent` the packets of its voice; None where that can't be told,
     as of a call that was ended meanwhile. `undialled` is why it could not send its digits, "" where it did.
+    `unsent` counts the frames of its voice that had nowhere to go.
     """
 
     party: str
@@ -57,6 +55,7 @@ class Side:
     sent: int | None
     heard: Heard
     undialled: str = ""
+    unsent: int = 0
 
 
 class Sender(Protocol):
@@ -65,6 +64,15 @@ class Sender(Protocol):
     @property
     def sent(self) -> int | None:
         """How many."""
+
+
+def keyed_back(digits: str) -> str:
+    """Return what the called side keys: other digits than the caller, so that none are taken for its own.
+
+    They are the caller's backwards, or moved on by one where that is the same; of one digit alone, another.
+    """
+    turned = next((way for way in (digits[::-1], digits[1:] + digits[:1]) if way != digits), "")
+    return turned or ("2" if digits[:1] == "1" else "1") * len(digits)
 
 
 def sent_to(hears: Hears, listener: Sender, speaker: Sender | None) -> int | None:
@@ -138,8 +146,9 @@ def _round_trip(listener: Side, speaker: Side | None) -> float | None:
 
 
 def _causes(plan: MediaPlan, sides: Sequence[Side]) -> Iterator[Failure]:
-    deaf = [side for side in sides if not is_right(plan.hears, side.heard)]
+    deaf = [side for side, speaker in _pairs(sides) if _is_deaf(plan, side, speaker)]
     for listener, speaker in _pairs(sides):
+        keyed = keyed_back(plan.dtmf) if listener is sides[0] and speaker is not None else plan.dtmf
         dropped = listener.heard.dropped
         if _is_crossed(listener.heard):
             yield Failure(FailureCode.CROSSED_MEDIA, _crossed(listener))
@@ -147,11 +156,12 @@ def _causes(plan: MediaPlan, sides: Sequence[Side]) -> Iterator[Failure]:
             one_way = len(deaf) < len(sides)
             code = FailureCode.ONE_WAY_MEDIA if one_way else FailureCode.NO_MEDIA
             cause = Failure(code, _unheard(plan, listener, speaker))
-            yield _ours(listener, cause, dropped >= _due(plan, listener, speaker))
+            held = _held(plan, listener, speaker) > HELD
+            yield _ours(listener, cause, not held and dropped >= _due(plan, listener, speaker))
         elif (stream := _stream(plan, listener, speaker)).mos is not None and stream.mos < plan.mos:
             cause = Failure(FailureCode.POOR_MEDIA, _poor(plan, stream))
             yield _ours(listener, cause, _would_do(plan, listener.heard, stream.rtt))
-        if listener not in deaf and (lacking := _lacking(plan, listener, speaker)):
+        if listener not in deaf and (lacking := _lacking(plan, listener, speaker, keyed)):
             short = len(plan.dtmf) - len(listener.heard.digits)
             cause = Failure(FailureCode.NO_DTMF, lacking)
             yield _ours(listener, cause, short > 0 and dropped >= _ENDS * short)
@@ -179,13 +189,24 @@ def _would_do(plan: MediaPlan, heard: Heard, rtt: float | None) -> bool:
     return scored is not None and scored.mos >= plan.mos
 
 
+def _is_deaf(plan: MediaPlan, listener: Side, speaker: Side | None) -> bool:
+    return not is_right(plan.hears, listener.heard) or _held(plan, listener, speaker) > HELD
+
+
+def _held(plan: MediaPlan, listener: Side, speaker: Side | None) -> int:
+    """Return how many frames for a side had nowhere to go; of a platform's sound nobody knows."""
+    if plan.hears is Hears.SOUND:
+        return 0
+    return (listener if speaker is None else speaker).unsent
+
+
 def _is_crossed(heard: Heard) -> bool:
-    return heard.found is Found.OTHER or heard.others >= STRAY
+    return heard.found is Found.OTHER or heard.others > 0
 
 
 def _crossed(listener: Side) -> str:
     heard = listener.heard
-    packets = heard.others or heard.received.packets
+    packets = heard.others or heard.packets
     beside = "" if heard.found is Found.OTHER else f" beside {heard.received.unique} that should"
     return (
         f"the {listener.party} hears a voice that is not of this call: {packets} packets of it came{beside}"
@@ -194,12 +215,20 @@ def _crossed(listener: Side) -> str:
 
 def _unheard(plan: MediaPlan, listener: Side, speaker: Side | None) -> str:
     who = PLATFORM if speaker is None else speaker.party
+    if (unsent := _held(plan, listener, speaker)) > HELD:
+        sender = listener if speaker is None else speaker
+        of = "" if sender.sent is None else f" of {sender.sent + unsent}"
+        return (
+            f"the {sender.party} was held by the platform, or sent where no route is, for {unsent}{of} frames"
+        )
     what = {
         Hears.VOICE: f"does not hear the {who}",
         Hears.ECHO: "does not hear its own voice come back",
         Hears.SOUND: f"hears no sound of the {who}",
     }[plan.hears]
-    packets = listener.heard.received.packets
+    packets = listener.heard.packets
+    if plan.hears is Hears.SOUND and listener.heard.found is Found.ECHO:
+        what = "hears its own voice come back"
     came = f"{packets} packets came, {_INSTEAD[listener.heard.found]}" if packets else "no packet came"
     sent = sent_to(plan.hears, listener, speaker)
     return f"the {listener.party} {what}: {'' if sent is None else f'{sent} packets were sent, '}{came}"
@@ -215,9 +244,9 @@ def _poor(plan: MediaPlan, stream: MediaStream) -> str:
     )
 
 
-def _lacking(plan: MediaPlan, listener: Side, speaker: Side | None) -> str:
-    """Return which digits did not come to a side as they should, "" where all did."""
-    digits, sender = plan.dtmf, listener if speaker is None else speaker
+def _lacking(plan: MediaPlan, listener: Side, speaker: Side | None, digits: str) -> str:
+    """Return which of the digits did not come to a side as they should, "" where all did."""
+    sender = listener if speaker is None else speaker
     if not digits:
         return ""
     if sender.undialled:

@@ -56,7 +56,6 @@ async def run_flow(
     failure, status = None, None
     try:
         await within(clock, remaining, lambda: FLOWS[flow](run))
-        status = run.status
     except FlowError as error:
         failure, status = Failure(error.code, error.detail), error.status
     except TimeoutError:
@@ -66,10 +65,15 @@ async def run_flow(
             failure = Failure(FailureCode.TIMEOUT, f"{run.interrupted or flow}: {late}")
         else:
             failure, status = Failure(run.late.code, f"{run.late.detail}; {late}"), run.late.status
+    else:
+        failure, status = run.misheard, run.status if run.misheard is None else None
     finally:
         duration = clock.monotonic() - started
         with anyio.CancelScope(shield=True):
             await _tidy(run)
+    if failure is not None and run.misheard is not None and failure is not run.misheard:
+        misheard = run.misheard
+        failure = Failure(failure.code, f"{failure.detail}; {misheard.code}: {misheard.detail}")
     return Report(
         failure, status, dict(run.timings), tuple(run.marks), duration, dict(+run.counts), tuple(run.media)
     )

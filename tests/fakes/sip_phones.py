@@ -124,6 +124,12 @@ class FakeLeg:
         assert phone.party == "transferee"
         return await self.heard.wait()
 
+    def mute(self, hears: Hears) -> str:
+        """Return why nothing can be said, until it is described."""
+        if self.phone.clock.monotonic() < self.phone.described_at:
+            return "it is on hold"
+        return self.phone.errors["talk"].detail if "talk" in self.phone.errors else ""
+
     def talk(self, hears: Hears, other: Phone | None = None) -> "FakeTalk":
         """Begin to talk, as the phone is told to hear."""
         if "talk" in self.phone.errors:
@@ -152,6 +158,11 @@ class FakeTalk:
         until = self._phone.clock.monotonic() if self._until is None else self._until
         return round((until - self._began) * 50)
 
+    @property
+    def unsent(self) -> int:
+        """Frames that had nowhere to go, as told."""
+        return self._phone.unsent
+
     def hush(self) -> None:
         """Say no more."""
         self.hushed = True
@@ -174,7 +185,7 @@ def hears_all(talk: FakeTalk, sent: int | None) -> Heard:
     came = talk.sent if sent is None else sent
     received = Received(packets=came, unique=came, expected=came)
     digits = "" if talk.hears is Hears.SOUND else talk._phone.keyed
-    return Heard(found, received, "PCMU", digits=digits, first=talk._began + 0.05)
+    return Heard(found, received, "PCMU", digits=digits, first=talk._began + 0.05, packets=came)
 
 
 class FakeOutgoing(FakeLeg):
@@ -434,6 +445,10 @@ class FakePhone:
         """What is heard in a talk of so many packets, where that is known."""
         self.keyed = ""
         """The digits that it hears."""
+        self.unsent = 0
+        """Frames of its voice that have nowhere to go."""
+        self.described_at = 0.0
+        """When its calls let audio through, by the clock."""
         self.talks: list[FakeTalk] = []
         self._registered = 0.0
 

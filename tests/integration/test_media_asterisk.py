@@ -35,7 +35,8 @@ async def test_phones_hear_each_other_and_each_others_digits_and_nothing_is_lost
         ("caller", "callee"),
     ]
     for stream in report.media:
-        assert (stream.found, stream.codec, stream.digits) == (Found.VOICE, "PCMU", media.dtmf)
+        digits = "14*#0" if stream.listener == "callee" else "0#*41"
+        assert (stream.found, stream.codec, stream.digits) == (Found.VOICE, "PCMU", digits)
         assert stream.sent is not None
         assert stream.sent > 20
         assert (stream.received, stream.lost, stream.duplicates) == (stream.sent, 0, 0)

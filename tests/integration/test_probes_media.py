@@ -18,6 +18,7 @@ from synthetic.agents.siplib import DISPATCHER
 from synthetic.media.packet import read
 from synthetic.media.port import MediaPort
 from synthetic.probes.base import FlowError
+from synthetic.probes.hearing import keyed_back
 from synthetic.probes.runner import Report
 from tests.fakes.certificates import Certificates
 from tests.fakes.sip_front import SipFront
@@ -40,7 +41,7 @@ def assert_heard(report: Report, media: MediaPlan) -> None:
     for stream in report.media:
         assert stream.found is Found.VOICE
         assert stream.codec == media.codecs[0]
-        assert stream.digits == media.dtmf
+        assert stream.digits == (media.dtmf if stream.listener == "callee" else keyed_back(media.dtmf))
         assert stream.sent == stream.received > media.seconds * 40
         assert (stream.lost, stream.duplicates) == (0, 0)
         assert stream.mos is not None
@@ -117,7 +118,7 @@ async def test_a_platform_that_hangs_up_while_both_talk_fails_as_ever() -> None:
     assert report.failure is not None
     assert report.failure.code is FailureCode.UNEXPECTED_MESSAGE
     assert report.failure.detail == "hold: the platform ended the call that had been answered"
-    assert report.media == ()
+    assert [(stream.listener, stream.sent) for stream in report.media] == [("caller", None), ("callee", None)]
 
 
 async def test_a_talk_that_is_longer_than_the_probe_is_a_timeout() -> None:

@@ -129,18 +129,32 @@ async def test_digits_go_both_ways_after_the_voices(
     clock: FakeClock, caller: FakePhone, callee: FakePhone
 ) -> None:
     caller.delays["dial"] = callee.delays["dial"] = 0.48
-    caller.keyed = callee.keyed = "12#"
+    caller.keyed, callee.keyed = "#21", "12#"
     report = await play(Flow.CALL, clock, caller, callee, plan=DIALS)
     assert report.failure is None
-    assert [caller.talks[0].dialled, callee.talks[0].dialled] == ["12#", "12#"]
-    assert [stream.digits for stream in report.media] == ["12#", "12#"]
-    assert report.timings["sdt"] == pytest.approx(2.48)
+    assert [caller.talks[0].dialled, callee.talks[0].dialled] == ["12#", "#21"]
+    assert [stream.digits for stream in report.media] == ["#21", "12#"]
+    assert report.timings["sdt"] == pytest.approx(2.98)
+
+
+async def test_a_last_digit_that_comes_twice_is_waited_for(
+    clock: FakeClock, caller: FakePhone, callee: FakePhone
+) -> None:
+    caller.keyed = "#21"
+
+    def ear(talk: FakeTalk, sent: int | None) -> Heard:
+        late = clock.monotonic() > talk._began + 2.4
+        return replace(hears_all(talk, sent), digits="12##" if late else "12#")
+
+    callee.ear = ear
+    report = await play(Flow.CALL, clock, caller, callee, plan=DIALS)
+    assert failure_of(report).detail == "the caller sent the digits 12#, and to the callee came only 12##"
 
 
 async def test_digits_that_do_not_come_are_waited_for_and_then_missed(
     clock: FakeClock, caller: FakePhone, callee: FakePhone
 ) -> None:
-    caller.keyed, callee.keyed = "12#", "1"
+    caller.keyed, callee.keyed = "#21", "1"
     report = await play(Flow.CALL, clock, caller, callee, plan=DIALS)
     assert failure_of(report).code is FailureCode.NO_DTMF
     assert failure_of(report).detail == "the caller sent the digits 12#, and to the callee came only 1"
@@ -151,15 +165,15 @@ async def test_a_side_that_can_not_dial_does_not_keep_the_other_from_it(
     clock: FakeClock, caller: FakePhone, callee: FakePhone
 ) -> None:
     caller.errors["dial"] = NO_EVENTS
-    caller.keyed = "12#"
+    caller.keyed = "#21"
     report = await play(Flow.CALL, clock, caller, callee, plan=DIALS)
     assert failure_of(report).code is FailureCode.NO_DTMF
     assert failure_of(report).detail == "the caller can't send the digits 12#: it takes no telephone events"
-    assert callee.talks[0].dialled == "12#"
+    assert callee.talks[0].dialled == "#21"
 
 
 @pytest.mark.parametrize("party", ["caller", "callee"])
-async def test_a_side_that_can_not_talk_fails_at_once_and_says_who(
+async def test_a_side_that_can_not_talk_for_a_second_fails_and_says_who(
     clock: FakeClock, caller: FakePhone, callee: FakePhone, party: str
 ) -> None:
     phone = caller if party == "caller" else callee
@@ -167,8 +181,66 @@ async def test_a_side_that_can_not_talk_fails_at_once_and_says_who(
     report = await play(Flow.CALL, clock, caller, callee, plan=TALKS)
     assert failure_of(report).code is FailureCode.NO_MEDIA
     assert failure_of(report).detail == f"{party} media: the answer refuses the audio (port 0)"
-    assert report.duration == pytest.approx(0.2)
+    assert report.duration == pytest.approx(0.2 + 1.0, abs=0.03)
     assert report.media == ()
+    assert report.counts["session_complete"] == 1
+    assert all(talk.hushed for each in (caller, callee) for talk in each.talks)
+
+
+async def test_a_call_that_is_held_and_taken_back_at_once_talks_from_then_on(
+    clock: FakeClock, caller: FakePhone, callee: FakePhone
+) -> None:
+    callee.described_at = clock.monotonic() + 0.7
+    report = await play(Flow.CALL, clock, caller, callee, plan=TALKS)
+    assert report.failure is None
+    assert [stream.sent for stream in report.media] == [100, 100]
+    assert report.timings["sdt"] == pytest.approx(2.5, abs=0.03)
+
+
+async def test_a_call_that_is_held_in_mid_talk_is_not_heard(
+    clock: FakeClock, caller: FakePhone, callee: FakePhone
+) -> None:
+    callee.unsent = 60
+    report = await play(Flow.CALL, clock, caller, callee, plan=TALKS)
+    assert failure_of(report).code is FailureCode.ONE_WAY_MEDIA
+    assert failure_of(report).detail.startswith("the callee was held by the platform")
+
+
+@pytest.mark.parametrize("side", [Side.CALLER, Side.CALLEE])
+async def test_a_call_that_is_not_heard_is_ended_in_order_and_counted_as_complete(
+    clock: FakeClock, caller: FakePhone, callee: FakePhone, side: Side
+) -> None:
+    callee.ear = deaf
+    caller.delays["BYE"] = callee.delays["BYE"] = 0.1
+    report = await play(Flow.CALL, clock, caller, callee, plan=replace(TALKS, hangs_up=side))
+    assert failure_of(report).code is FailureCode.ONE_WAY_MEDIA
+    assert report.counts["session_complete"] == 1
+    assert report.timings["sdd"] == pytest.approx(0.1)
+    assert report.timings["sdt"] == pytest.approx(2.5)
+
+
+async def test_an_announcement_that_is_not_heard_is_listened_to_until_its_end(
+    clock: FakeClock, caller: FakePhone
+) -> None:
+    caller.ear, caller.dropped_after = deaf, 4.0
+    report = await play(Flow.CALL, clock, caller, plan=ANNOUNCED)
+    assert failure_of(report).code is FailureCode.NO_MEDIA
+    assert report.counts["session_complete"] == 1
+    assert report.timings["sdt"] == pytest.approx(4.0)
+
+
+async def test_a_bye_that_fails_outweighs_what_was_not_heard(
+    clock: FakeClock, caller: FakePhone, callee: FakePhone
+) -> None:
+    callee.ear = deaf
+    caller.errors["BYE"] = FlowError(FailureCode.SIP_5XX, "500 Server Error", 500)
+    report = await play(Flow.CALL, clock, caller, callee, plan=TALKS)
+    assert (failure_of(report).code, report.status) == (FailureCode.SIP_5XX, 500)
+    assert failure_of(report).detail == (
+        "caller BYE: 500 Server Error; one-way-media: the callee does not hear the caller: 100 packets were"
+        " sent, no packet came"
+    )
+    assert "session_complete" not in report.counts
 
 
 @pytest.mark.parametrize("after", [0.5, 2.2])
@@ -180,7 +252,10 @@ async def test_a_side_that_is_hung_up_on_meanwhile_fails_as_ever(
     report = await play(Flow.CALL, clock, caller, callee, plan=TALKS)
     assert failure_of(report).code is FailureCode.UNEXPECTED_MESSAGE
     assert failure_of(report).detail == "hold: the platform ended the call that had been answered"
-    assert report.media == ()
+    assert [(s.listener, s.found, s.sent, s.lost) for s in report.media] == [
+        ("caller", Found.VOICE, None, 0),
+        ("callee", Found.NOTHING, None, 0),
+    ]
     assert all(talk.hushed for phone in (caller, callee) for talk in phone.talks)
 
 
@@ -258,6 +333,16 @@ async def test_a_platform_that_hangs_up_on_digits_is_no_dtmf(clock: FakeClock, c
     media = MediaPlan(hears=Hears.ECHO, dtmf="12#")
     report = await play(Flow.CALL, clock, caller, plan=replace(ECHO, hangs_up=Side.CALLEE, media=media))
     assert failure_of(report).code is FailureCode.NO_DTMF
+
+
+async def test_a_platform_that_hangs_up_before_digits_are_dialled_is_told_so(
+    clock: FakeClock, caller: FakePhone
+) -> None:
+    caller.dropped_after = 0.7
+    media = MediaPlan(hears=Hears.ECHO, dtmf="12#")
+    report = await play(Flow.CALL, clock, caller, plan=replace(ECHO, hangs_up=Side.CALLEE, media=media))
+    assert failure_of(report).detail == ("the caller can't send the digits 12#: the platform hung up before")
+    assert caller.talks[0].dialled == ""
 
 
 async def test_a_platform_that_never_hangs_up_after_a_talk_is_a_timeout(
