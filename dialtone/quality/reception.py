@@ -6,14 +6,13 @@ within the newest WINDOW numbers.
 
 The jitter buffer is modelled: it plays a packet where the usual delay ends, and the buffer's size after it,
 and what comes later than that is as good as lost. The size is twice the jitter, 20 ms at least and 200 ms at
-most. The usual delay of a packet is the median of its own and of those of up to BESIDE packets before and as
-many after it, in the order in which they came. So neither clocks that drift apart nor a way that changes in
-mid-talk make packets late.
+most. The usual delay of a packet is the median of its own and of those of up to BESIDE packets before and of as
+many after it, in the order in which they came. So neither clocks that drift apart nor a way that changes for
+good make packets late, and a stall of less than BESIDE packets does.
 """
 
 from bisect import bisect_left, insort
 from collections import Counter, deque
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,8 +24,8 @@ MAX_DROPOUT: Final = 3000
 """So many numbers ahead is no loss but a new beginning (RFC 3550 A.1), if the next number follows."""
 MAX_MISORDER: Final = 100
 """So many numbers behind is no packet out of order, but a new beginning too (RFC 3550 A.1)."""
-BESIDE: Final = 12
-"""Packets on each side of one that its usual delay is taken of: half a second of 20 ms each with it."""
+BESIDE: Final = 50
+"""The most packets on each side of one that its usual delay is taken of: 1 s of 20 ms each."""
 MAX_STEP: Final = 10.0
 """A timestamp further than this from the clock, in seconds, is a new beginning of it and no jitter."""
 MAX_LEAP: Final = 0.2
@@ -241,17 +240,22 @@ class Reception:
             del ordered[bisect_left(ordered, newest.popleft())]
         newest.append(transit)
         insort(ordered, transit)
-        if len(newest) > BESIDE:
-            beyond = newest[-1 - BESIDE] - _median(ordered)
+        middle, odd = divmod(len(newest), 2)
+        if odd:
+            beyond = newest[middle] - ordered[middle]
             if beyond > _LEAST:
                 self._beyond[min(round(beyond * _FINE), _MOST_DELAY)] += 1
 
     def _late(self, buffer: float) -> int:
-        """Count those that came later than the buffer holds; the newest by the neighbours that they have."""
+        """Count those that came later than the buffer holds; the newest by fewer neighbours."""
         late = sum(count for beyond, count in self._beyond.items() if beyond > buffer * _FINE)
-        newest = list(self._newest)
-        for place in range(max(0, len(newest) - BESIDE), len(newest)):
-            beyond = newest[place] - _median(sorted(newest[max(0, place - BESIDE) :]))
+        newest, ordered = list(self._newest), self._sorted
+        if not ordered or ordered[-1] - ordered[0] <= buffer:
+            return late
+        last = len(newest) - 1
+        for place in range((len(newest) + 1) // 2, len(newest)):
+            around = sorted(newest[2 * place - last :])
+            beyond = newest[place] - around[len(around) // 2]
             late += round(beyond * _FINE) > buffer * _FINE
         return late
 
@@ -260,11 +264,6 @@ def _signed(number: int, bits: int) -> int:
     """Return the number of so many bits as one around 0."""
     half = 1 << bits - 1
     return (number + half) % (2 * half) - half
-
-
-def _median(ordered: Sequence[float]) -> float:
-    middle, odd = divmod(len(ordered), 2)
-    return ordered[middle] if odd else (ordered[middle - 1] + ordered[middle]) / 2
 
 
 def _is_anew(change: float, step: float, numbers: int) -> bool:

@@ -86,8 +86,9 @@ def _jitter(delays: Sequence[float]) -> float:
 
 
 def _late(delays: Sequence[float], buffer: float) -> int:
-    """Those that come later than the buffer after the median of 25: themselves and 12 on each side."""
-    windows = (delays[max(0, place - 12) : place + 13] for place in range(len(delays)))
+    """Those that come later than the buffer after the median of up to 50 before, and of as many after."""
+    beside = (min(50, place, len(delays) - 1 - place) for place in range(len(delays)))
+    windows = (delays[place - many : place + many + 1] for place, many in enumerate(beside))
     return sum(delay - median(window) > buffer for delay, window in zip(delays, windows, strict=True))
 
 

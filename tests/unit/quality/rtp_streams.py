@@ -126,16 +126,21 @@ def reference(stream: Sequence[Packet], sent: int | None = None) -> Received:
 
 
 def _late(clocks: Sequence[Sequence[float]], buffer: float) -> int:
-    """Count what comes later than a buffer (to 0.1 ms) after the median of itself and of 12 on each side.
+    """Count what comes later than a buffer (to 0.1 ms) after the usual delay.
 
-    A clock begins where the one before it has ended.
+    That is the median of its own and of up to 50 before it, and of as many after it. A clock begins where the one before it has ended.
     """
     delays: list[float] = []
     for clock in clocks:
         shift = delays[-1] - clock[0] if delays else 0.0
         delays += [delay + shift for delay in clock]
+
+    def beside(place: int) -> int:
+        return min(50, place, len(delays) - 1 - place)
+
     beyond = [
-        delay - median(sorted(delays[max(0, place - 12) : place + 13])) for place, delay in enumerate(delays)
+        delay - median(delays[place - beside(place) : place + beside(place) + 1])
+        for place, delay in enumerate(delays)
     ]
     return sum(round(10_000 * one) > 10_000 * buffer for one in beyond)
 

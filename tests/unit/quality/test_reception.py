@@ -264,12 +264,19 @@ def test_a_way_that_grows_longer_or_shorter_in_mid_talk_makes_no_packet_late(
     assert scored.mos > 4.4
 
 
-@pytest.mark.parametrize("first", range(BESIDE + 1))
-def test_a_way_that_changes_at_an_end_makes_only_some_packets_late(first: int) -> None:
-    shorter = [0.045 * (n < first) for n in range(100)]
-    assert taken(packets(in_order(100), delays=shorter)).received().late <= min(first, BESIDE // 2)
-    longer = [0.045 * (n >= 100 - first) for n in range(100)]
-    assert taken(packets(in_order(100), delays=longer)).received().late <= min(first, BESIDE // 2)
+@pytest.mark.parametrize("first", [1, 5, 10, 50, 85, 99])
+@pytest.mark.parametrize("step", [-0.045, 0.04, 0.1])
+def test_a_way_that_changes_for_good_makes_no_packet_late_wherever_that_is(first: int, step: float) -> None:
+    delays = [0.0] * first + [step] * (100 - first)
+    assert taken(packets(range(100), delays=delays)).received().late == 0
+
+
+@pytest.mark.parametrize("packets_held", [5, 15, 25, 45])
+def test_what_a_stall_holds_up_is_late(packets_held: int) -> None:
+    held = [(packets_held - place) * 0.02 for place in range(packets_held)]  # all come when it ends
+    delays = [0.0] * 100 + held + [0.0] * 105
+    received = taken(packets(range(len(delays)), delays=delays)).received()
+    assert received.late == packets_held - round(received.buffer / 0.02)
 
 
 def test_what_comes_within_the_buffer_is_not_late_and_just_after_it_is() -> None:

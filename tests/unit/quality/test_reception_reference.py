@@ -105,14 +105,14 @@ def test_however_timestamps_and_instants_leap_the_figures_are_the_references(
     assert same(taken(stream).received(), reference(stream))
 
 
-@pytest.mark.parametrize("length", [1, 2, 12, 13, 14, 24, 25, 26, 400])
+@pytest.mark.parametrize("length", [1, 2, 12, 13, 14, 24, 100, 101, 102, 400])
 def test_losses_order_and_jitter_of_a_stream_are_no_matter_of_its_length(length: int) -> None:
     came = [n for n in range(2 * length) if n % 9 != 1][:length]
     stream = packets(came, delays=[0.0] * 5 + [0.1])
     found, wanted = taken(stream).received(), reference(stream)
     assert same(found, wanted)
     assert (found.lost > 0) == (length > 1)
-    assert found.late == length // 6
+    assert found.late == length // 6 - (length % 6 == 0)  # the last one has nobody beside it
 
 
 def vectors() -> list[dict[str, str]]:
