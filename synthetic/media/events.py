@@ -1,7 +1,13 @@
 """Telephone events, the digits of a keypad in RTP (RFC 4733): their packets written, digits made of them."""
 
 import struct
+from collections.abc import Callable
 from typing import Final
+
+from synthetic.address import Address
+
+Origin = tuple[Address, int]
+"""Where a packet came from, and its SSRC."""
 
 KEYS: Final = "0123456789*#ABCD"
 """The digits by the number of their event (RFC 4733 3.2)."""
@@ -38,20 +44,22 @@ def payloads(digit: str) -> tuple[bytes, ...]:
 class Digits:
     """What comes of telephone events: a digit for each that has begun and ended, once.
 
-    An event is known by its source, the timestamp of its beginning and its number: the packets of its end are
+    An event is known by its origin, the timestamp of its beginning and its number: the packets of its end are
     sent again, and any but one of an event may be lost, as long as that is an end.
     """
 
     def __init__(self) -> None:
-        self._events: dict[tuple[int, int, int], bool] = {}
+        self._events: dict[tuple[Origin, int, int], bool] = {}
 
-    def take(self, source: int, timestamp: int, payload: bytes) -> None:
+    def take(self, origin: Origin, timestamp: int, payload: bytes) -> None:
         """Take a packet; one that is no event of KEYS is passed over."""
         if len(payload) < _EVENT.size or payload[0] >= len(KEYS):
             return
-        key = (source, timestamp, payload[0])
+        key = (origin, timestamp, payload[0])
         if key in self._events or len(self._events) < MAX_DIGITS:
             self._events[key] = self._events.get(key, False) or bool(payload[1] & _END)
 
-    def __str__(self) -> str:
-        return "".join(KEYS[event] for (_, _, event), ended in self._events.items() if ended)
+    def of(self, counts: Callable[[Origin], bool]) -> str:
+        """Return the digits of those origins that count."""
+        ended = (key for key, has_ended in self._events.items() if has_ended)
+        return "".join(KEYS[event] for origin, _, event in ended if counts(origin))

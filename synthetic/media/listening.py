@@ -10,12 +10,11 @@ from typing import Final
 
 from dialtone.model import Found, Hears
 from dialtone.quality import Received, Reception, buffer_of
-from dialtone.quality.reception import WINDOW
 from synthetic.address import Address
-from synthetic.media.events import Digits
+from synthetic.media.events import Digits, Origin
 from synthetic.media.heard import NOTHING, Heard
 from synthetic.media.packet import Packet, read
-from synthetic.media.remarks import Oddities
+from synthetic.media.remarks import Oddities, not_of_the_call
 from synthetic.media.voice import NAMES, PCMA, PCMU, SAMPLES, is_mislabelled, is_silent, says, whose
 
 STRAY: Final = 5
@@ -26,9 +25,15 @@ LEAST_SOUND: Final = 10 * SAMPLES
 """Samples of sound, 0.2 s, from which on any is said to be heard where that is asked for."""
 MAX_SOURCES: Final = 16
 """Sources (SSRC) of which is counted. One more takes the place of one that said nothing for us, if any."""
+MAX_ORIGINS: Final = 16
+"""Addresses and SSRCs that are told apart as parts of the call, or none; further ones are none."""
 COMFORT_NOISE: Final = 13
 """The payload type of silence that is described instead of sent (RFC 3389)."""
 
+_TWINS: Final = 5
+"""Packets, 0.1 s of them, within which the same timestamp again is a twin. Further apart it is a clock that
+was set back.
+"""
 _MAX_KNOWN: Final = 256
 """Payloads that are known again: a voice has but a few, over and over."""
 _BEST: Final = {
@@ -55,7 +60,7 @@ class Source:
         self._reception = Reception()
         self._unique = 0
         self._twins: Counter[Found | None] = Counter()
-        self._recent: deque[tuple[int, Found]] = deque(maxlen=WINDOW)
+        self._recent: deque[tuple[int, Found]] = deque(maxlen=_TWINS)
 
     def take(self, taken: Packet, at: float, found: Found | None) -> None:
         """Take a packet that came at an instant."""
@@ -102,7 +107,8 @@ class Ear:
 
     `code` is our own voice, `of` that of the phone that should be heard. Before `began` (CLOCK_MONOTONIC,
     seconds) only the voice that should be heard counts: the kernel keeps what comes to a port that nobody
-    reads.
+    reads. Where that is heard, other voices and digits count only of an address that was described, or of an
+    address or SSRC that it came from too: anybody may send to a port.
     """
 
     def __init__(self, code: bytes, hears: Hears, of: bytes | None, began: float) -> None:
@@ -115,6 +121,9 @@ class Ear:
         self._first: dict[Found, float] = {}
         self._counts: Counter[Found] = Counter()
         self._digits = Digits()
+        self._described: set[Address] = set()
+        self._right: set[Address | int] = set()  # the addresses and SSRCs of what should be heard
+        self._others: Counter[Origin] = Counter()
         self._packets = 0
         self._odd = Oddities()
 
@@ -144,6 +153,14 @@ class Ear:
         self._packets += 1
         if sender != expected:
             self._odd.sender(sender)
+        elif len(self._described) < MAX_ORIGINS:
+            self._described.add(sender)
+        if found is self._best[0] and len(self._right) < MAX_ORIGINS:
+            self._right.update((sender, taken.source))
+        elif found is Found.OTHER:
+            origin = (sender, taken.source)
+            if origin in self._others or len(self._others) < MAX_ORIGINS or self._is_of_the_call(origin):
+                self._others[origin] += 1
         if found is not None:
             self._counts[found] += 1
             if found not in self._first:
@@ -155,7 +172,7 @@ class Ear:
                 if len(taken.payload) != SAMPLES:
                     self._odd.size(len(taken.payload))
         elif number in events:
-            self._digits.take(taken.source, taken.timestamp, taken.payload)
+            self._digits.take((sender, taken.source), taken.timestamp, taken.payload)
         else:
             self._odd.payload_type(number)
         source = self._sources.get(taken.source) or self._new(taken.source)
@@ -167,7 +184,10 @@ class Ear:
         found = next((kind for kind in self._best if self._is_heard(kind)), Found.NOTHING)
         sound = self._samples(Found.SOUND)
         self._odd.too_short = sound if self._best[0] is Found.SOUND and found is not Found.SOUND else 0
-        others = self._counts[Found.OTHER]
+        others, digits = self._counts[Found.OTHER], self._digits.of(lambda _: True)
+        if found is self._best[0]:
+            others, digits, strangers = self._of_the_call()
+            remarks = (*strangers, *remarks)
         self._odd.strays = others if others < STRAY else 0
         source, codec = self._last.get(found, (None, ""))
         return Heard(
@@ -177,11 +197,29 @@ class Ear:
             source,
             others if others >= STRAY else 0,
             rtt,
-            str(self._digits),
+            digits,
             (*self._odd.lines(), *remarks),
             self._first.get(found),
             packets=self._packets,
         )
+
+    def _of_the_call(self) -> tuple[int, str, list[str]]:
+        """Return the packets in other voices and the digits that are of the call, and say what is not."""
+        others, strangers = 0, Counter[Address]()
+        for origin, count in self._others.items():
+            if self._is_of_the_call(origin):
+                others += count
+            else:
+                strangers[origin[0]] += count
+        digits = self._digits.of(self._is_of_the_call)
+        said = [not_of_the_call(count, address) for address, count in strangers.most_common(3)]
+        if strange := self._digits.of(lambda origin: not self._is_of_the_call(origin)):
+            said.append(f"the digits {strange} came from an address that is not of this call")
+        return others, digits, said
+
+    def _is_of_the_call(self, origin: Origin) -> bool:
+        sender, source = origin
+        return sender in self._described or sender in self._right or source in self._right
 
     def _is_heard(self, kind: Found) -> bool:
         if kind is Found.SOUND and self._best[0] is kind:

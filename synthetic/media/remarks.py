@@ -71,5 +71,12 @@ class Oddities:
         return said
 
 
+def not_of_the_call(count: int, address: Address) -> str:
+    """Return what to say of packets in a voice that nobody in the call sent."""
+    return (
+        f"{_packets(count)} in another call's voice came from {hostport(address)}, which is not of this call"
+    )
+
+
 def _packets(count: int) -> str:
     return "a packet" if count == 1 else f"{count} packets"

@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synthetic.media.events import FRAMES, KEYS, MAX_DIGITS, Digits, payloads
+from synthetic.media.events import FRAMES, KEYS, MAX_DIGITS, Digits, Origin, payloads
 
 Said = tuple[int, bytes]
+ONE: Origin = (("192.0.2.1", 4000), 7)
+OTHER: Origin = (("192.0.2.1", 4000), 8)
 
 
 def said(digits: str) -> list[list[Said]]:
@@ -22,8 +24,8 @@ def said(digits: str) -> list[list[Said]]:
 def heard(packets: Iterable[Said]) -> str:
     digits = Digits()
     for timestamp, payload in packets:
-        digits.take(7, timestamp, payload)
-    return str(digits)
+        digits.take(ONE, timestamp, payload)
+    return digits.of(lambda _: True)
 
 
 def test_a_digit_lasts_100_ms_says_so_each_20_ms_and_ends_thrice() -> None:
@@ -64,6 +66,14 @@ def test_an_event_that_a_server_makes_anew_is_one_whatever_its_durations() -> No
 
 def test_the_same_key_again_is_another_digit_by_its_timestamp() -> None:
     assert heard(packet for digit in said("000") for packet in digit) == "000"
+
+
+def test_digits_are_told_by_their_origin() -> None:
+    digits = Digits()
+    for origin, digit in ((ONE, "1"), (OTHER, "2"), (ONE, "3")):
+        digits.take(origin, int(digit), payloads(digit)[-2])
+    assert digits.of(lambda origin: origin == ONE) == "13"
+    assert digits.of(lambda origin: origin == OTHER) == "2"
 
 
 @pytest.mark.parametrize("payload", [b"", b"\x05\x8a\x03", b"\x10\x8a\x03\x20", b"\xff\x8a\x03\x20"])

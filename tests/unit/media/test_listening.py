@@ -135,6 +135,65 @@ def test_a_few_packets_of_a_strangers_voice_are_not_yet_another_call(count: int)
     assert alone is (Found.OTHER if count >= STRAY else Found.NOTHING)
 
 
+def key(digit: str, number: int, source: int) -> list[bytes]:
+    return [
+        rtp(payload, number + n, payload_type=101, source=source, stamp=number * 160)
+        for n, payload in enumerate(payloads(digit))
+        if payload
+    ]
+
+
+ELSEWHERE = ("192.0.2.9", 5)
+
+
+def test_other_voices_and_digits_from_elsewhere_are_not_of_the_call_where_the_right_voice_is_heard() -> None:
+    by = ear()
+    take(by, [*say(spoken(PARTNER, PCMU), 50), *key("1", 50, 7)])
+    take(by, [*say(spoken(STRANGER, PCMU), 9, source=8), *key("5", 9, 8)], sender=ELSEWHERE)
+    heard = by.heard(50, None)
+    assert (heard.found, heard.others, heard.digits) == (Found.VOICE, 0, "1")
+    assert heard.remarks[-2:] == (
+        "9 packets in another call's voice came from 192.0.2.9:5, which is not of this call",
+        "the digits 5 came from an address that is not of this call",
+    )
+
+
+@pytest.mark.parametrize(
+    ("sender", "source"), [(THERE, 8), (ELSEWHERE, 7)], ids=["its address", "its source"]
+)
+def test_other_voices_and_digits_of_the_call_itself_count(sender: tuple[str, int], source: int) -> None:
+    by = ear()
+    take(by, say(spoken(PARTNER, PCMU), 50))
+    take(by, [*say(spoken(STRANGER, PCMU), 9, first=50, source=source), *key("5", 59, source)], sender=sender)
+    heard = by.heard(50, None)
+    assert (heard.others, heard.digits) == (9, "5")
+
+
+def test_who_sends_the_right_voice_from_elsewhere_is_of_the_call() -> None:
+    by = ear()
+    datagrams = [*say(spoken(STRANGER, PCMU), 9, source=8), *say(spoken(PARTNER, PCMU), 50), *key("5", 60, 9)]
+    take(by, datagrams, sender=ELSEWHERE)
+    heard = by.heard(50, None)
+    assert (heard.others, heard.digits) == (9, "5")
+
+
+def test_where_only_another_voice_is_heard_it_counts_wherever_it_is_from() -> None:
+    by = ear()
+    take(by, say(spoken(STRANGER, PCMU), 9, source=8), sender=ELSEWHERE)
+    heard = by.heard(50, None)
+    assert (heard.found, heard.others) == (Found.OTHER, 9)
+
+
+def test_a_flood_of_other_voices_takes_no_more_memory_and_hides_no_crossed_audio() -> None:
+    by = ear()
+    for number in range(500):
+        voice_of_another = rtp(spoken(STRANGER, PCMU), 1, source=1000 + number)
+        take(by, [voice_of_another], sender=("192.0.2.1", number))
+    take(by, say(spoken(PARTNER, PCMU), 50))
+    take(by, say(spoken(STRANGER, PCMU), 9, source=8))
+    assert by.heard(50, None).others == 9
+
+
 def test_silence_before_the_voice_and_after_it_is_not_of_it_nor_lost() -> None:
     said = spoken(PARTNER, PCMU)
     datagrams = [*say(SILENCE, 20), *say(said, 50, first=20), *say(SILENCE, 9, first=70)]
@@ -166,9 +225,11 @@ def test_twins_that_were_numbered_anew_are_one_and_hide_no_loss() -> None:
     assert (received.packets, received.unique, received.duplicates, received.lost) == (100, 90, 10, 0)
 
 
-def test_the_timestamps_that_are_remembered_are_bounded() -> None:
+@pytest.mark.parametrize("back", [6, 15, 1000])
+def test_a_clock_that_is_set_back_makes_no_twins(back: int) -> None:
     said = spoken(PARTNER, PCMU)
-    assert of(rtp(said, n, stamp=160 * (n % 1000)) for n in range(2000)).received.unique == 2000
+    heard = of((rtp(said, n, stamp=160 * (n if n < 50 else n - back)) for n in range(100)), sent=100)
+    assert (heard.received.unique, heard.received.duplicates, heard.received.lost) == (100, 0, 0)
 
 
 def test_telephone_events_amid_a_voice_are_digits_and_no_part_of_it_nor_a_gap() -> None:
