@@ -6,9 +6,9 @@ within the newest WINDOW numbers.
 
 The jitter buffer is modelled: it plays a packet where the usual delay ends, and the buffer's size after it,
 and what comes later than that is as good as lost. The size is twice the jitter, 20 ms at least and 200 ms at
-most. The usual delay of a packet is the median of its own and of those of up to BESIDE packets before and of as
-many after it, in the order in which they came. So neither clocks that drift apart nor a way that changes for
-good make packets late, and a stall of less than BESIDE packets does.
+most. The usual delay of a packet is the median of its own and of those of up to BESIDE packets before and of
+as many after it, in the order in which they came. So neither clocks that drift apart nor a way that changes
+for good make packets late, and a stall of less than BESIDE packets does.
 """
 
 from bisect import bisect_left, insort

@@ -12,6 +12,7 @@ from synthetic.capture.records import Address
 
 MAX_LINES: Final = 400
 MAX_SECTIONS: Final = 16
+MAX_CANDIDATES: Final = 16
 MAX_ADDRESSES: Final = 40_000
 """So many described addresses are known at once; of more, the oldest are forgotten."""
 MAX_USES: Final = 8
@@ -21,6 +22,10 @@ _SLACK: Final = 0.5
 
 _MEDIA: Final = re.compile(r"m=audio ([0-9]{1,5})(?:/[0-9]{1,5})? (\S{1,32})((?: [0-9]{1,3}){1,128})\s*")
 _CONNECTION: Final = re.compile(r"c=IN IP[46] ([0-9A-Fa-f:.]{1,64})(?:/[0-9/]{1,8})?\s*")
+_CANDIDATE: Final = re.compile(
+    r"a=candidate:\S{1,32} 1 [Uu][Dd][Pp] [0-9]{1,10} ([0-9A-Fa-f:.]{1,64}) ([0-9]{1,5}) typ .*"
+)
+"""Of RTP over UDP (RFC 8839 5.1)."""
 _MAP: Final = re.compile(r"a=rtpmap:([0-9]{1,3}) ([A-Za-z0-9._-]{1,32})/([0-9]{1,6})(?:/.*)?\s*")
 
 
@@ -121,6 +126,7 @@ class Described:
 def audio_of(body: str) -> list[Audio]:
     """Return the audio that a message's body describes; nothing for another body, or media refused by port 0.
 
+    Candidates of ICE are addresses as the described one is.
     Bodies of several parts are looked through for their lines alike.
     """
     if "m=audio" not in body:
@@ -129,10 +135,13 @@ def audio_of(body: str) -> list[Audio]:
     session = connection = ""
     port = -1  # before the first section
     codings: dict[int, Coding] = {}
+    candidates: list[Address] = []
 
     def close() -> None:
-        if port > 0 and (address := _address(connection, port)) is not None:
-            found.append(Audio(address, codings))
+        if port <= 0:
+            return
+        named = [_address(connection, port), *candidates]
+        found.extend(Audio(address, codings) for address in dict.fromkeys(filter(None, named)))
 
     for raw in body.split("\n", MAX_LINES)[:MAX_LINES]:
         line = raw.rstrip("\r")
@@ -142,9 +151,13 @@ def audio_of(body: str) -> list[Audio]:
                 return found
             media = _MEDIA.fullmatch(line)
             port, connection, codings = (int(media[1]) if media is not None else 0), session, {}
+            candidates = []
         elif named := _CONNECTION.fullmatch(line):
             connection = named[1]
             session = session if port >= 0 else connection
+        elif (offered := _CANDIDATE.fullmatch(line)) and len(candidates) < MAX_CANDIDATES:
+            if (address := _address(offered[1], int(offered[2]))) is not None:
+                candidates.append(address)
         elif (mapped := _MAP.fullmatch(line)) and int(mapped[1]) < 128 and int(mapped[3]):
             codings[int(mapped[1])] = Coding(mapped[2], int(mapped[3]))
     close()

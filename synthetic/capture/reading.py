@@ -138,9 +138,10 @@ class Reading:
                 if code is not None and code < 0
                 else f"exited with {code}"
             )
+            killed = code is not None and code < 0
             raise CaptureError(
                 f"the process that read {self._path} {how}",
-                "is there enough memory? Try a part of it (editcap -c)",
+                "is there enough memory? Try a part of it (editcap -c)" if killed else "",
             ) from None
 
     def _tell(self, done: int) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from dialtone.quality import Received, Reception, score
-from synthetic.capture.description import Coding, Described
+from synthetic.capture.description import Coding, Described, Use
 from synthetic.capture.records import Address, RtcpPacket, RtpPacket
 
 MAX_STREAMS: Final = 5_000
@@ -19,6 +19,10 @@ LEAST: Final = 3
 MAX_PENDING: Final = 20
 """So many packets are waited for an order, and for what a payload type means."""
 MAX_REPORTS: Final = 20_000
+MAX_REFUSED: Final = 20_000
+"""So many sources past MAX_STREAMS are known for that; the packets of more may be called noise."""
+PAUSE: Final = 2.0
+"""Seconds of silence after which the same addresses and source may be another call's."""
 _IN_ORDER: Final = 100
 _UNKNOWN: Final = Coding("", 0)
 
@@ -53,7 +57,7 @@ class Stream:
 class _Flow:
     """The packets of one stream; the first ones wait until they are seen to be one."""
 
-    __slots__ = ("_pending", "begin", "codings", "end", "events", "packets", "reception", "types")
+    __slots__ = ("_pending", "_rate", "begin", "codings", "end", "events", "packets", "reception", "types")
 
     def __init__(self, packet: RtpPacket) -> None:
         self.begin = self.end = packet.at
@@ -63,6 +67,7 @@ class _Flow:
         self.codings: dict[int, Coding] = {}
         self.types: Counter[int] = Counter()
         self._pending: list[RtpPacket] = []
+        self._rate = 0
 
     @property
     def is_noise(self) -> bool:
@@ -95,8 +100,8 @@ class _Flow:
         """Take what has waited; return all that has come."""
         if self.reception is None:
             codings = (_coding(packet, described) for packet in self._pending)
-            rate = next((coding.rate for coding in codings if coding.is_speech and coding.rate), 8000)
-            self.reception = Reception(rate)
+            self._rate = next((coding.rate for coding in codings if coding.is_speech and coding.rate), 8000)
+            self.reception = Reception(self._rate)
             for packet in self._pending:
                 self._take(self.reception, packet, described)
             self._pending.clear()
@@ -111,12 +116,12 @@ class _Flow:
 
     def _take(self, reception: Reception, packet: RtpPacket, described: Described) -> None:
         coding = self.codings.get(packet.payload_type)
-        if coding is None:
+        if coding is None or not coding.rate:  # a description may come after it
             coding = self.codings[packet.payload_type] = _coding(packet, described)
         self.types[packet.payload_type] += 1
         is_event = coding.name.lower() == "telephone-event"
         self.events += is_event
-        is_timed = coding.rate > 0 and not is_event
+        is_timed = coding.rate == self._rate and not is_event  # of a codec with another clock nothing is told
         reception.add(packet.sequence, packet.timestamp, packet.at, timed=is_timed)
 
 
@@ -130,7 +135,9 @@ class Streams:
         self.noise_packets = 0
         self.noise_streams = 0
         self._flows: dict[_Key, _Flow] = {}
+        self._over: list[tuple[_Key, _Flow]] = []
         self._young: OrderedDict[_Key, _Flow] = OrderedDict()
+        self._refused: set[_Key] = set()
         self._reports: dict[tuple[int, Address, Address], float] = {}
         self._reporters: dict[tuple[int, Address, Address], float] = {}
 
@@ -138,8 +145,18 @@ class Streams:
         """Take a packet of RTP."""
         key = packet.source, packet.destination, packet.ssrc
         flow = self._flows.get(key)
+        if (
+            flow is not None
+            and packet.at - flow.end > PAUSE
+            and self._is_of_another_call(key, flow, packet.at)
+        ):
+            self._over.append((key, self._flows.pop(key)))
+            flow = None
         if flow is not None:
             flow.add(packet, self.described)
+            return
+        if key in self._refused:
+            self.left_out += 1
             return
         flow = self._young.get(key)
         if flow is None:
@@ -149,10 +166,12 @@ class Streams:
         flow.add(packet, self.described)
         if not flow.is_noise:
             del self._young[key]
-            if len(self._flows) < MAX_STREAMS:
+            if len(self._flows) + len(self._over) < MAX_STREAMS:
                 self._flows[key] = flow
             else:
                 self.left_out += flow.packets
+                if len(self._refused) < MAX_REFUSED:
+                    self._refused.add(key)
 
     def report(self, packet: RtcpPacket) -> None:
         """Take a report of RTCP: how far the reporter is from the place of the capture."""
@@ -168,7 +187,8 @@ class Streams:
         for flow in self._young.values():
             self._hiss(flow)
         self._young.clear()
-        found = [self._stream(key, flow) for key, flow in self._flows.items()]
+        found = [self._stream(key, flow) for key, flow in (*self._over, *self._flows.items())]
+        self._over.clear()
         self._flows.clear()
         return sorted(found, key=lambda stream: stream.begin)
 
@@ -180,7 +200,7 @@ class Streams:
         source, destination, ssrc = key
         received = flow.begun(self.described).received()
         coding, rtt = flow.coding, self._rtt(ssrc, _even(source), _even(destination))
-        use = self.described.use(destination, flow.begin) or self.described.use(source, flow.begin)
+        use = self._use(key, flow.begin) or self._use(key, flow.end)  # some begin before they are described
         scored = score(received, coding.codec, rtt) if coding.codec is not None else None
         return Stream(
             source,
@@ -197,6 +217,15 @@ class Streams:
             scored.mos if scored is not None else None,
             coding.name.upper() == "OPUS",
         )
+
+    def _use(self, key: _Key, at: float) -> Use | None:
+        """Return the call that had either address at an instant."""
+        source, destination, _ = key
+        return self.described.use(destination, at) or self.described.use(source, at)
+
+    def _is_of_another_call(self, key: _Key, flow: _Flow, at: float) -> bool:
+        now, before = self._use(key, at), self._use(key, flow.end)
+        return now is not None and before is not None and now.call_id != before.call_id
 
     def _rtt(self, ssrc: int, source: Address, destination: Address) -> float | None:
         """Return the ways to the listener and to the speaker and back, as far as they are known."""

@@ -1,6 +1,6 @@
 """What a packet of the file becomes: records, and the counts that stand in its Read."""
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
@@ -33,6 +33,8 @@ _NOT_MEDIA: Final = frozenset(
 _QUOTES: Final = frozenset({"icmp", "icmpv6"})
 _MOST_SERVERS: Final = 1000
 _NAMED: Final = 5
+_GAP: Final = 5
+"""So many segments in which no message ends are no long message, but wait for one that is missing."""
 
 
 class Sorter:
@@ -54,6 +56,8 @@ class Sorter:
         self.packets = 0
         self._other = self._cut = 0
         self._messages = self._bytes = self._left_out = 0
+        self._unread: OrderedDict[tuple[Address, Address], int] = OrderedDict()
+        self._told_of: set[frozenset[Address]] = set()
         self._tls: Counter[Address] = Counter()
         self._read_tls: set[Address] = set()
 
@@ -87,6 +91,7 @@ class Sorter:
             )
         if self._streams_failed:
             problems.append(f"SIP over TCP was not read to its end: {self._streams_failed}")
+        problems += self._gaps()
         problems += self._encrypted()
         if self._left_out:
             problems.append(
@@ -116,6 +121,7 @@ class Sorter:
         told = self._told(packet.number)
         if self._streams_failed:
             self._sip_ends(packet.at)
+        self._note_gap(packet, told is not None)
         if told is None:
             return None
         if told.transport == "TLS":
@@ -161,6 +167,31 @@ class Sorter:
         server = min(packet.source, packet.destination, key=lambda end: (end[1] != 5061, end[1]))
         if server in self._tls or len(self._tls) < _MOST_SERVERS:
             self._tls[server] += 1
+
+    def _note_gap(self, packet: Packet, told: bool) -> None:
+        """Count the segments since the last message of each direction of a connection with SIP in it."""
+        way = packet.source, packet.destination
+        if told and len(self._told_of) < _MOST_SERVERS:
+            self._told_of.add(frozenset(way))
+        self._unread[way] = 0 if told else self._unread.get(way, 0) + 1
+        self._unread.move_to_end(way)
+        if len(self._unread) > _MOST_SERVERS:
+            self._unread.popitem(last=False)
+
+    def _gaps(self) -> list[str]:
+        lost = [
+            (way, count)
+            for way, count in self._unread.items()
+            if count >= _GAP and frozenset(way) in self._told_of
+        ]
+        lines = [
+            f"{count} packets of TCP from {hostport(source)} to {hostport(destination)} can't be read as SIP:"
+            " one before them was not captured"
+            for (source, destination), count in lost[:_NAMED]
+        ]
+        if len(lost) > _NAMED:
+            lines.append(f"neither can those of {len(lost) - _NAMED} more ways")
+        return lines
 
     def _encrypted(self) -> list[str]:
         unread = [(end, count) for end, count in self._tls.most_common() if end not in self._read_tls]

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 import pyshark
 
 _SETTINGS: Final = {"tcp.reassemble_out_of_order": "TRUE", "tls.desegment_ssl_records": "TRUE"}
+"""So it waits for a segment that was not captured to the end of the file; sorting.py says where it does."""
 _TRANSPORTS: Final = {"tls": "TLS", "websocket": "WS", "sctp": "SCTP"}
 """By layer, where SIP goes over it; else it is TCP."""
 

@@ -400,3 +400,22 @@ async def test_a_hundred_thousand_packets_are_read_in_seconds_and_in_bounded_mem
                     most = max(most, resident(reading.pid))
     assert count == 100_000
     assert 0 < most < 350_000_000
+
+
+async def test_a_segment_of_sip_that_is_missing_is_told(tmp_path: Path) -> None:
+    texts = [captures.sip("INVITE", call=f"c{n}") for n in range(12)]
+    start, packets = 1000, []
+    for n, text in enumerate(texts):
+        if n != 3:
+            packets.append((AT + n, captures.tcp(A, 40_000, B, 5060, start, text)))
+        start += len(text)
+    records, read = await of(tmp_path, captures.pcap(packets))
+    assert len(records) == 3
+    assert any("one before them was not captured" in problem for problem in read.problems)
+
+
+async def test_an_empty_line_before_a_message_is_passed_over(tmp_path: Path) -> None:
+    message = captures.sip("INVITE")
+    packet = captures.udp(A, 5060, B, 5060, b"\r\n\r\n" + message)
+    records, _ = await of(tmp_path, captures.pcap([(AT, packet)]))
+    assert [record.data for record in records if isinstance(record, SipPacket)] == [message]

@@ -83,6 +83,52 @@ def test_a_port_that_two_calls_use_in_turn_belongs_to_each_in_its_time() -> None
     assert found == {1: "c1", 2: "c2"}
 
 
+@pytest.mark.parametrize("numbers", [range(50), range(50, 100), range(1550, 1600)])
+def test_a_source_that_two_calls_use_in_turn_is_a_stream_of_each(numbers: range) -> None:
+    first = [*answered(0, "c1", 5)]
+    first[0] = sip(0, "INVITE", call_id="c1", body=described("192.0.2.1", 4000))
+    second = [*answered(20, "c2", 5)]
+    second[0] = sip(20, "INVITE", call_id="c2", body=described("192.0.2.1", 4000))
+    again = [packet._replace(at=22 + n * 0.02) for n, packet in enumerate(spoken(numbers, ssrc=1))]
+    streams = told([*first, *second, *spoken(range(50), at=2, ssrc=1), *again]).streams
+    assert {stream.call_id for stream in streams} == {"c1", "c2"}
+    assert [(one.received.packets, one.received.lost, one.received.duplicates) for one in streams] == [
+        (50, 0, 0)
+    ] * 2
+
+
+def test_a_pause_in_a_call_is_no_new_stream() -> None:
+    records = call(described("192.0.2.1", 4000), described("192.0.2.2", 4002))
+    later = [packet._replace(at=20 + n * 0.02) for n, packet in enumerate(spoken(range(50, 100)))]
+    assert only(told([*records, *spoken(range(50), at=1.1), *later])).received.packets == 100
+
+
+def test_a_change_to_a_codec_of_another_clock_is_no_jitter() -> None:
+    lines = "a=rtpmap:96 opus/48000/2\r\n"
+    records = call(described("192.0.2.1", 4000), described("192.0.2.2", 4002, lines, "0 96"))
+    opus = spoken(range(100, 200), at=1.1, payload_type=96, step=960, rate=48000)
+    stream = only(told([*records, *spoken(range(100), at=1.1), *opus]))
+    assert stream.received.packets == 200
+    assert stream.received.jitter == pytest.approx(0, abs=1e-6)
+    assert stream.mos is not None
+    assert stream.mos > 4.3
+
+
+def test_what_is_described_long_after_it_began_is_of_that_call() -> None:
+    records = call(described("192.0.2.1", 4000), described("192.0.2.2", 4002))
+    early = spoken(range(300), at=-4)
+    assert only(told([*early, *records])).call_id == "c1"
+
+
+def test_a_candidate_of_ice_is_an_address_of_the_call() -> None:
+    lines = "".join(
+        f"a=candidate:1 {component} UDP 9 192.0.2.9 {4443 + component} typ host\r\n" for component in (1, 2)
+    )
+    records = call(described("192.0.2.1", 4000, lines), described("198.51.100.2", 4002))
+    packets = spoken(range(50), at=1.1, source=("203.0.113.5", 7), destination=("192.0.2.9", 4444))
+    assert only(told([*records, *packets])).call_id == "c1"
+
+
 def test_a_changed_port_is_followed() -> None:
     records = call(described("192.0.2.1", 4000), described("192.0.2.2", 4002))
     moved = described("192.0.2.1", 5000)
@@ -159,7 +205,8 @@ def test_streams_past_the_limit_are_left_out_and_said(monkeypatch: pytest.Monkey
     monkeypatch.setattr(module, "MAX_STREAMS", 4)
     report = told([packet for n in range(10) for packet in spoken(range(5), at=n * 1.0, ssrc=n)])
     assert len(report.streams) == 4
-    assert any("left out" in note for note in report.notes)
+    assert any(note.startswith("30 packets of RTP are left out") for note in report.notes)
+    assert not any("noise" in note for note in report.notes)
 
 
 def test_a_million_sources_leave_no_trace_but_a_count(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -128,7 +128,8 @@ def reference(stream: Sequence[Packet], sent: int | None = None) -> Received:
 def _late(clocks: Sequence[Sequence[float]], buffer: float) -> int:
     """Count what comes later than a buffer (to 0.1 ms) after the usual delay.
 
-    That is the median of its own and of up to 50 before it, and of as many after it. A clock begins where the one before it has ended.
+    That is the median of its own and of up to 50 before it, and of as many after it. A clock begins where
+    the one before it has ended.
     """
     delays: list[float] = []
     for clock in clocks:
