@@ -141,10 +141,10 @@ async def test_probes_by_hand_pass_with_phases_ladder_and_0(platform: LabState, 
     assert heading[-1] == "MOS"
     assert [found[-1][:3] for found in words if "hears" in found] == ["4.4", "4.4"]
     phases = lines[lines.index("phases:") + 1 :]
-    for words in ("callee registered", "answered", "hung up"):
-        assert any(line.endswith(f" ms  {words}") for line in phases)
-    for words in (" INVITE ", " 180 INVITE ", " 200 INVITE ", " ACK ", " BYE ", " 200 BYE "):
-        assert words in call.out
+    for phase in ("callee registered", "answered", "hung up"):
+        assert any(line.endswith(f" ms  {phase}") for line in phases)
+    for message in (" INVITE ", " 180 INVITE ", " 200 INVITE ", " ACK ", " BYE ", " 200 BYE "):
+        assert message in call.out
     assert max(map(len, lines)) <= 80
     assert "RRD" in register.out
     assert [run["outcome"] for run in as_json.json] == ["pass"] * 3
