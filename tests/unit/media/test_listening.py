@@ -177,6 +177,14 @@ def test_who_sends_the_right_voice_from_elsewhere_is_of_the_call() -> None:
     assert (heard.others, heard.digits) == (9, "5")
 
 
+def test_another_voice_from_the_described_address_counts_though_the_right_one_comes_from_elsewhere() -> None:
+    by = ear()
+    take(by, say(spoken(PARTNER, PCMU), 50), sender=ELSEWHERE)
+    take(by, [*say(spoken(STRANGER, PCMU), 9, source=8), *key("5", 9, 8)])
+    heard = by.heard(50, None)
+    assert (heard.others, heard.digits) == (9, "5")
+
+
 def test_where_only_another_voice_is_heard_it_counts_wherever_it_is_from() -> None:
     by = ear()
     take(by, say(spoken(STRANGER, PCMU), 9, source=8), sender=ELSEWHERE)

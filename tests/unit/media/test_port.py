@@ -59,6 +59,8 @@ def test_a_voice_is_heard_after_another_law_other_frames_and_another_header() ->
         packet(spoken(CODE, PCMU)[:79]),
         packet(spoken(CODE, PCMU), head=0x9F),
         packet(b"\xff" * 160),
+        packet(spoken(CODE, PCMA), payload_type=PCMU),
+        packet(spoken(CODE, PCMU), payload_type=PCMA),
     ],
 )
 def test_what_is_not_that_voice_is_not_heard(datagram: bytes) -> None:
