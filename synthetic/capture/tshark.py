@@ -15,6 +15,10 @@ from synthetic.capture.records import Address
 
 PROGRAM: Final = "tshark"
 MISSING: Final = CaptureError("the program tshark is missing", "install the Debian package tshark")
+HEADLESS: Final = CaptureError(
+    "the file is cut off or damaged in its head, or holds packets without a time",
+    "get all of the file, or record anew",
+)
 SILENT: Final = ("sip", "sdp", "rtp", "rtcp")
 """Not taken apart by tshark: packets.py does it, without a memory that grows with the file."""
 _FIELDS: Final = (
@@ -88,12 +92,17 @@ class Tshark:
         return self._process.pid
 
     def packets(self) -> Iterator[Packet]:
-        """Yield what the file holds, in its order."""
+        """Yield what the file holds, in its order. Raises CaptureError for a packet without a time.
+
+        Of a file that it finds no format in, though its first bytes are right, tshark makes such a packet.
+        """
         layers_of: dict[str, tuple[str, ...]] = {}
         assert self._process.stdout is not None  # noqa: S101 - a pipe was asked for
         for line in self._process.stdout:
             fields = line.decode("latin-1").rstrip("\n").split("\t")
             if len(fields) == len(_FIELDS):
+                if not fields[1]:
+                    raise HEADLESS
                 yield _packet(fields, layers_of)
 
     def problem(self, *, packets: int) -> str | None:
@@ -106,8 +115,12 @@ class Tshark:
         if not code:
             return None
         said = " ".join(line.removeprefix("tshark: ") for line in self._said)[:_LINE]
+        if "cut short" in said and not packets:
+            return "the file ends in its head or in its first packet: there are no figures"
         if "cut short" in said:
             return "the file ends in the middle of a packet: the figures are of what stands before that"
+        if not packets and "isn't a capture file" in said:
+            raise HEADLESS
         if "damaged" in said or "corrupt" in said:
             return "the file is damaged: the figures are of what stands before that"
         why = f"was ended by signal {-code}" if code < 0 else f"gave up ({said or code})"

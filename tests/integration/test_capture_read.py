@@ -207,6 +207,21 @@ async def test_a_file_that_ends_in_a_packet_is_read_up_to_there(tmp_path: Path, 
     )
 
 
+@pytest.mark.parametrize("kept", [4, 8, 12, 24, 28, 60, 100])
+async def test_a_file_that_ends_in_its_head_is_refused_with_words(tmp_path: Path, kept: int) -> None:
+    comment = struct.pack("<HH", 1, 100) + b"x" * 100 + bytes(4)
+    whole = struct.pack("<IIIHHq", 0x0A0D0D0A, 28 + len(comment), 0x1A2B3C4D, 1, 0, -1) + comment
+    with pytest.raises(CaptureError, match="cut off or damaged in its head") as caught:
+        await of(tmp_path, whole[:kept])
+    assert caught.value.mend
+
+
+@pytest.mark.parametrize("kept", [4, 20, 24, 30])
+async def test_a_classic_file_without_a_whole_packet_says_so(tmp_path: Path, kept: int) -> None:
+    records, read = await of(tmp_path, captures.pcap(stream(1))[:kept])
+    assert (records, read.packets, len(read.problems)) == ([], 0, 1)
+
+
 async def test_a_damaged_file_is_read_up_to_the_damage(tmp_path: Path) -> None:
     whole = captures.pcap(stream(10))
     records, read = await of(tmp_path, whole + random.Random(1).randbytes(100))
