@@ -38,7 +38,7 @@ _INDENT: Final = "      "
     "--only",
     multiple=True,
     metavar="WORD",
-    help="Faults of this flow, on this engine, or with this in their name; may be repeated.",
+    help="Faults of this flow, on this engine, or with this in their name or code; may be repeated.",
 )
 @click.option("--sabotage", is_flag=True, help="Leave the faults out: every row must turn red.")
 @click.option("--format", "shape", type=click.Choice(["text", "markdown"]), default="text", show_default=True)

@@ -87,13 +87,14 @@ Told = Callable[[Sequence[Row]], None]
 def wanted(words: Sequence[str] = ()) -> Wanted:
     """Return the faults that are meant, in the table's order: all without words.
 
-    A word is a flow, an engine, or a part of a fault's name, in any case; one of them is enough. Raises
-    ValueError for a word that means nothing.
+    A word is a flow, an engine, or a part of a fault's name or code, in any case; one of them is enough.
+    Raises ValueError for a word that means nothing.
     """
     for word in words:
         if not any(_means(word, fault, engine) for fault in FAULTS for engine in fault.engines):
-            known = ", ".join([*dict.fromkeys(fault.flow for fault in FAULTS), *Engine])
-            raise ValueError(f"{word!r} is no flow, no engine and in no fault's name: try {known}")
+            codes = sorted({fault.code for fault in FAULTS})
+            known = ", ".join([*dict.fromkeys(fault.flow for fault in FAULTS), *Engine, *codes])
+            raise ValueError(f"{word!r} is no flow, no engine and in no fault's name or code: try {known}")
     chosen = (
         (fault, [e for e in fault.engines if not words or any(_means(word, fault, e) for word in words)])
         for fault in FAULTS
@@ -103,7 +104,7 @@ def wanted(words: Sequence[str] = ()) -> Wanted:
 
 def _means(word: str, fault: Fault, engine: Engine) -> bool:
     low = word.strip().lower()
-    return low in (fault.flow, engine) or (low != "" and low in fault.name.lower())
+    return low in (fault.flow, engine) or (low != "" and (low in fault.name.lower() or low in fault.code))
 
 
 async def run_matrix(

@@ -81,16 +81,19 @@ def test_without_words_all_faults_are_meant_on_all_their_engines() -> None:
     assert wanted() == [(fault, list(fault.engines)) for fault in FAULTS]
 
 
-def test_a_word_is_a_flow_an_engine_or_a_part_of_a_name_in_any_case() -> None:
+def test_a_word_is_a_flow_an_engine_or_a_part_of_a_name_or_code_in_any_case() -> None:
     assert {fault.flow for fault, _ in wanted(["presence"])} == {Flow.PRESENCE}
     assert {engine for _, engines in wanted(["sippy"]) for engine in engines} == {Engine.SIPPY}
     assert BUSY in named(wanted(["BUSY"]))
+    media = {fault.code for fault in FAULTS if "media" in fault.code}
+    assert len(media) > 1
+    assert media <= {fault.code for fault, _ in wanted(["media"])}
     assert len(wanted(["busy", "http"])) == len(wanted(["busy"])) + len(wanted(["http"]))
 
 
 @pytest.mark.parametrize("word", ["wombat", "", " ", "transfers"])
 def test_a_word_that_means_nothing_is_told_and_produces_nothing(word: str) -> None:
-    with pytest.raises(ValueError, match=r"no flow, no engine.*blind-transfer.*sipp"):
+    with pytest.raises(ValueError, match=r"no flow, no engine.*blind-transfer.*sipp.*no-media"):
         wanted(["busy", word])
 
 
