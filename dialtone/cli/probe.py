@@ -58,7 +58,7 @@ def probe(
         click.echo(json.dumps([_as_json(run) for run in runs], indent=2))
     else:
         for run in runs:
-            _print(run)
+            _print(run, settings.data)
     ended = {run.result.outcome for run in runs}
     return next(code for outcome, code in _CODES.items() if outcome in ended)
 
@@ -132,7 +132,7 @@ def _as_json(run: ProbeRun) -> dict[str, object]:
     }
 
 
-def _print(run: ProbeRun) -> None:
+def _print(run: ProbeRun, data: Path) -> None:
     result = run.result
     click.echo(f"{result.flow} {result.tenant}")
     if result.account:
@@ -148,6 +148,8 @@ def _print(run: ProbeRun) -> None:
         click.echo(f"  the server's certificate ends {result.certificate_expires:%Y-%m-%d %H:%M} UTC")
     for line in told(result.media):
         click.echo(line)
+    if result.evidence is not None:
+        click.echo(f"evidence  {data / result.evidence}")
     if run.evidence.marks:
         click.echo("phases:")
     for mark in run.evidence.marks:

@@ -101,6 +101,16 @@ def test_a_run_without_phone_or_certificate_has_no_such_line(
     assert "certificate" not in out
 
 
+def test_where_the_evidence_lies_is_told_if_there_is_some(
+    dialtone: Dialtone, config: Path, asked: Asked
+) -> None:
+    config.write_text(config.read_text() + f"data: {config.parent / 'data'}\n")
+    assert "evidence" not in dialtone("probe", "call", config, "--tenant", ACME).out
+    asked.run = a_run(evidence="evidence/acme/2026-11-24/r1")
+    lines = dialtone("probe", "call", config, "--tenant", ACME).out.splitlines()
+    assert f"evidence  {config.parent / 'data' / 'evidence/acme/2026-11-24/r1'}" in lines
+
+
 def test_one_of_several_probes_is_chosen_by_name_else_the_first_that_is_the_tenants(
     dialtone: Dialtone, config: Path, asked: Asked
 ) -> None:
