@@ -23,7 +23,7 @@ from synthetic.capture.file import LAUNCHER, CaptureError
 
 PROGRAM: Final = "dumpcap"
 ANY: Final = "any"
-"""The name for all interfaces together. What goes over the loopback interface is recorded twice there."""
+"""The name for all interfaces together. Some versions of libpcap record there twice what goes over lo."""
 MOST_SECONDS: Final = 3600.0
 MOST_PORTS: Final = 50
 MOST_BYTES: Final = 2 * 1000 * 1000 * 1000
@@ -63,7 +63,8 @@ def capture_filter(ports: Sequence[Ports], *, tagged: bool) -> str:
     for entry in ports:
         first, last = entry if isinstance(entry, tuple) else (entry, entry)
         if not 1 <= first <= last <= 65_535:
-            raise CaptureError(f"{first}-{last} are no ports", "a port is 1 to 65535, a range 10000-20000")
+            what = f"{first} is no port" if first == last else f"{first}-{last} is no range of ports"
+            raise CaptureError(what, "a port is 1 to 65535, a range 10000-20000")
         terms.append(f"port {first}" if first == last else f"portrange {first}-{last}")
     plain = f"{' or '.join(terms)} or {_FRAGMENTS}"
     return f"({plain}) or (vlan and ({plain}))" if tagged else plain

@@ -253,7 +253,8 @@ def test_a_pipe_is_written_to_and_a_link_leads_to_its_file(tmp_path: Path) -> No
 
 def test_an_output_without_a_folder_is_refused_before_anything_is_recorded(tmp_path: Path) -> None:
     path = tmp_path / "now.pcap"
-    said = dialtone("live", "--port", "5060", "--for", "60s", path, "--output", tmp_path / "no" / "where.txt")
+    output = tmp_path / "no" / "where.txt"
+    said = dialtone("live", "--port", "5060", "--for", "60s", path, "--analyze", "--output", output)
     assert said.returncode == 3
     assert "there is no folder" in said.stderr
     assert not path.exists()

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from dialtone.cli.capture.chosen import Chosen, message_text
+from dialtone.cli.capture.words import still_up
 from synthetic.address import hostport
 from synthetic.capture.analysis import Call, Report
 from synthetic.capture.figures import Figures
@@ -33,6 +34,7 @@ def written(report: Report, chosen: Chosen, name: str) -> str:
         "clock": "capture",
         "problems": list(report.read.problems),
         "notes": list(report.notes),
+        "up": still_up(report),
         "figures": _figures(report.figures),
         "tenants": {tenant: _figures(figures) for tenant, figures in report.tenants.items()},
         "calls": [_call(call, messages=call.call_id in shown) for call in chosen.calls],

@@ -12,6 +12,7 @@ from typing import Final
 
 import anyio
 import click
+from click.core import ParameterSource
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -123,7 +124,7 @@ def analyze(file: Path, shape: str, output: Path | None, call_id: str | None, ca
     default=recording.ANY,
     show_default=True,
     metavar="NAME",
-    help="Where; of what goes over lo, any records each packet twice.",
+    help="Where; with some versions of libpcap any records what goes over lo twice.",
 )
 @click.option(
     "--max-size",
@@ -153,7 +154,12 @@ def live(
     The file must not exist and is readable by its owner alone: it holds what people say. Needs the right to
     record (root, or the group wireshark).
     """  # fmt: skip
+    _check_unread(then=then)
     _check(output, file)
+    ends = ", ".join(map(_port, ports))
+    click.echo(
+        f"recording ports {ends} on {interface} for {seconds:g} s or {size} bytes; Ctrl-C ends it", err=True
+    )
     work = functools.partial(recording.record, interface, ports, seconds, file, max_bytes=size)
     try:
         recorded = anyio.run(until_signal, work)
@@ -164,6 +170,8 @@ def live(
     words = f"{recorded.packets} packets, {recorded.bytes} bytes in {file}"
     lost = f"; {recorded.dropped} more were lost: too many to write" if recorded.dropped else ""
     click.echo(f"{words}{lost}", err=True)
+    if not recorded.packets:
+        click.echo(f"nothing came on ports {ends} of {interface}: right ports, right interface?", err=True)
     if not then:
         return Exit.OK
     report = anyio.run(until_signal, functools.partial(_analysed, file))
@@ -220,6 +228,23 @@ def _write(
             f"{output} can't be written: {error.strerror}", param_hint="--output"
         ) from None
     return Exit.OK
+
+
+def _port(ports: recording.Ports) -> str:
+    return f"{ports[0]}-{ports[1]}" if isinstance(ports, tuple) else str(ports)
+
+
+def _check_unread(*, then: bool) -> None:
+    """Refuse options of what is shown where nothing will be."""
+    context = click.get_current_context()
+    for name, option in (
+        ("output", "--output"),
+        ("shape", "--format"),
+        ("call_id", "--call"),
+        ("calls", "--calls"),
+    ):
+        if not then and context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            raise click.UsageError(f"{option} is of what --analyze says: add --analyze, or leave it out")
 
 
 def _check(output: Path | None, capture: Path) -> None:

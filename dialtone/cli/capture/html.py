@@ -9,7 +9,17 @@ from markupsafe import Markup
 from dialtone import __version__
 from dialtone.cli.capture.charts import MOST_BARS, ladder_picture, response_bars, stream_bars
 from dialtone.cli.capture.chosen import Chosen, message_text
-from dialtone.cli.capture.words import CLOCK, clock_time, ended, fitted, percent, score, span
+from dialtone.cli.capture.words import (
+    CLOCK,
+    clock_time,
+    ended,
+    fitted,
+    outcome,
+    percent,
+    score,
+    span,
+    still_up,
+)
 from dialtone.cli.words import printable
 from synthetic.address import hostport
 from synthetic.capture.analysis import Report
@@ -36,6 +46,7 @@ def written(report: Report, chosen: Chosen, name: str) -> str:
         "score": score,
         "instant": clock_time,
         "ended": ended,
+        "outcome": outcome,
         "end": hostport,
         "said": printable,
         "message": message_text,
@@ -46,6 +57,7 @@ def written(report: Report, chosen: Chosen, name: str) -> str:
         chosen=chosen,
         name=name,
         whole=chosen.whole,
+        up=still_up(report),
         streams=chosen.streams,
         rows=MOST_ROWS,
         bars=MOST_BARS,

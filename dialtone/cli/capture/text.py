@@ -12,9 +12,11 @@ from dialtone.cli.capture.words import (
     ended,
     fitted,
     many,
+    outcome,
     percent,
     score,
     span,
+    still_up,
 )
 from synthetic.address import hostport
 from synthetic.capture.analysis import Call, Report
@@ -31,7 +33,7 @@ def written(report: Report, chosen: Chosen, name: str) -> str:
     """Return the text of a report, or of one call of it."""
     parts: list[Iterable[str]] = [_summary(report, name)]
     if chosen.whole:
-        parts += [_figures(report.figures), _tenants(report)]
+        parts += [_figures(report.figures, still_up(report)), _tenants(report)]
     parts += [_streams(chosen.streams), _calls(chosen.calls), *map(_ladder, chosen.shown)]
     if chosen.whole and chosen.bad > len(chosen.shown):
         left = chosen.bad - len(chosen.shown)
@@ -63,8 +65,9 @@ def _summary(report: Report, name: str) -> Iterator[str]:
         yield from _folded(f"note: {note}", "  ")
 
 
-def _figures(figures: Figures) -> Iterator[str]:
+def _figures(figures: Figures, up: int) -> Iterator[str]:
     counts, ratios = figures.counts, figures.ratios
+    still = f", {up} still up at the end" if up else ""
     yield from _folded(f"Figures of RFC 6076, {CLOCK}")
     shares = (ratios.ser, ratios.seer, ratios.isa, ratios.scr, ratios.ira)
     yield "  " + "".join(f"{name:>11}" for name in ("SER", "SEER", "ISA", "SCR", "IRA"))
@@ -72,7 +75,7 @@ def _figures(figures: Figures) -> Iterator[str]:
     yield from _folded(
         f"INVITE {counts['invite']}: {counts['invite_200']} answered, {counts['invite_3xx']} redirected, "
         f"{counts['invite_end_user']} refused by the callee, {counts['invite_ineffective']} ineffective; "
-        f"{counts['session_complete']} sessions complete",
+        f"{counts['session_complete']} sessions complete{still}",
         "  ",
     )
     yield f"  REGISTER {counts['register']}: {counts['register_failed']} failed"
@@ -120,8 +123,14 @@ def _streams(streams: Sequence[Stream]) -> Iterator[str]:
             f"{jitter[0]:>11}{jitter[1]:>11}{span(stream.rtt):>10}"
         )
         call = "of no call seen" if stream.call_id is None else f"call {stream.call_id}"
-        ends = f"{hostport(stream.source)} > {hostport(stream.destination)}"
-        yield f"        {fitted(ends, 46)}{fitted(f', {call}{_oddities(stream)}', max(26, 72 - len(ends)))}"
+        ends = fitted(f"{hostport(stream.source)} > {hostport(stream.destination)}", 46)
+        odd = _oddities(stream)
+        room = WIDTH - 10 - len(ends) - len(odd)
+        if room >= min(len(call), 26):
+            yield f"        {ends}, {fitted(call, room)}{odd}"
+        else:
+            yield f"        {ends}, {fitted(call, WIDTH - 10 - len(ends))}"
+            yield from _folded(odd.removeprefix(", "), " " * 10)
     yield from _more(len(streams))
     if any(stream.is_ours and stream.mos is not None for stream in streams):
         yield "  * by values of ours: ITU-T has none for Opus"
@@ -165,9 +174,8 @@ def _more(rows: int) -> Iterator[str]:
 def _ladder(call: Call) -> Iterator[str]:
     yield from _folded(f"Call {fitted(call.call_id, WIDTH - 5)}")
     yield fitted(f"  {call.caller or '?'} > {call.callee or '?'}", WIDTH)
-    reason = f" {call.reason}" if call.reason and call.status is not None else ""
     tenants = f"; {', '.join(call.domains[:3])}" if call.domains else ""
-    yield fitted(f"  {ended(call)}{reason}{tenants}; {clock_time(call.began)}", WIDTH)
+    yield fitted(f"  {outcome(call)}{tenants}; {clock_time(call.began)}", WIDTH)
     for stream in call.streams[:4]:
         ends = f"{hostport(stream.source)} > {hostport(stream.destination)}"
         loss = percent(stream.received.loss_ratio)

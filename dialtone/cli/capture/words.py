@@ -7,7 +7,7 @@ from typing import Final
 from rich.cells import cell_len, chop_cells
 
 from dialtone.cli.words import printable
-from synthetic.capture.analysis import Call
+from synthetic.capture.analysis import Call, Report
 from synthetic.capture.calls import Ending
 
 ABSENT: Final = "-"
@@ -54,6 +54,18 @@ def ended(call: Call) -> str:
     """Return how a call ended: "answered", "failed 503"; and what else is wrong with it."""
     word = f"{call.ending} {call.status}" if _has_status(call) else str(call.ending)
     return f"{word}, one-way RTP" if call.one_way else word
+
+
+def outcome(call: Call) -> str:
+    """Return how a call ended with the words of its last answer, and apart from them what else is wrong."""
+    said = f"{call.status} {call.reason}".rstrip() if call.status is not None else ""
+    how = f"{call.ending} {said}" if _has_status(call) else f"{call.ending} ({said})" if said else call.ending
+    return f"{how}, one-way RTP" if call.one_way else str(how)
+
+
+def still_up(report: Report) -> int:
+    """Return how many calls were answered and had no end in the capture, of those that are listed."""
+    return sum(call.ending is Ending.UP for call in report.calls)
 
 
 def _has_status(call: Call) -> bool:

@@ -14,6 +14,7 @@ from dialtone.cli.capture import asjson, html, text
 from dialtone.cli.capture.charts import ladder_picture
 from dialtone.cli.capture.chosen import MOST_LIFELINES, chosen, ladder_of
 from dialtone.cli.capture.words import percent
+from synthetic.capture import live
 from synthetic.capture.analysis import Analysis, Report
 from synthetic.capture.calls import MAX_TEXT
 from synthetic.capture.records import Read, Record
@@ -273,8 +274,17 @@ def test_many_and_long_addresses_become_letters_and_fit() -> None:
         (["live", "x.pcap", "--for", "5s"], "Missing option '--port'"),
         (["live", "x.pcap", "--port", "5060"], "Missing option '--for'"),
         (["live", "x.pcap", "--port", "sip", "--for", "5s"], "'sip' is no port; write 5060, or 10000-20000"),
-        (["live", "x.pcap", "--port", "70000", "--for", "5s"], "a port is 1 to 65535"),
-        (["live", "x.pcap", "--port", "9-5", "--for", "5s"], "a port is 1 to 65535"),
+        (["live", "x.pcap", "--port", "70000", "--for", "5s"], "70000 is no port: a port is 1 to 65535"),
+        (
+            ["live", "x.pcap", "--port", "9-5", "--for", "5s"],
+            "9-5 is no range of ports: a port is 1 to 65535",
+        ),
+        (
+            ["live", "x.pcap", "--port", "5060", "--for", "5s", "--output", "y"],
+            "--output is of what --analyze",
+        ),
+        (["live", "x.pcap", "--port", "5060", "--for", "5s", "--format", "json"], "--format is of what"),
+        (["live", "x.pcap", "--port", "5060", "--for", "5s", "--call", "y"], "--call is of what --analyze"),
         (["live", "x.pcap", "--port", "5060", "--for", "0s"], "'0s' is no duration; write 30s, 5m or 1h"),
         (["live", "x.pcap", "--port", "5060", "--for", "2h"], "up to 3600s"),
         (["live", "x.pcap", "--port", "5060", "--for", "5s", "--max-size", "big"], "'big' is no size"),
@@ -289,6 +299,60 @@ def test_wrong_arguments_give_3_and_say_what_would_be_right(
     assert said.code == 3
     assert said.out == ""
     assert words in said.err
+
+
+@pytest.mark.parametrize("packets", [0, 7])
+def test_a_recording_says_what_it_does_and_where_nothing_came_what_to_look_at(
+    dialtone: Dialtone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packets: int
+) -> None:
+    told: list[object] = []
+
+    async def record(*arguments: object, **more: object) -> live.Recorded:
+        told.extend(arguments)
+        return live.Recorded(packets, 0, 24)
+
+    monkeypatch.setattr(live, "record", record)
+    path = tmp_path / "x.pcap"
+    said = dialtone("capture", "live", path, "--port", "5060", "--port", "10-20", "--for", "30s")
+    first, second, *rest = said.err.splitlines()
+    assert (said.code, said.out, told) == (0, "", ["any", (5060, (10, 20)), 30.0, path])
+    assert first == "recording ports 5060, 10-20 on any for 30 s or 200000000 bytes; Ctrl-C ends it"
+    assert second == f"{packets} packets, 24 bytes in {path}"
+    hint = "nothing came on ports 5060, 10-20 of any: right ports, right interface?"
+    assert rest == ([] if packets else [hint])
+
+
+def test_calls_that_are_still_up_at_the_end_are_told_beside_scr() -> None:
+    records: list[Record] = [*answered(0, "over"), *answered(50, "up")[:5]]
+    report = analysed(records)
+    picked = chosen(report, None, 5)
+    assert "1 sessions complete, 1 still up at the end" in " ".join(
+        text.written(report, picked, "a.pcap").split()
+    )
+    assert "complete (SCR); 1 still up at the end" in html.written(report, picked, "a.pcap")
+    assert json.loads(asjson.written(report, picked, "a.pcap"))["up"] == 1
+    ended = analysed([*answered(0, "over")])
+    for write in WRITERS[::2]:
+        assert "still up" not in write(ended, chosen(ended, None, 5), "a.pcap")
+
+
+def test_what_is_wrong_with_a_call_stands_apart_from_its_last_answer() -> None:
+    records: list[Record] = [*answered(0, "one")]
+    records[0] = sip(0, "INVITE", call_id="one", body=described("192.0.2.1", 4000))
+    report = analysed([*records, *spoken(range(100), at=1.1)])
+    said = text.written(report, chosen(report, "one", 5), "a.pcap")
+    assert re.search(r"^  answered \(200[^,)]*\), one-way RTP; ", said, re.MULTILINE)
+
+
+@pytest.mark.parametrize("call_id", ["short", "016d284e5ae3d060cd2f8a6b@192.0.2.1", "x" * 120])
+def test_what_is_odd_of_a_stream_is_told_whole(call_id: str) -> None:
+    lines = "a=rtpmap:101 telephone-event/8000\r\n"
+    records: list[Record] = [*answered(0, call_id)]
+    records[0] = sip(0, "INVITE", call_id=call_id, body=described("192.0.2.1", 4000, lines, "0 101"))
+    records += [*spoken(range(50), at=1), *spoken(range(50, 60), at=2, payload_type=101)]
+    said = text.written(report := analysed(records), chosen(report, None, 5), "a.pcap")
+    assert f"{report.streams[0].events} telephone events" in said
+    assert max(map(len, said.splitlines())) <= 80
 
 
 @pytest.mark.parametrize(
