@@ -2,8 +2,9 @@
 # is pinned and held by hashes.
 FROM python:3.13-slim
 
-# SIPp for probes of engine sipp; setpriv, which starts it, is in the base image.
-RUN apt-get update && apt-get install --yes --no-install-recommends sip-tester && rm -rf /var/lib/apt/lists/*
+# SIPp for probes of engine sipp, tshark for `capture analyze` (`capture live` needs root and NET_RAW too);
+# setpriv, which starts them, is in the base image.
+RUN apt-get update && apt-get install --yes --no-install-recommends sip-tester tshark && rm -rf /var/lib/apt/lists/*
 
 WORKDIR /opt/dialtone
 COPY requirements.txt .
