@@ -116,6 +116,15 @@ def test_a_fork_that_answers_wins_over_one_that_refuses() -> None:
     assert report.figures.counts["invite_end_user"] == 0
 
 
+@pytest.mark.parametrize("statuses", [("200", "486"), ("486", "503"), ("503", "404")])
+def test_a_refusal_after_a_final_response_changes_nothing(statuses: tuple[str, str]) -> None:
+    first, second = statuses
+    report = told([sip(0, "INVITE"), back(0.2, first), back(0.9, second)])
+    assert only(report).status == int(first)
+    assert report.figures.counts["invite"] == 1
+    assert report.figures.classes == {"INVITE": {f"{first[0]}xx": 1}}
+
+
 def test_a_re_invite_is_no_attempt() -> None:
     whole = answered()
     again = [
