@@ -31,7 +31,7 @@ should, `one-way-media` where one doesn't, `no-dtmf` where digits don't arrive, 
 direction is under the plan's `mos`. A platform that answers is heard by one side: the caller's own voice come
 back, or any sound. A description that lets no audio through is `no-media` if none that does follows within a
 second. That verdict is told once the call is over and measured, for it is none of setup or teardown (RFC 6076
-4.9); what fails there outweighs it.
+4.9); what fails there follows it in the detail.
 
 Packets are counted from the first on. Through Asterisk 16 and 22, queues and ring groups too, none is lost;
 where a Local channel is optimised away the first one is, in one direction. That is 20 ms of the first word,

@@ -6,7 +6,7 @@ from typing import Final
 
 import anyio
 
-from dialtone.model import Failure, FailureCode, Flow, Mark, MediaStream, Plan
+from dialtone.model import Failure, FailureCode, Flow, Mark, MediaStream, Outcome, Plan
 from dialtone.ports import Clock
 from dialtone.runtime.deadline import within
 from synthetic.probes.attended_transfer import attended_transfer
@@ -72,11 +72,20 @@ async def run_flow(
         with anyio.CancelScope(shield=True):
             await _tidy(run)
     if failure is not None and run.misheard is not None and failure is not run.misheard:
-        misheard = run.misheard
-        failure = Failure(failure.code, f"{failure.detail}; {misheard.code}: {misheard.detail}")
+        failure, status = _both(run.misheard, failure, status)
     return Report(
         failure, status, dict(run.timings), tuple(run.marks), duration, dict(+run.counts), tuple(run.media)
     )
+
+
+def _both(misheard: Failure, ended: Failure, status: int | None) -> tuple[Failure, int | None]:
+    """Return what is said of a call that was not heard, and then did not end as it should.
+
+    What came first decides, unless our own side may be to blame for it.
+    """
+    if misheard.code.outcome is Outcome.FAIL:
+        return Failure(misheard.code, f"{misheard.detail}; then {ended.code}: {ended.detail}"), None
+    return Failure(ended.code, f"{ended.detail}; {misheard.code}: {misheard.detail}"), status
 
 
 async def _tidy(run: Run) -> None:

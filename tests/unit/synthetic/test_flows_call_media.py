@@ -229,16 +229,16 @@ async def test_an_announcement_that_is_not_heard_is_listened_to_until_its_end(
     assert report.timings["sdt"] == pytest.approx(4.0)
 
 
-async def test_a_bye_that_fails_outweighs_what_was_not_heard(
+async def test_what_was_not_heard_decides_before_a_bye_that_fails_after_it(
     clock: FakeClock, caller: FakePhone, callee: FakePhone
 ) -> None:
     callee.ear = deaf
     caller.errors["BYE"] = FlowError(FailureCode.SIP_5XX, "500 Server Error", 500)
     report = await play(Flow.CALL, clock, caller, callee, plan=TALKS)
-    assert (failure_of(report).code, report.status) == (FailureCode.SIP_5XX, 500)
+    assert (failure_of(report).code, report.status) == (FailureCode.ONE_WAY_MEDIA, None)
     assert failure_of(report).detail == (
-        "caller BYE: 500 Server Error; one-way-media: the callee does not hear the caller: 100 packets were"
-        " sent, no packet came"
+        "the callee does not hear the caller: 100 packets were sent, no packet came;"
+        " then sip-5xx: caller BYE: 500 Server Error"
     )
     assert "session_complete" not in report.counts
 
