@@ -138,7 +138,8 @@ def as_text(result: Result) -> str:
     lines = [f"{name}: {value}" for name, value in result.machine.items()]
     lines += [
         f"load average before and after: {', '.join(f'{value:.1f}' for value in result.load)}",
-        f"a capture of {result.packets:,} packets, {result.size / 1e6:.1f} MB; calls: {result.heard}",
+        f"a capture of {result.packets:,} packets, {result.size / 1e6:.1f} MB",
+        f"calls: {result.heard}; {result.heard.up[0]:.1f} at once in the mean",
         "",
         "| | seconds | MB of memory, most | against the phones' own counts |",
         "|---|---|---|---|",

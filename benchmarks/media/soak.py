@@ -55,7 +55,8 @@ async def soak(folder: Path, minutes: float, calls: int) -> tuple[list[Check], l
         ran = await serve(_configuration(state, rate, calls), data, seconds)
         heard = await anyio.to_thread.run_sync(tally, data / FILE_NAME)
         judged = judge(ran.holdings, ran.outcomes, ran.ended, asked=(seconds - _LASTS) * rate)
-        up = Check("calls up in the mean", f"{heard.mean_up:.1f} of {calls}", heard.mean_up >= 0.9 * calls)
+        mean, most = heard.up
+        up = Check("calls up in the mean", f"{mean:.1f} of {calls}, {most} the most", mean >= 0.9 * calls)
         return [*judged, up, *checks(heard)], ran.holdings, heard
     finally:
         with anyio.CancelScope(shield=True):

@@ -68,9 +68,9 @@ class Tally:
             self.jitters.append(stream.jitter)
 
     @property
-    def mean_up(self) -> float:
-        """Calls at once, in the mean, ramps apart."""
-        return at_once(self.spans)[0]
+    def up(self) -> tuple[float, int]:
+        """Calls at once, in the mean and the most, ramps apart; of calls that were placed in one go."""
+        return at_once(self.spans)
 
     @property
     def overloaded(self) -> int:
@@ -84,10 +84,9 @@ class Tally:
 
     def __str__(self) -> str:
         words = ", ".join(f"{count:,} {word}" for word, count in sorted(self.outcomes.items()))
-        mean, most = at_once(self.spans)
         jitter = 1e3 * sum(self.jitters) / len(self.jitters) if self.jitters else 0.0
         lines = [
-            f"{words or 'no calls'}; at once {mean:.1f} in the mean, {most} the most",
+            words or "no calls",
             f"{self.streams:,} streams, {self.sent:,} packets, {self.lost} lost, {self.late} late",
             f"jitter {jitter:.3f} ms in the mean, least MOS {self.worst:.2f}",
             *(f"{code}: {detail}" for code, detail in sorted(self.details.items())),

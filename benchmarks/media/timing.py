@@ -21,7 +21,7 @@ from typing import Final
 import anyio
 
 from benchmarks.media.calls import MediaCalls, parted
-from benchmarks.media.tally import LEAST_MOS, Tally
+from benchmarks.media.tally import LEAST_MOS, Tally, at_once
 from benchmarks.probes import report
 from benchmarks.probes.capture import CaptureError, capturing
 from benchmarks.probes.comparison import MEAN_LIMIT, P99_LIMIT, Row
@@ -45,6 +45,8 @@ _MOST_SECONDS: Final = 600.0
 _MOST_ROUNDS: Final = 10
 _OTHERS: Final = 0.5
 """Of what the front has phones for, calls a second: by call that is up, which has a callee to itself."""
+_UP: Final = 0.95
+"""The share of the calls asked for that must be up in the mean of each round."""
 _THEIRS: Final = ("srd", "sdd")
 """Timings of the calls with media themselves."""
 
@@ -53,13 +55,15 @@ _THEIRS: Final = ("srd", "sdd")
 class Condition:
     """So many calls with media at once: the timings of the probes beside them, and of themselves.
 
-    `outcomes` are of the probes beside them. `heard` is None where there were none.
+    `outcomes` are of the probes beside them. `heard` is None where there were none. `up` is how many there
+    were at once, in the mean of each round.
     """
 
     calls: int
     rows: Sequence[Row]
     outcomes: Mapping[str, int]
     heard: Tally | None
+    up: Sequence[float] = ()
 
     @property
     def faults(self) -> list[str]:
@@ -70,6 +74,7 @@ class Condition:
             said.append(f"only {passed} of {placed} probes passed")
         if self.heard is not None:
             said += self.heard.faults
+        said += [f"only {up:.1f} calls were up in the mean" for up in self.up if up < _UP * self.calls]
         return said
 
 
@@ -108,12 +113,16 @@ async def measure(folder: Path, calls: int, rate: float, seconds: float, rounds:
 
             await placing("warm").run(rate, _WARM)
             alone, beside, theirs, heard = Load(), Load(), Load(), Tally()
+            up: list[float] = []
             for number in range(rounds):
                 _add(alone, await placing(f"alone{number}").run(rate, seconds))
                 media = MediaCalls(prober, for_media, platform.target, MediaPlan(_SECONDS), f"media{number}")
                 async with media.kept_up(calls):
                     _add(beside, await placing(f"beside{number}").run(rate, seconds))
                 theirs.runs += media.runs
+                up.append(
+                    at_once((one.result.started.timestamp(), one.result.duration) for one in media.runs)[0]
+                )
             count = workers.workers
     for run in theirs.runs:
         heard.take(run)
@@ -129,6 +138,7 @@ async def measure(folder: Path, calls: int, rate: float, seconds: float, rounds:
                 ],
                 beside.outcomes(),
                 heard,
+                up,
             ),
         ],
         count,
@@ -149,6 +159,7 @@ def as_text(result: Result, rate: float) -> str:
         f"load average before and after: {', '.join(f'{value:.1f}' for value in result.load)}",
         f"{rate:g} calls/s and as many registrations; {result.workers} workers",
         *(f"calls with media: {one.heard}" for one in result.conditions if one.heard is not None),
+        *(f"at once in each round, in the mean: {_all(one.up)}" for one in result.conditions if one.up),
         "",
         "| media calls | timing | n | matched | median on the wire, ms | mean error | size p50 | p99 | max |",
         "|---|---|---|---|---|---|---|---|---|",
@@ -162,6 +173,10 @@ def as_text(result: Result, rate: float) -> str:
         f"verdict: {'FAIL' if result.faults else 'pass'}",
     ]
     return "\n".join(lines)
+
+
+def _all(values: Sequence[float]) -> str:
+    return ", ".join(f"{value:.1f}" for value in values)
 
 
 def _row(calls: int, one: Row) -> str:
