@@ -10,12 +10,10 @@ lab's SIP front needs.
 """
 
 import argparse
-import functools
 import json
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +21,7 @@ from typing import Final
 
 import anyio
 
+from benchmarks.command import measured
 from benchmarks.media.calls import MediaCalls
 from benchmarks.media.counted import Compared, by_analysis, by_answerers, by_tshark, compare
 from benchmarks.media.running import RunError, Took, run
@@ -30,9 +29,7 @@ from benchmarks.media.tally import Tally
 from benchmarks.probes import report
 from benchmarks.probes.capture import CaptureError, capturing
 from benchmarks.probes.front import front
-from dialtone.cli.signals import SignalledError, until_signal
 from dialtone.model import MediaPlan
-from dialtone.runtime import logs
 from dialtone.runtime.clock import SystemClock
 from lab.base import LabError
 from synthetic.agents.link import sippy_prober
@@ -178,17 +175,14 @@ def _arguments(words: Sequence[str]) -> argparse.Namespace:
 
 
 def main(words: Sequence[str]) -> int:
-    """Measure and print; return the exit code. A signal takes down what had come up."""
+    """Measure and print; return the exit code."""
     arguments = _arguments(words)
-    logs.configure("warning", "text", sys.stderr)
-    with tempfile.TemporaryDirectory(prefix="dialtone-media-") as folder:
-        work = functools.partial(measure, Path(folder), arguments.packets, arguments.calls, arguments.keep)
-        try:
-            result = anyio.run(until_signal, work)
-        except SignalledError as ended:
-            return ended.code
-        except (LabError, CaptureError, RunError) as error:
-            print(f"benchmarks.media: {error}", file=sys.stderr)  # noqa: T201
-            return 3
+    result = measured(
+        "media",
+        lambda folder: measure(folder, arguments.packets, arguments.calls, arguments.keep),
+        LabError,
+        CaptureError,
+        RunError,
+    )
     print(as_text(result))  # noqa: T201
     return 1 if result.faults else 0

@@ -8,11 +8,8 @@ benchmarks.soak, and every call passed, no packet was lost, and every stream has
 """
 
 import argparse
-import functools
 import math
 import os
-import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -21,13 +18,12 @@ import anyio
 import anyio.to_thread
 import yaml
 
+from benchmarks.command import measured
 from benchmarks.media.tally import Tally, checks, tally
 from benchmarks.processes import Holding
 from benchmarks.service import ServiceError
 from benchmarks.soak.running import as_text, serve
 from benchmarks.soak.verdict import Check, judge
-from dialtone.cli.signals import SignalledError, until_signal
-from dialtone.runtime import logs
 from dialtone.store.sqlite import FILE_NAME
 from lab import lab
 from lab.base import LabError
@@ -96,19 +92,16 @@ def _arguments(words: Sequence[str]) -> argparse.Namespace:
 
 
 def main(words: Sequence[str]) -> int:
-    """Run and print; return the exit code. A signal takes down what had come up."""
+    """Run and print; return the exit code."""
     arguments = _arguments(words)
-    logs.configure("warning", "text", sys.stderr)
     before = os.getloadavg()[0]
-    with tempfile.TemporaryDirectory(prefix="dialtone-media-") as folder:
-        work = functools.partial(soak, Path(folder), arguments.minutes, arguments.calls)
-        try:
-            judged, holdings, heard = anyio.run(until_signal, work)
-        except SignalledError as ended:
-            return ended.code
-        except (LabError, ServiceError, ValueError) as error:
-            print(f"benchmarks.media: {error}", file=sys.stderr)  # noqa: T201
-            return 3
+    judged, holdings, heard = measured(
+        "media",
+        lambda folder: soak(folder, arguments.minutes, arguments.calls),
+        LabError,
+        ServiceError,
+        ValueError,
+    )
     print(as_text(judged, holdings))  # noqa: T201
     print(f"{heard}\nload average before and after: {before:.1f}, {os.getloadavg()[0]:.1f}")  # noqa: T201
     right = all(check.right for check in judged)

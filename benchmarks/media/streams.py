@@ -8,24 +8,18 @@ measured. The peers, after it: sippy's own RTP, in the same way, and SIPp (left 
 """
 
 import argparse
-import functools
 import os
-import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import anyio
-
+from benchmarks.command import measured
 from benchmarks.media import pair, sipp
 from benchmarks.media.lateness import Lateness
 from benchmarks.media.pair import Pair, PairError
 from benchmarks.probes import peer, report
 from benchmarks.probes.comparison import percentile
-from dialtone.cli.signals import SignalledError, until_signal
-from dialtone.runtime import logs
 
 LIMIT: Final = 0.0025
 """The share of a core that one two-way stream may take."""
@@ -141,19 +135,13 @@ def _arguments(words: Sequence[str]) -> argparse.Namespace:
 
 
 def main(words: Sequence[str]) -> int:
-    """Measure and print; return the exit code. A signal takes down what had come up."""
+    """Measure and print; return the exit code."""
     arguments = _arguments(words)
-    logs.configure("warning", "text", sys.stderr)
-    with tempfile.TemporaryDirectory(prefix="dialtone-media-") as folder:
-        work = functools.partial(
-            measure, Path(folder), arguments.streams, arguments.seconds, with_sipp=not arguments.no_sipp
-        )
-        try:
-            result = anyio.run(until_signal, work)
-        except SignalledError as ended:
-            return ended.code
-        except (PairError, peer.PeerError) as error:
-            print(f"benchmarks.media: {error}", file=sys.stderr)  # noqa: T201
-            return 3
+    result = measured(
+        "media",
+        lambda folder: measure(folder, arguments.streams, arguments.seconds, with_sipp=not arguments.no_sipp),
+        PairError,
+        peer.PeerError,
+    )
     print(as_text(result, arguments.seconds))  # noqa: T201
     return 1 if result.faults else 0

@@ -9,17 +9,13 @@ measured. Needs what `benchmarks.probes timing` needs, SIPp apart.
 """
 
 import argparse
-import functools
 import os
-import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-import anyio
-
+from benchmarks.command import measured
 from benchmarks.media.calls import MediaCalls, parted
 from benchmarks.media.tally import LEAST_MOS, Tally, at_once
 from benchmarks.probes import report
@@ -29,9 +25,7 @@ from benchmarks.probes.front import MOST_CALLS, front
 from benchmarks.probes.load import Load, Placing
 from benchmarks.probes.packets import RULES, Wire
 from benchmarks.probes.timing import row
-from dialtone.cli.signals import SignalledError, until_signal
 from dialtone.model import MediaPlan
-from dialtone.runtime import logs
 from dialtone.runtime.clock import SystemClock
 from lab.base import LabError
 from synthetic.agents.link import GRACE, WORKER, SippyProber
@@ -203,19 +197,13 @@ def _arguments(words: Sequence[str]) -> argparse.Namespace:
 
 
 def main(words: Sequence[str]) -> int:
-    """Measure and print; return the exit code. A signal takes down what had come up."""
+    """Measure and print; return the exit code."""
     arguments = _arguments(words)
-    logs.configure("warning", "text", sys.stderr)
-    with tempfile.TemporaryDirectory(prefix="dialtone-media-") as folder:
-        work = functools.partial(
-            measure, Path(folder), arguments.calls, arguments.rate, arguments.seconds, arguments.rounds
-        )
-        try:
-            result = anyio.run(until_signal, work)
-        except SignalledError as ended:
-            return ended.code
-        except (LabError, CaptureError) as error:
-            print(f"benchmarks.media: {error}", file=sys.stderr)  # noqa: T201
-            return 3
+    result = measured(
+        "media",
+        lambda folder: measure(folder, arguments.calls, arguments.rate, arguments.seconds, arguments.rounds),
+        LabError,
+        CaptureError,
+    )
     print(as_text(result, arguments.rate))  # noqa: T201
     return 1 if result.faults else 0

@@ -9,13 +9,10 @@ Needs SIPp, and what the lab's SIP front needs.
 """
 
 import argparse
-import functools
 import json
 import os
 import pstats
 import resource
-import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -25,16 +22,15 @@ from typing import Final
 
 import anyio
 
+from benchmarks.command import measured
 from benchmarks.probes import peer, report
 from benchmarks.probes.front import MOST_CALLS, Front, free_port, front
 from benchmarks.probes.load import Placing
 from benchmarks.probes.metered_worker import signalling
 from benchmarks.probes.profiled_worker import STATS
 from benchmarks.processes import cpu
-from dialtone.cli.signals import SignalledError, until_signal
 from dialtone.config.settings import EvidenceLimits
 from dialtone.model import Flow
-from dialtone.runtime import logs
 from dialtone.runtime.clock import SystemClock
 from lab.base import LabError
 from synthetic.agents.link import GRACE, SippyProber
@@ -230,17 +226,14 @@ def _arguments(words: Sequence[str]) -> argparse.Namespace:
 
 
 def main(words: Sequence[str]) -> int:
-    """Measure and print; return the exit code. A signal takes down what had come up."""
+    """Measure and print; return the exit code."""
     arguments = _arguments(words)
-    logs.configure("warning", "text", sys.stderr)
-    with tempfile.TemporaryDirectory(prefix="dialtone-probes-") as folder:
-        work = functools.partial(measure, Path(folder), arguments.rate, arguments.seconds, arguments.profile)
-        try:
-            result = anyio.run(until_signal, work)
-        except SignalledError as ended:
-            return ended.code
-        except (LabError, CpuError, peer.PeerError) as error:
-            print(f"benchmarks.probes: {error}", file=sys.stderr)  # noqa: T201
-            return 3
+    result = measured(
+        "probes",
+        lambda folder: measure(folder, arguments.rate, arguments.seconds, arguments.profile),
+        LabError,
+        CpuError,
+        peer.PeerError,
+    )
     print(as_json(result) if arguments.format == "json" else as_text(result))  # noqa: T201
     return 0 if result.passes else 1

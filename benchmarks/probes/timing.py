@@ -8,25 +8,19 @@ SIP front needs.
 """
 
 import argparse
-import functools
 import os
-import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-import anyio
-
+from benchmarks.command import measured
 from benchmarks.probes import peer, report
 from benchmarks.probes.capture import CaptureError, capturing
 from benchmarks.probes.comparison import Pair, Row, compare
 from benchmarks.probes.front import MOST_CALLS, Front, free_port, front
 from benchmarks.probes.load import Load, Placing
 from benchmarks.probes.packets import RULES, Wire, first_call_id
-from dialtone.cli.signals import SignalledError, until_signal
 from dialtone.model import Engine, Flow, ProbeRun
-from dialtone.runtime import logs
 from dialtone.runtime.clock import SystemClock
 from lab.base import LabError
 from synthetic.agents.link import GRACE, WORKER, SippyProber
@@ -108,19 +102,14 @@ def _arguments(words: Sequence[str]) -> argparse.Namespace:
 
 
 def main(words: Sequence[str]) -> int:
-    """Measure and print; return the exit code. A signal takes down what had come up."""
+    """Measure and print; return the exit code."""
     arguments = _arguments(words)
-    logs.configure("warning", "text", sys.stderr)
-    with tempfile.TemporaryDirectory(prefix="dialtone-probes-") as folder:
-        work = functools.partial(
-            measure, Path(folder), arguments.rate, arguments.seconds, sabotage=arguments.sabotage
-        )
-        try:
-            result = anyio.run(until_signal, work)
-        except SignalledError as ended:
-            return ended.code
-        except (LabError, CaptureError, peer.PeerError) as error:
-            print(f"benchmarks.probes: {error}", file=sys.stderr)  # noqa: T201
-            return 3
+    result = measured(
+        "probes",
+        lambda folder: measure(folder, arguments.rate, arguments.seconds, sabotage=arguments.sabotage),
+        LabError,
+        CaptureError,
+        peer.PeerError,
+    )
     print(report.as_json(result) if arguments.format == "json" else report.as_text(result))  # noqa: T201
     return 0 if result.passes else 1

@@ -7,10 +7,8 @@ the lab's SIP front needs.
 """
 
 import argparse
-import functools
 import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -18,12 +16,11 @@ from typing import Final
 import anyio
 import yaml
 
+from benchmarks.command import measured
 from benchmarks.processes import Holding
 from benchmarks.service import ServiceError
 from benchmarks.soak.running import as_text, serve
 from benchmarks.soak.verdict import Check, judge
-from dialtone.cli.signals import SignalledError, until_signal
-from dialtone.runtime import logs
 from lab import lab
 from lab.base import LabError
 from lab.sample import Size
@@ -82,18 +79,15 @@ def _arguments(words: Sequence[str]) -> argparse.Namespace:
 
 
 def main(words: Sequence[str]) -> int:
-    """Run and print; return the exit code. A signal takes down what had come up."""
+    """Run and print; return the exit code."""
     arguments = _arguments(words)
-    logs.configure("warning", "text", sys.stderr)
-    with tempfile.TemporaryDirectory(prefix="dialtone-soak-") as folder:
-        work = functools.partial(soak, Path(folder), arguments.minutes, arguments.rate)
-        try:
-            checks, holdings = anyio.run(until_signal, work)
-        except SignalledError as ended:
-            return ended.code
-        except (LabError, ServiceError, ValueError) as error:
-            print(f"benchmarks.soak: {error}", file=sys.stderr)  # noqa: T201
-            return 3
+    checks, holdings = measured(
+        "soak",
+        lambda folder: soak(folder, arguments.minutes, arguments.rate),
+        LabError,
+        ServiceError,
+        ValueError,
+    )
     print(as_text(checks, holdings))  # noqa: T201
     return 0 if all(check.right for check in checks) else 1
 

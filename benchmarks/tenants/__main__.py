@@ -7,11 +7,9 @@ Exit 0: none skipped, none late by more than a second, at least 99.9 % passed; 1
 """
 
 import argparse
-import functools
 import math
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,15 +18,14 @@ from typing import Final
 import anyio
 import anyio.to_thread
 
+from benchmarks.command import measured
 from benchmarks.service import Service, ServiceError, serving
 from benchmarks.tenants.lateness import spread
 from benchmarks.tenants.load import INTERVAL, PHONES, PROBES, configure
 from benchmarks.tenants.usage import look
 from benchmarks.tenants.verdict import Span, Usage, Verdict, as_text, judge, usage
-from dialtone.cli.signals import SignalledError, until_signal
 from dialtone.config import load
 from dialtone.model import Scope
-from dialtone.runtime import logs
 from dialtone.store import open_store
 from lab import lab
 from lab.base import LabError
@@ -114,18 +111,15 @@ def _arguments(words: Sequence[str]) -> argparse.Namespace:
 
 
 def main(words: Sequence[str]) -> int:
-    """Run and print; return the exit code. A signal takes down what had come up."""
+    """Run and print; return the exit code."""
     arguments = _arguments(words)
-    logs.configure("warning", "text", sys.stderr)
-    with tempfile.TemporaryDirectory(prefix="dialtone-tenants-") as folder:
-        work = functools.partial(run, Path(folder), arguments.tenants, arguments.minutes)
-        try:
-            verdict, used, notes = anyio.run(until_signal, work)
-        except SignalledError as ended:
-            return ended.code
-        except (LabError, ServiceError, ValueError) as error:
-            print(f"benchmarks.tenants: {error}", file=sys.stderr)  # noqa: T201
-            return 3
+    verdict, used, notes = measured(
+        "tenants",
+        lambda folder: run(folder, arguments.tenants, arguments.minutes),
+        LabError,
+        ServiceError,
+        ValueError,
+    )
     print(f"{arguments.tenants} tenants x {', '.join(PROBES)} every {INTERVAL} s")  # noqa: T201
     print(as_text(verdict, used, notes))  # noqa: T201
     return 0 if verdict.right else 1
