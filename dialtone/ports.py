@@ -10,7 +10,11 @@ from typing import Protocol
 from dialtone.model import (
     AlertEvent,
     AlertMessage,
+    AuditRow,
+    Closing,
+    Correction,
     DomainsFound,
+    Maintenance,
     MessageState,
     NodeState,
     OutboxEntry,
@@ -19,7 +23,12 @@ from dialtone.model import (
     ProbeRun,
     ProbeTotals,
     Reading,
+    Rollup,
     Scope,
+    SeriesKey,
+    SliceCause,
+    SliceMark,
+    SliceSeries,
     Tenant,
     TopologyState,
     TrafficMark,
@@ -119,6 +128,10 @@ class StoreError(Exception):
 
 class Store(Protocol):
     """What must survive a restart. Every read takes the Scope of who asks."""
+
+    @property
+    def books(self) -> "Books":
+        """What SLA is computed from, in the same place."""
 
     async def add_results(self, results: Sequence[ProbeResult]) -> None:
         """Keep results, all or none; one that is already kept (same id) changes nothing."""
@@ -226,14 +239,114 @@ class Store(Protocol):
     async def release_accounts(self, accounts: Sequence[str], holder: str) -> None:
         """Give back what this holder holds of these; what others hold is left alone."""
 
-    async def prune_results(self, before: datetime) -> int:
+    async def prune_results(self, before: datetime, *, most: int | None = None) -> int:
         """Forget results started before that instant; return how many.
 
-        Hours of counts that ended before it go too, and marks of servers not read since.
+        Hours of counts that ended before it go too, and marks of servers not read since. Where more than
+        `most` results are left the oldest passes go first, then the oldest of all: rollups hold what they
+        add up to.
         """
 
     async def aclose(self) -> None:
         """Close files; a closed store raises StoreError."""
+
+
+class BooksClosedError(StoreError):
+    """What was to be written lies in a month that is closed, or the chain of closings has moved on."""
+
+
+class Books(Protocol):
+    """What SLA is computed from: slices, what is laid over them, closed months. Nothing of it is pruned.
+
+    Slices of probes are written by Store.add_results, in the transaction that adds the result. Every write is
+    on the disk (synchronous FULL) when it returns. Every read takes the Scope of who asks.
+    """
+
+    async def plan_series(self, location: str, keys: Collection[SeriesKey], at: datetime) -> None:
+        """Open the series that are placed at a location from now on, end those of it that are not.
+
+        One that is open already goes on; `at` is cut to the minute. Passive series ("") are a location too.
+        """
+
+    async def mark_slices(self, marks: Sequence[SliceMark]) -> None:
+        """Put down verdicts of the tenants' traffic; a bad one stands over a good one, whatever comes later.
+
+        Marks without an open series of their key, or in a closed month, change nothing.
+        """
+
+    async def slices(
+        self, scope: Scope, *, since: datetime, until: datetime, tenants: Collection[str] | None = None
+    ) -> list[SliceSeries]:
+        """Return the series that were placed at some time of that span, with the days that touch it.
+
+        By tenant, then flow, probe, location, since. `tenants` asks for those alone.
+        """
+
+    async def causes(
+        self, scope: Scope, *, since: datetime, until: datetime, tenants: Collection[str] | None = None
+    ) -> list[SliceCause]:
+        """Return why slices that begin in that span became bad, by tenant, then slot."""
+
+    async def declare(self, maintenance: Maintenance) -> Maintenance:
+        """Put down maintenance; return it with its id (that it was given is not looked at)."""
+
+    async def withdraw(self, scope: Scope, id_: int, *, at: datetime, author: str) -> Maintenance | None:
+        """Withdraw maintenance that the scope may see: no occurrence begins from then on.
+
+        One withdrawn before stays as it was. None where there is none.
+        """
+
+    async def maintenance(self, scope: Scope) -> list[Maintenance]:
+        """Return all that was ever declared for tenants whom the scope may see, by id.
+
+        Not what is declared further up and holds for them too: ask for that with a wider scope.
+        """
+
+    async def correct(self, correction: Correction) -> Correction:
+        """Put down a correction; return it with its id."""
+
+    async def withdraw_correction(
+        self, scope: Scope, id_: int, *, at: datetime, author: str
+    ) -> Correction | None:
+        """Withdraw a correction, as `withdraw` does maintenance."""
+
+    async def corrections(self, scope: Scope) -> list[Correction]:
+        """Return all corrections of tenants whom the scope may see, by id."""
+
+    async def close(self, closing: Closing) -> Closing:
+        """Freeze a month; return it with its sequence.
+
+        Raises BooksClosedError where the tenant's month is closed already, or `previous` is not the hash of
+        the last closing (somebody else closed one meanwhile: take up the chain and try again).
+        """
+
+    async def closings(
+        self, scope: Scope, *, tenant: str | None = None, period: str | None = None
+    ) -> list[Closing]:
+        """Return closings in sequence."""
+
+    async def last_hash(self) -> str:
+        """Return the hash of the last closing, "" before the first. It tells nothing about anybody."""
+
+    async def audit(self, scope: Scope, *, tenant: str | None = None, limit: int = 100) -> list[AuditRow]:
+        """Return the changes of the books, newest first."""
+
+    async def rollups(
+        self,
+        scope: Scope,
+        *,
+        since: datetime,
+        until: datetime,
+        tenant: str | None = None,
+        daily: bool = False,
+    ) -> list[Rollup]:
+        """Return what the results of each hour (or UTC day) that starts in that span add up to.
+
+        By start, then key.
+        """
+
+    async def prune_rollups(self, before: datetime) -> int:
+        """Forget hours that ended before that instant; return how many rows. Days are kept."""
 
 
 class DeliveryError(Exception):

@@ -54,7 +54,7 @@ _log = structlog.get_logger(__name__)
 
 
 class ProbeSpec(Protocol):
-    """What the driver needs of a configured probe; `timeout` is the flow's, in seconds."""
+    """What the driver needs of a configured probe; `interval` and `timeout` (the flow's) are seconds."""
 
     @property
     def name(self) -> str: ...
@@ -64,6 +64,8 @@ class ProbeSpec(Protocol):
     def engine(self) -> Engine: ...
     @property
     def target(self) -> str: ...
+    @property
+    def interval(self) -> float: ...
     @property
     def timeout(self) -> float: ...
     @property
@@ -161,6 +163,7 @@ class ProbeDriver:
             timeout=spec.timeout,
             plan=spec.plan,
             evidence=origin is Origin.MANUAL or self._evidence.wants_pass(tenant, spec.name),
+            interval=spec.interval,
         )
         started = self._clock.now()
         try:

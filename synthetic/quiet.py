@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from dialtone.config import QuietSpan
-from dialtone.config.quiet import is_covered
+from dialtone.model import WeekSpan, is_covered
 
 
-def is_quiet(spans: Sequence[QuietSpan], zone: str, at: datetime) -> bool:
+def is_quiet(spans: Sequence[WeekSpan], zone: str, at: datetime) -> bool:
     """Whether an instant is in one of the spans, by the wall clock of an IANA zone.
 
     So an hour that the wall clock shows twice, at the end of summer time, is quiet twice, and a span that
@@ -17,4 +16,4 @@ def is_quiet(spans: Sequence[QuietSpan], zone: str, at: datetime) -> bool:
     if not spans:
         return False
     local = at.astimezone(ZoneInfo(zone))
-    return is_covered(tuple(spans), local.weekday(), local.hour * 60 + local.minute)
+    return is_covered(spans, local.weekday(), local.hour * 60 + local.minute)

@@ -30,6 +30,7 @@ def ended_run(request: ProbeRequest, report: Report, evidence: Evidence, started
         failure=failure,
         counts=report.counts,
         media=report.media,
+        interval=request.interval,
     )
     return ProbeRun(result, evidence)
 

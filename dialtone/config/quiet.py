@@ -4,8 +4,8 @@ import re
 from typing import Final
 
 from dialtone.config.problem import quote
-from dialtone.config.settings import QuietSpan
 from dialtone.config.values import words
+from dialtone.model import WeekSpan, is_covered
 
 DAY_MINUTES: Final = 24 * 60
 _DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -17,7 +17,7 @@ _SPAN: Final = re.compile(
 _EXAMPLE: Final = 'write "22:00-06:00", "sat,sun" or "mon-fri 12:00-13:00"'
 
 
-def quiet_spans(raw: object) -> tuple[QuietSpan, ...]:
+def quiet_spans(raw: object) -> tuple[WeekSpan, ...]:
     """Return the spans of a list of texts. Raises ValueError, also where they leave no minute of the week."""
     spans = tuple(_span(word) for word in words(raw))
     if all(is_covered(spans, day, minute) for day in range(7) for minute in range(DAY_MINUTES)):
@@ -25,32 +25,20 @@ def quiet_spans(raw: object) -> tuple[QuietSpan, ...]:
     return spans
 
 
-def is_covered(spans: tuple[QuietSpan, ...], day: int, minute: int) -> bool:
-    """Whether a minute (since midnight) of a weekday (Monday is 0) is in one of the spans."""
-    return any(_covers(span, day, minute) for span in spans)
-
-
-def _covers(span: QuietSpan, day: int, minute: int) -> bool:
-    if span.start < span.end:
-        return day in span.days and span.start <= minute < span.end
-    began_today = day in span.days and minute >= span.start
-    return began_today or ((day - 1) % 7 in span.days and minute < span.end)
-
-
-def _span(word: str) -> QuietSpan:
+def _span(word: str) -> WeekSpan:
     found = _SPAN.fullmatch(word.strip())
     if found is None or (found["days"] is None and found["from"] is None):
         raise ValueError(f"{quote(word)} is no quiet time; {_EXAMPLE}")
     days = frozenset(range(7)) if found["days"] is None else _days(found["days"].lower(), word)
     if found["from"] is None:
-        return QuietSpan(days, 0, DAY_MINUTES)
+        return WeekSpan(days, 0, DAY_MINUTES)
     start = _minutes(found["from"], found["from_minute"], word)
     end = _minutes(found["to"], found["to_minute"], word)
     if start == DAY_MINUTES:
         raise ValueError(f"{quote(word)} begins when the day is over; write 00:00")
     if start == end:
         raise ValueError(f"{quote(word)} begins when it ends; for whole days name the days alone")
-    return QuietSpan(days, start, end)
+    return WeekSpan(days, start, end)
 
 
 def _minutes(hour: str, minute: str, word: str) -> int:

@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 from dialtone.config import addresses, dialling, hearing, naming, values
 from dialtone.config.files import SecretRef
 from dialtone.config.quiet import quiet_spans
-from dialtone.config.settings import Listen, QuietSpan
+from dialtone.config.settings import Listen
 from dialtone.model import (
     CODECS,
     FAIR_MOS,
@@ -28,6 +28,7 @@ from dialtone.model import (
     Level,
     Side,
     TopologyKind,
+    WeekSpan,
 )
 
 LATER: Final = frozenset({"stress", "objectives", "maintenance", "export"})
@@ -239,7 +240,7 @@ class ProbeEntry(Entry):
     tenants: TenantChoice = "all"
     interval: Interval = 60.0
     timeout: Annotated[float | None, PlainValidator(values.timeout)] = None
-    quiet: Annotated[tuple[QuietSpan, ...], PlainValidator(quiet_spans)] = ()
+    quiet: Annotated[tuple[WeekSpan, ...], PlainValidator(quiet_spans)] = ()
     number: Annotated[str, PlainValidator(dialling.number)] = ""
     dial: Annotated[str, PlainValidator(dialling.dial)] = "{user}"
     consult: Annotated[str, PlainValidator(dialling.dial)] = ""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dialtone.config.tree import TenantTree
-from dialtone.model import Account, Database, Engine, Flow, Node, Plan, Secret, Topology
+from dialtone.model import Account, Database, Engine, Flow, Node, Plan, Secret, Topology, WeekSpan
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +50,6 @@ class HeartbeatWriter:
 
 
 @dataclass(frozen=True, slots=True)
-class QuietSpan:
-    """Hours in which no probe is placed, by the wall clock of the tenant's zone.
-
-    `days` are those on which it begins, Monday is 0. `start` and `end` are minutes since midnight; a span
-    that ends at or before its start ends on the next day.
-    """
-
-    days: frozenset[int]
-    start: int
-    end: int
-
-
-@dataclass(frozen=True, slots=True)
 class ProbeSpec:
     """A scheduled probe. `interval` and `timeout` (the whole flow's) are seconds.
 
@@ -79,7 +66,7 @@ class ProbeSpec:
     interval: float
     timeout: float
     plan: Plan = field(default_factory=Plan)
-    quiet: tuple[QuietSpan, ...] = ()
+    quiet: tuple[WeekSpan, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,8 +57,39 @@ from dialtone.model.probe import (
     TlsPlan,
 )
 from dialtone.model.restart import has_restarted
+from dialtone.model.rollup import LOG_BOUNDS, LogHistogram, Rollup, RollupKey, added_up
 from dialtone.model.scope import Scope
 from dialtone.model.secret import Secret
+from dialtone.model.sla import (
+    LEAST_COVERAGE,
+    AuditRow,
+    Closing,
+    Correction,
+    Credit,
+    EvidenceKind,
+    Maintenance,
+    Objective,
+)
+from dialtone.model.slices import (
+    AVAILABILITY,
+    DAY_SECONDS,
+    Attempts,
+    DaySlices,
+    Measure,
+    SeriesKey,
+    Sli,
+    SliceCause,
+    SliceMark,
+    SliceSeries,
+    SliceState,
+    is_on_the_books,
+    measured,
+    merged,
+    plane_bytes,
+    planes,
+    slice_interval,
+    verdict,
+)
 from dialtone.model.streams import stream_from_json, stream_to_json
 from dialtone.model.tenant import UNKNOWN_TENANT, Level, Tenant, normalise_domain
 from dialtone.model.topology import (
@@ -79,8 +110,42 @@ from dialtone.model.topology import (
     Trouble,
 )
 from dialtone.model.traffic import SESSION_COUNTS, SessionResult, TrafficMark
+from dialtone.model.week import WeekSpan, is_covered
 
 __all__ = [
+    "LOG_BOUNDS",
+    "LogHistogram",
+    "Rollup",
+    "RollupKey",
+    "added_up",
+    "LEAST_COVERAGE",
+    "AuditRow",
+    "Closing",
+    "Correction",
+    "Credit",
+    "EvidenceKind",
+    "Maintenance",
+    "Objective",
+    "AVAILABILITY",
+    "DAY_SECONDS",
+    "Attempts",
+    "DaySlices",
+    "Measure",
+    "SeriesKey",
+    "SliceCause",
+    "SliceMark",
+    "SliceSeries",
+    "SliceState",
+    "Sli",
+    "is_on_the_books",
+    "measured",
+    "merged",
+    "plane_bytes",
+    "planes",
+    "slice_interval",
+    "verdict",
+    "WeekSpan",
+    "is_covered",
     "ABOUT",
     "CODECS",
     "CONFIRM_AFTER",

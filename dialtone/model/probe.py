@@ -265,7 +265,8 @@ class ProbeRequest:
     """One probe to run now. `accounts` are leased to it; `timeout` is the whole flow's, in seconds.
 
     `evidence` says whether a pass leaves evidence too: it costs an engine a good part of a probe's work.
-    Whatever else becomes of the probe always leaves some.
+    Whatever else becomes of the probe always leaves some. `interval` is that of its schedule, in seconds, 0
+    where it has none.
     """
 
     id: str
@@ -282,6 +283,7 @@ class ProbeRequest:
     timeout: float
     plan: Plan = Plan()
     evidence: bool = True
+    interval: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,11 +298,11 @@ class Failure:
 class ProbeResult:
     """How one probe ended.
 
-    `slot` is floor(planned UTC / interval), `timings` are seconds by the names of TIMINGS,
-    `sip_status` is the final response that decided (of http: its status), `counts` are by the names of
-    COUNTS, `evidence` is the record's path relative to the data folder. `failure` is None exactly when the
-    outcome is pass. `certificate_expires` is when the server's certificate ends, where TLS showed one.
-    `media` is each direction that was listened to.
+    `slot` is floor(planned UTC / `interval`), which is in seconds and 0 where it is not known; `timings` are
+    seconds by the names of TIMINGS, `sip_status` is the final response that decided (of http: its status),
+    `counts` are by the names of COUNTS, `evidence` is the record's path relative to the data folder.
+    `failure` is None exactly when the outcome is pass. `certificate_expires` is when the server's certificate
+    ends, where TLS showed one. `media` is each direction that was listened to.
     """
 
     id: str
@@ -324,6 +326,7 @@ class ProbeResult:
     counts: Mapping[str, int] = field(default_factory=dict)
     certificate_expires: datetime | None = None
     media: tuple[MediaStream, ...] = ()
+    interval: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import trustme
 
-from dialtone.config import ConfigError, EvidenceLimits, ProbeSpec, QuietSpan
+from dialtone.config import ConfigError, EvidenceLimits, ProbeSpec
 from dialtone.config.addresses import transport
 from dialtone.config.plans import KNOWN_BY
-from dialtone.config.quiet import is_covered, quiet_spans
+from dialtone.config.quiet import quiet_spans
 from dialtone.config.schema import ProbeEntry
 from dialtone.model import (
     AnsweredBy,
@@ -23,6 +23,8 @@ from dialtone.model import (
     Plan,
     Side,
     TlsPlan,
+    WeekSpan,
+    is_covered,
 )
 from tests.unit.config.conftest import HEAD, Reader
 
@@ -158,14 +160,14 @@ EVERY_DAY = frozenset(range(7))
 @pytest.mark.parametrize(
     ("word", "span"),
     [
-        ("22:00-06:00", QuietSpan(EVERY_DAY, 1320, 360)),
-        ("sat,sun", QuietSpan(frozenset({5, 6}), 0, 1440)),
-        ("Mon-Fri 12:00-13:30", QuietSpan(frozenset(range(5)), 720, 810)),
-        ("fri-mon 20:00-24:00", QuietSpan(frozenset({4, 5, 6, 0}), 1200, 1440)),
-        ("sun 23:00-00:00", QuietSpan(frozenset({6}), 1380, 0)),
+        ("22:00-06:00", WeekSpan(EVERY_DAY, 1320, 360)),
+        ("sat,sun", WeekSpan(frozenset({5, 6}), 0, 1440)),
+        ("Mon-Fri 12:00-13:30", WeekSpan(frozenset(range(5)), 720, 810)),
+        ("fri-mon 20:00-24:00", WeekSpan(frozenset({4, 5, 6, 0}), 1200, 1440)),
+        ("sun 23:00-00:00", WeekSpan(frozenset({6}), 1380, 0)),
     ],
 )
-def test_quiet_hours_are_read(word: str, span: QuietSpan) -> None:
+def test_quiet_hours_are_read(word: str, span: WeekSpan) -> None:
     assert quiet_spans([word]) == (span,)
 
 

@@ -52,6 +52,7 @@ class Spec:
     flow: Flow = Flow.CALL
     engine: Engine = Engine.SIPPY
     target: str = "sip:127.0.0.1:5060"
+    interval: float = 60.0
     timeout: float = 10.0
     plan: Plan = field(default_factory=Plan)
 
