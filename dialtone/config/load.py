@@ -29,7 +29,7 @@ from dialtone.config.tenants import read_tree
 from dialtone.config.topologies import read_topologies
 from dialtone.config.tree import TenantTree
 from dialtone.config.values import DAY
-from dialtone.model import Secret
+from dialtone.model import AccessRole, Secret
 
 MAX_BYTES: Final = 1 << 20
 
@@ -183,5 +183,5 @@ def _tokens(
             report.problem(
                 (*where, "token"), "is the same as another token; each person or program has its own"
             )
-        found[entry.name] = AccessToken(entry.name, entry.scope, token)
+        found[entry.name] = AccessToken(entry.name, entry.scope, token, AccessRole(entry.role))
     return tuple(found.values())

@@ -18,6 +18,7 @@ from dialtone.config.settings import Listen
 from dialtone.model import (
     CODECS,
     FAIR_MOS,
+    AccessRole,
     AnsweredBy,
     CalledFrom,
     ChangedBy,
@@ -323,3 +324,4 @@ class TokenEntry(Entry):
     name: Annotated[Name, Field(examples=["ops"])]
     scope: Annotated[Domain, Field(examples=["ntek.clusterpbx.example"])]
     token: Annotated[Password, Field(examples=["{file: secrets/token}"])]
+    role: Annotated[str, _word(AccessRole)] = AccessRole.VIEWER

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dialtone.config.tree import TenantTree
-from dialtone.model import Account, Database, Engine, Flow, Node, Plan, Secret, Topology, WeekSpan
+from dialtone.model import AccessRole, Account, Database, Engine, Flow, Node, Plan, Secret, Topology, WeekSpan
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +102,12 @@ class Receiver:
 
 @dataclass(frozen=True, slots=True)
 class AccessToken:
-    """A bearer token, and the domain that it may read: that tenant and all below it."""
+    """A bearer token, the domain that it is for (that tenant and all below it), and what it may do there."""
 
     name: str
     scope: str
     token: Secret
+    role: AccessRole = AccessRole.VIEWER
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,8 +57,16 @@ from dialtone.model.probe import (
     TlsPlan,
 )
 from dialtone.model.restart import has_restarted
-from dialtone.model.rollup import LOG_BOUNDS, LogHistogram, Rollup, RollupKey, added_up
-from dialtone.model.scope import Scope
+from dialtone.model.rollup import (
+    LOG_BOUNDS,
+    LogHistogram,
+    Rollup,
+    RollupKey,
+    added_up,
+    billionths,
+    rollup_key,
+)
+from dialtone.model.scope import AccessRole, Scope
 from dialtone.model.secret import Secret
 from dialtone.model.sla import (
     LEAST_COVERAGE,
@@ -118,6 +126,8 @@ __all__ = [
     "Rollup",
     "RollupKey",
     "added_up",
+    "billionths",
+    "rollup_key",
     "LEAST_COVERAGE",
     "AuditRow",
     "Closing",
@@ -161,6 +171,7 @@ __all__ = [
     "TIMINGS",
     "TIMING_BUCKETS",
     "UNKNOWN_TENANT",
+    "AccessRole",
     "Account",
     "AlertEvent",
     "AlertMessage",

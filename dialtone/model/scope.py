@@ -1,7 +1,15 @@
 """What a reader may see: the one type that every read is filtered by."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Self
+
+
+class AccessRole(StrEnum):
+    """What somebody may do with what is in scope: read it, or also declare and withdraw."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import pytest
 import trustme
 
 from dialtone.config import Caps, ConfigError, Listen, Problem, load
-from dialtone.model import Database, Engine, Flow, Level, NodeKind, Secret, TopologyKind
+from dialtone.model import AccessRole, Database, Engine, Flow, Level, NodeKind, Secret, TopologyKind
 from tests.unit.config.conftest import ENVIRON, HEAD, WHOLE, Reader, refusals, write_private
 
 
@@ -371,6 +371,17 @@ def test_what_others_can_reach_needs_tokens(read: Reader, host: str) -> None:
     assert "can be reached by others, and there are no `access:` tokens" in said
     access = "access: {tokens: [{name: a, scope: clusterpbx.example, token: {env: TOKEN}}]}\n"
     assert read(HEAD + f'listen: "{host}:9876"\n' + access).listen.host == host.strip("[]")
+
+
+def test_a_token_only_reads_unless_it_is_said_to_be_an_operators(read: Reader) -> None:
+    token = "{name: %s, scope: clusterpbx.example, token: {env: %s}%s}"
+    one, other = token % ("a", "TOKEN", ""), token % ("b", "OTHER", ", role: operator")
+    secrets = {"TOKEN": "0123456789abcdef", "OTHER": "fedcba9876543210"}
+    found = read(HEAD + f"access: {{tokens: [{one}, {other}]}}\n", environ=secrets)
+    assert [(t.name, t.role) for t in found.tokens] == [("a", AccessRole.VIEWER), ("b", AccessRole.OPERATOR)]
+    (said,) = refusals(read, HEAD + f"access: {{tokens: [{token % ('c', 'TOKEN', ', role: admin')}]}}\n")
+    assert said.startswith("access.tokens[0].role")
+    assert "viewer or operator" in said
 
 
 def test_every_problem_has_its_file_line_and_path(folder: Path) -> None:
