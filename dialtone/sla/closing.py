@@ -1,0 +1,148 @@
+"""Closing a month: what it came from and what came out, hashed in a chain that nobody changes unseen.
+
+The chain proves that closings stand as they were put down, in that order. It does not prove when: who may
+write the whole file may write a whole new chain. A hash that was sent away beforehand, with a statement, tells.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from dialtone.model import Closing, Correction, Maintenance
+from dialtone.sla.account import Pages
+from dialtone.sla.calendar import month
+from dialtone.sla.encoding import plain, revived
+from dialtone.sla.statements.asjson import canonical_json, figures_json
+from dialtone.sla.terms import Terms, accounts_of, cut, digests
+
+SETTLED: Final = timedelta(hours=1)
+"""How long after its end a month can be closed: until then results may come late."""
+
+_VERSION: Final = 1
+
+
+class RefusedError(Exception):
+    """The books can't take it, as they stand; the words are for whoever asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a closing was made from, as it was then. `series` are as terms.digests gives them."""
+
+    terms: Terms
+    maintenance: tuple[Maintenance, ...]
+    corrections: tuple[Correction, ...]
+    series: tuple[Mapping[str, object], ...]
+
+
+def refusal(terms: Terms, now: datetime) -> str:
+    """Return why a month can't be closed at that instant, "" where it can (as far as time goes)."""
+    if not terms.objectives:
+        return f"{terms.tenant.domain} was promised nothing: it has no objectives"
+    months = [month(terms.period, one.zone) for one in terms.objectives]
+    if now < min(span.start for span in months):
+        return f"{terms.period} has not begun yet"
+    ready = max(span.end for span in months) + SETTLED
+    if now < ready:
+        return f"{terms.period} is not over and settled before {ready:%Y-%m-%d %H:%M} UTC; close it then"
+    return ""
+
+
+def closed(terms: Terms, pages: Pages, *, at: datetime, author: str, previous: str) -> Closing:
+    """Return the closing of a month, sequence 0, from the tenant's pages.
+
+    `previous` is the hash of the last one in the store. Raises RefusedError where the month is not over.
+    """
+    if why := refusal(terms, at):
+        raise RefusedError(why)
+    of_month = cut(terms, pages)
+    accounts = accounts_of(terms, of_month, at)
+    if not all(one.is_over for one in accounts):
+        raise RefusedError(
+            f"{terms.period}: a probe of so long an interval is not settled yet; close it later"
+        )
+    inputs = canonical_json(
+        {
+            "version": _VERSION,
+            "closed": plain(at),
+            "author": author,
+            "terms": plain(terms),
+            "maintenance": plain(of_month.maintenance),
+            "corrections": plain(of_month.corrections),
+            "series": digests(of_month),
+        }
+    )
+    figures, whole = figures_json(accounts), terms.whole
+    return Closing(
+        0,
+        terms.tenant.domain,
+        terms.period,
+        at,
+        author,
+        inputs,
+        figures,
+        previous,
+        hash_of(previous, inputs, figures),
+        ((whole.start, whole.end),),
+    )
+
+
+def hash_of(previous: str, inputs: str, figures: str) -> str:
+    """Return the SHA-256 (hex) of the hash before it, the inputs and the figures, a line each."""
+    return hashlib.sha256(f"{previous}\n{inputs}\n{figures}".encode()).hexdigest()
+
+
+def inputs_of(closing: Closing) -> Inputs:
+    """Return what a closing was made from. Raises ValueError where its inputs are not what was written."""
+    found = json.loads(closing.inputs)
+    if not isinstance(found, dict) or "version" not in found:
+        raise ValueError("the inputs are not those of a closing")  # noqa: TRY004 - as every other fault of them
+    if found["version"] != _VERSION:
+        raise ValueError(f"inputs of version {found['version']!r} are not known here: use a newer dialtone")
+    try:
+        series = tuple(dict(one) for one in found["series"])
+        terms, maintenance, corrections = found["terms"], found["maintenance"], found["corrections"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"the inputs lack something: {error}") from error
+    return Inputs(
+        revived(Terms, terms),
+        tuple(revived(Maintenance, one) for one in maintenance),
+        tuple(revived(Correction, one) for one in corrections),
+        series,
+    )
+
+
+def pages_then(inputs: Inputs, pages: Pages) -> Pages:
+    """Return the tenant's pages of a closed month, as they were laid over each other when it was closed."""
+    return replace(cut(inputs.terms, pages), maintenance=inputs.maintenance, corrections=inputs.corrections)
+
+
+def chain_problems(closings: Iterable[Closing]) -> dict[int, tuple[str, ...]]:
+    """Return what is wrong with the links of the chain, by sequence: nothing where it is whole.
+
+    `closings` are all of a store, in sequence.
+    """
+    found: dict[int, tuple[str, ...]] = {}
+    last, previous = 0, ""
+    for one in closings:
+        problems = []
+        if one.sequence != last + 1:
+            missing = (
+                f"closing {last + 1}"
+                if one.sequence == last + 2
+                else f"closings {last + 1} to {one.sequence - 1}"
+            )
+            problems.append(f"{missing} before it {'is' if one.sequence == last + 2 else 'are'} missing")
+        elif one.previous != previous:
+            problems.append(
+                f"it does not follow from closing {last}" if last else "it is not the first of its chain"
+            )
+        if hash_of(one.previous, one.inputs, one.figures) != one.hash:
+            problems.append("its inputs and figures don't give its hash: they were changed, or the hash was")
+        if problems:
+            found[one.sequence] = tuple(problems)
+        last, previous = one.sequence, one.hash
+    return found
