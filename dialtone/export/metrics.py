@@ -1,4 +1,4 @@
-"""The kernel's own metrics: nodes, probes, alerts, and the service itself.
+"""The kernel's own metrics: nodes, probes, alerts, SLA, and the service itself.
 
 Ratios (SER, SEER, ISA, IRA, SCR) are no metrics: they are quotients of the counters of requests, over any
 time and any set of tenants, also of those folded into `_other`. docs/ratios.md has the PromQL.
@@ -6,6 +6,7 @@ time and any set of tenants, also of those folded into `_other`. docs/ratios.md 
 
 from typing import Final
 
+from dialtone.export.sla import SLA_METRICS, SLA_TO_THE_LEAST, SLA_TO_THE_MOST
 from dialtone.model.media import MEDIA_BUCKETS, MEDIA_FIGURES
 from dialtone.model.metric import Kind, MetricDef, MetricScope
 from dialtone.model.probe import COUNTS, TIMING_BUCKETS, TIMINGS
@@ -261,10 +262,12 @@ EXPOSED_BY_ITSELF: Final = frozenset(definition.name for definition in (*_NODES,
 }
 """What the Exposition makes from the states and results that it is told; nobody else may give it samples."""
 
-FOLDED_TO_THE_LEAST: Final = frozenset(
-    {"dialtone_probe_success", "dialtone_probe_certificate_expires_timestamp_seconds"}
-)
-"""Of tenants past the series cap the least is shown, because a sum of these means nothing."""
+FOLDED_TO_THE_LEAST: Final = SLA_TO_THE_LEAST | {
+    "dialtone_probe_success",
+    "dialtone_probe_certificate_expires_timestamp_seconds",
+}
+FOLDED_TO_THE_MOST: Final = SLA_TO_THE_MOST
+"""Of tenants past the series cap the least (the most) is shown, because a sum of these means nothing."""
 
-METRICS: Final[tuple[MetricDef, ...]] = (*_NODES, *_PROBES, *_ALERTS, *_SELF)
+METRICS: Final[tuple[MetricDef, ...]] = (*_NODES, *_PROBES, *_ALERTS, *SLA_METRICS, *_SELF)
 """The table that wiring registers in the Catalog. `job_kind` is a job's name up to its first slash."""

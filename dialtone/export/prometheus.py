@@ -8,7 +8,7 @@ import structlog
 from prometheus_client import Metric
 
 from dialtone.export.blocks import Block, Folded
-from dialtone.export.metrics import EXPOSED_BY_ITSELF, FOLDED_TO_THE_LEAST
+from dialtone.export.metrics import EXPOSED_BY_ITSELF, FOLDED_TO_THE_LEAST, FOLDED_TO_THE_MOST
 from dialtone.export.nodes import NodeFigures
 from dialtone.export.probes import ProbeFigures
 from dialtone.export.series import Family, Labels, Line, Piece, Point
@@ -46,7 +46,7 @@ class Exposition:
     is computed at each scrape. All calls belong into the event loop's thread.
 
     Past `max_series`, the tenants that come last (in the order of `tenants`, then of appearance)
-    are shown in sum (or by their least, where a sum means nothing) as tenant `_other`, beside the
+    are shown in sum (or by their worst, where a sum means nothing) as tenant `_other`, beside the
     cap. Series of no tenant and of `_unknown` are never folded.
     """
 
@@ -237,8 +237,8 @@ class Exposition:
     def _family(self, name: str) -> Family:
         family = self._families.get(name)
         if family is None:
-            least = name in FOLDED_TO_THE_LEAST
-            family = self._families[name] = Family(self._catalog[name], folds_to_least=least)
+            fold = min if name in FOLDED_TO_THE_LEAST else max if name in FOLDED_TO_THE_MOST else None
+            family = self._families[name] = Family(self._catalog[name], fold)
         return family
 
 

@@ -21,6 +21,10 @@ go_float: Final[Callable[[float], str]] = floatToGoString
 """Writes a number as Go, and so Prometheus, does."""
 
 
+Fold = Callable[[float, float], float]
+"""What two values of tenants that are folded make, where that is not their sum: min or max."""
+
+
 class Line:
     """A series of one value: a counter or a gauge. `shown` are its labels as the format escapes them."""
 
@@ -38,10 +42,10 @@ class Line:
         if isinstance(other, Line):
             self.value += other.value
 
-    def lower(self, other: "Point") -> None:
-        """Take another's value, of the same family, where it is less."""
+    def extend(self, other: "Point", of: "Fold") -> None:
+        """Take the least or most of this and another's value, of the same family."""
         if isinstance(other, Line):
-            self.value = min(self.value, other.value)
+            self.value = of(self.value, other.value)
 
 
 class Moment:
@@ -155,9 +159,9 @@ class Piece:
 class Family:
     """One metric: makes its series, folds them, and hands them to prometheus_client."""
 
-    def __init__(self, definition: MetricDef, *, folds_to_least: bool = False) -> None:
+    def __init__(self, definition: MetricDef, fold: Fold | None = None) -> None:
         self.definition = definition
-        self._folds_to_least = folds_to_least
+        self._fold = fold
         self.name = definition.name
         self._names = definition.labels
         self._tenant_at = self._names.index("tenant") if "tenant" in self._names else None
@@ -204,7 +208,7 @@ class Family:
     def fold(self, points: Iterable[Point]) -> list[Point]:
         """Return the sums of these series as the tenant `_other`'s, in the order of first appearance.
 
-        Of a gauge that folds to the least, the least of them.
+        Of a gauge that folds to the least or the most, that of them.
         """
         sums: dict[Labels, Point] = {}
         for point in points:
@@ -220,8 +224,8 @@ class Family:
         return list(sums.values())
 
     def _merge(self, into: Point, point: Point) -> None:
-        if self._folds_to_least and isinstance(into, Line):
-            into.lower(point)
+        if self._fold is not None and isinstance(into, Line):
+            into.extend(point, self._fold)
         else:
             into.add(point)
 

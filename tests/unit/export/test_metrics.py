@@ -1,7 +1,14 @@
 """The kernel's table of metrics fits the catalogue and the types."""
 
 from collectors.asterisk import rtp
-from dialtone.export.metrics import FOLDED_TO_THE_LEAST, METRICS, count_metric, media_metric, timing_metric
+from dialtone.export.metrics import (
+    FOLDED_TO_THE_LEAST,
+    FOLDED_TO_THE_MOST,
+    METRICS,
+    count_metric,
+    media_metric,
+    timing_metric,
+)
 from dialtone.model import MEDIA_FIGURES, Catalog, Kind
 from dialtone.model.probe import COUNTS, TIMINGS
 
@@ -52,6 +59,7 @@ def test_no_label_names_a_call_a_user_or_an_address() -> None:
     known = {
         *("node", "kind", "failure", "tenant", "reseller", "flow", "engine", "location", "outcome"),
         *("rule", "severity", "state", "version", "job_kind", "receiver", "source", "origin", "listener"),
+        *("service", "window"),
     }
     assert {label for definition in METRICS for label in definition.labels} == known
 
@@ -61,6 +69,7 @@ def test_every_count_has_a_counter() -> None:
     assert {catalog[count_metric(name)].kind for name in COUNTS} == {Kind.COUNTER}
 
 
-def test_only_gauges_fold_to_the_least() -> None:
+def test_only_gauges_fold_to_the_least_or_the_most() -> None:
     catalog = Catalog(METRICS)
-    assert {catalog[name].kind for name in FOLDED_TO_THE_LEAST} == {Kind.GAUGE}
+    assert {catalog[name].kind for name in FOLDED_TO_THE_LEAST | FOLDED_TO_THE_MOST} == {Kind.GAUGE}
+    assert not FOLDED_TO_THE_LEAST & FOLDED_TO_THE_MOST

@@ -768,6 +768,30 @@ async def test_of_folded_tenants_the_worst_success_and_the_first_certificate_to_
     assert other("dialtone_probe_success") == 0
 
 
+def test_of_folded_tenants_the_worst_service_is_shown(clock: FakeClock) -> None:
+    exposition = exposition_of(clock, max_series=1)
+    kept = {"a.example": (0.999, 0.4, 1.0), "b.example": (0.99, -0.2, 16.5), "c.example": (1.0, 1.0, 0.0)}
+
+    def samples(tenant: str, kept: float, left: float, rate: float) -> list[Sample]:
+        service = (tenant, RESELLER, "calls")
+        return [
+            CATALOG["dialtone_sla_availability_ratio"].sample(*service, value=kept, at=NOON),
+            CATALOG["dialtone_sla_budget_remaining_ratio"].sample(*service, value=left, at=NOON),
+            CATALOG["dialtone_sla_burn_rate"].sample(*service, "1h", value=rate, at=NOON),
+            CATALOG["dialtone_sla_open_incident"].sample(*service, value=float(left < 0), at=NOON),
+        ]
+
+    exposition.put(
+        "sla", [sample for tenant, figures in kept.items() for sample in samples(tenant, *figures)]
+    )
+    assert {name: number for (name, _), number in series(exposition).items() if "_sla_" in name} == {
+        "dialtone_sla_availability_ratio": 0.99,
+        "dialtone_sla_budget_remaining_ratio": -0.2,
+        "dialtone_sla_burn_rate": 16.5,
+        "dialtone_sla_open_incident": 1,
+    }
+
+
 async def test_folded_probes_are_summed_bucket_by_bucket_and_go_on_counting(clock: FakeClock) -> None:
     exposition = exposition_of(clock, max_series=1)
     for tenant, seconds in ((ACME, 0.01), (BOLT, 0.3)):
