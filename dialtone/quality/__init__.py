@@ -1,4 +1,4 @@
-"""How well it works, as figures: ratios of RFC 6076, RTP streams, the E-model of ITU-T G.107 (pure)."""
+"""How well it works, as figures: ratios of RFC 6076 and what they prove, RTP streams, the E-model (pure)."""
 
 from dialtone.quality.emodel import (
     CODECS,
@@ -20,6 +20,7 @@ from dialtone.quality.emodel import (
 )
 from dialtone.quality.ratios import Ratios, added, ratios
 from dialtone.quality.reception import Received, Reception, Score, score
+from dialtone.quality.wilson import Z_95, wilson
 
 __all__ = [
     "added",
@@ -45,4 +46,6 @@ __all__ = [
     "Reception",
     "score",
     "Score",
+    "wilson",
+    "Z_95",
 ]
