@@ -1,0 +1,1 @@
+"""Statements as documents: what a reseller sends to a client with an invoice."""
