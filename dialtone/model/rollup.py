@@ -37,8 +37,8 @@ def billionths(value: float) -> int:
 class LogHistogram:
     """Counts by bin; the one past the last bound has what is over it. `total` is the sum in billionths.
 
-    Integers, so that the sum of two is the same in any order. `least` and `most` are to the billionth too. All
-    values are finite.
+    Integers, so that the sum of two is the same in any order. `least` and `most` are to the billionth too.
+    All values are finite.
     """
 
     bins: Counter[int] = field(default_factory=Counter)

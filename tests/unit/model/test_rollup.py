@@ -26,7 +26,6 @@ from dialtone.model import (
 )
 from tests.fakes.records import NOON, a_result, a_stream
 
-
 SIZES: Final = st.floats(0, 200_000) | st.floats(0, 2) | st.sampled_from(LOG_BOUNDS)
 ANY: Final = SIZES | st.floats(allow_nan=False, allow_infinity=False)
 THRESHOLDS: Final = st.builds(
