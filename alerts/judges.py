@@ -14,10 +14,19 @@ from alerts.rules import (
     judges_no_node,
     judges_no_result,
     judges_no_topology,
-    one_line,
     probe_subject,
 )
-from dialtone.model import IMPACTS, Check, CheckState, Impact, NodeState, ProbeResult, TopologyState, Trouble
+from dialtone.model import (
+    IMPACTS,
+    Check,
+    CheckState,
+    Impact,
+    NodeState,
+    ProbeResult,
+    TopologyState,
+    Trouble,
+    one_line,
+)
 
 _TROUBLES: Final = frozenset(Trouble)
 

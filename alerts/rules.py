@@ -8,11 +8,9 @@ an alert nor clears one: no data is no proof of health.
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from dialtone.model import NodeState, ProbeResult, Severity, TopologyState, Trouble
-
-_MAX_CAUSE: Final = 500
 
 
 class When(StrEnum):
@@ -119,9 +117,3 @@ class Rule:
 def probe_subject(result: ProbeResult) -> Subject:
     """Return what an alert about a probe's results is about."""
     return Subject(tenant=result.tenant, flow=result.flow, probe=result.probe, location=result.location)
-
-
-def one_line(text: str) -> str:
-    """Return text from a server as one printable line of at most 500 characters."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text[: 2 * _MAX_CAUSE]).split())
-    return line if len(line) <= _MAX_CAUSE else line[: _MAX_CAUSE - 1] + "…"

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from alerts.rules import Observation, Verdict, one_line, probe_subject
-from dialtone.model import Outcome, ProbeResult
+from alerts.rules import Observation, Verdict, probe_subject
+from dialtone.model import Outcome, ProbeResult, one_line
 
 
 def goodness(result: ProbeResult) -> bool | None:
@@ -43,7 +43,7 @@ class SlotWindow:
             return None
         self._good[result.slot] = good
         if result.failure is not None:
-            self._cause = one_line(": ".join(filter(None, (result.failure.code, result.failure.detail))))
+            self._cause = one_line(result.failure.said)
         bad = sum(not good for good in self._good.values())
         return Observation(probe_subject(result), self._verdict(good, bad), float(bad), self._cause)
 

@@ -185,7 +185,7 @@ class ProbeDriver:
             return run
         if result.outcome is not Outcome.FAIL or (ours := await self._canary.trouble(result.engine)) is None:
             return run
-        detail = f"our own canary failed ({_said(ours)}); without that: {_said(failure)}"
+        detail = f"our own canary failed ({ours.said}); without that: {failure.said}"
         canary_failed = Failure(FailureCode.CANARY_FAILED, detail)
         return replace(run, result=replace(result, outcome=Outcome.INCONCLUSIVE, failure=canary_failed))
 
@@ -315,7 +315,3 @@ class ProbeDriver:
         if not self._store_broken:
             self._store_broken = True
             _log.warning("results can't be stored; they wait in memory", error=str(error))
-
-
-def _said(failure: Failure) -> str:
-    return f"{failure.code}: {failure.detail}" if failure.detail else str(failure.code)

@@ -100,6 +100,7 @@ from dialtone.model.slices import (
 )
 from dialtone.model.streams import stream_from_json, stream_to_json
 from dialtone.model.tenant import UNKNOWN_TENANT, Level, Tenant, normalise_domain
+from dialtone.model.text import one_line
 from dialtone.model.topology import (
     IMPACTS,
     JUDGED,
@@ -149,6 +150,7 @@ __all__ = [
     "Sli",
     "is_on_the_books",
     "measured",
+    "one_line",
     "merged",
     "plane_bytes",
     "planes",

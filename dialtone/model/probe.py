@@ -293,6 +293,11 @@ class Failure:
     code: FailureCode
     detail: str = ""
 
+    @property
+    def said(self) -> str:
+        """Both in one: `timeout: no answer to INVITE`; the code alone where there is no detail."""
+        return f"{self.code}: {self.detail}" if self.detail else str(self.code)
+
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:

@@ -8,7 +8,7 @@ import pytest
 
 from alerts.engine import AlertEngine, fingerprint
 from alerts.judges import troubles_in
-from alerts.rules import Subject, one_line
+from alerts.rules import Subject
 from dialtone.model import (
     JUDGED,
     TENANTS_NAMED,
@@ -22,6 +22,7 @@ from dialtone.model import (
     TopologyKind,
     TopologyState,
     Trouble,
+    one_line,
 )
 from tests.fakes.alerts import (
     ACME,
