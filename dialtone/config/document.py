@@ -8,7 +8,7 @@ stays one); tags and merge keys are refused, aliases are followed within bounds.
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Self, TypeAlias
 
 import yaml
 
@@ -24,6 +24,18 @@ _WORDS: Final[Mapping[str, bool | None]] = {
     "": None, "~": None, "null": None, "Null": None, "NULL": None,
     "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
 }  # fmt: skip
+
+
+class WrittenNumber(float):
+    """A number with a fraction, which still knows how it was written: a float is not exact."""
+
+    text: str
+
+    def __new__(cls, text: str) -> Self:
+        """Make the number that a text is."""
+        made = super().__new__(cls, text)
+        made.text = text
+        return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +154,7 @@ def _resolve(node: _Scalar) -> object:
     if _INTEGER.fullmatch(text):
         return int(text)
     if _NUMBER.fullmatch(text) and not re.match(r"[-+]?0[0-9]", text):
-        return float(text)
+        return WrittenNumber(text)
     return text
 
 

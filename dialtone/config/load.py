@@ -11,7 +11,9 @@ from dialtone.config.credentials import Secrets
 from dialtone.config.discover import read_discover
 from dialtone.config.document import Document, parse
 from dialtone.config.files import FileError, read_text
+from dialtone.config.maintenance import read_maintenance
 from dialtone.config.nodes import read_nodes
+from dialtone.config.objectives import read_objectives
 from dialtone.config.probes import outage_note, read_probes
 from dialtone.config.problem import ConfigError, Problem, nearest, quote
 from dialtone.config.report import Report
@@ -76,7 +78,11 @@ def _settings(
     given = data.get("topologies")
     topologies, queries = read_topologies(report, given, nodes if whole else None, tree, secrets)
     accounts = read_accounts(report, data.get("accounts"), folder, tree)
+    before = len(report.problems)
     probes = read_probes(report, data.get("probes"), accounts, tree, folder)
+    judged = (probes if len(report.problems) == before else None, nodes if whole else None)
+    objectives = read_objectives(report, data.get("objectives"), tree, *judged)
+    maintenance = read_maintenance(report, data.get("maintenance"), tree)
     caps = _caps(report, data.get("caps"))
     if (note := outage_note(probes, caps)) is not None:
         report.note(note)
@@ -96,7 +102,7 @@ def _settings(
     return Settings(
         source, top.location, place, top.listen, tree, nodes, topologies, accounts, probes, caps,
         receivers, rules, tokens, top.external_url, tuple(report.notes), evidence, discover,
-        queries, heartbeats,
+        queries, heartbeats, objectives, maintenance,
     )  # fmt: skip
 
 

@@ -5,7 +5,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dialtone.config.tree import TenantTree
-from dialtone.model import AccessRole, Account, Database, Engine, Flow, Node, Plan, Secret, Topology, WeekSpan
+from dialtone.model import (
+    AccessRole,
+    Account,
+    Database,
+    Engine,
+    Flow,
+    Maintenance,
+    Node,
+    Objective,
+    Plan,
+    Secret,
+    Topology,
+    WeekSpan,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +129,8 @@ class Settings:
     by node.
 
     `rules` is the operator's own file of alert rules; its contents are for the alerts to read.
+    `objectives` are every tenant's, in the order of the file, then of the tree; `maintenance` has no
+    `declared` of its own yet (the epoch); `logos` are absolute, by the domain that has one of its own.
     `notes` say what was left out and why: nothing is wrong, but `check` shows it.
     """
 
@@ -138,3 +153,6 @@ class Settings:
     discover: tuple[Discover, ...] = ()
     tenant_queries: tuple[TenantQuery, ...] = ()
     heartbeats: Mapping[str, HeartbeatWriter] = field(default_factory=dict)
+    objectives: tuple[Objective, ...] = ()
+    maintenance: tuple[Maintenance, ...] = ()
+    logos: Mapping[str, Path] = field(default_factory=dict)
