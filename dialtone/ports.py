@@ -239,12 +239,14 @@ class Store(Protocol):
     async def release_accounts(self, accounts: Sequence[str], holder: str) -> None:
         """Give back what this holder holds of these; what others hold is left alone."""
 
-    async def prune_results(self, before: datetime, *, most: int | None = None) -> int:
+    async def prune_results(
+        self, before: datetime, *, most: int | None = None, counts: datetime | None = None
+    ) -> int:
         """Forget results started before that instant; return how many.
 
-        Hours of counts that ended before it go too, and marks of servers not read since. Where more than
-        `most` results are left the oldest passes go first, then the oldest of all: rollups hold what they
-        add up to.
+        Where more than `most` results are left the oldest passes go first, then the oldest of all: rollups
+        hold what they add up to. Hours of counts that ended before `counts` (`before`, where it is not given)
+        go too, and marks of servers not read since.
         """
 
     async def aclose(self) -> None:

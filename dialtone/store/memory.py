@@ -10,12 +10,14 @@ from dialtone.model import (
     AlertMessage,
     MessageState,
     OutboxEntry,
+    Outcome,
     ProbeResult,
     ProbeTotals,
     Scope,
     TrafficMark,
 )
 from dialtone.ports import StoreError
+from dialtone.store.memory_rollups import MemoryRollups
 from dialtone.store.rows import (
     FAILED,
     alert_row,
@@ -42,6 +44,7 @@ class MemoryStore:
         self._results: dict[str, ProbeResult] = {}
         self._unended: dict[str, ProbeResult] = {}
         self._totals = Tally()
+        self._rollups = MemoryRollups()
         self._traffic: Counter[tuple[int, str, str]] = Counter()
         self._marks: dict[str, TrafficMark] = {}
         self._alerts: dict[str, AlertEvent] = {}
@@ -221,12 +224,20 @@ class MemoryStore:
             if self._leases.get(account, ("", 0))[0] == holder:
                 del self._leases[account]
 
-    async def prune_results(self, before: datetime) -> int:
+    async def prune_results(
+        self, before: datetime, *, most: int | None = None, counts: datetime | None = None
+    ) -> int:
         """See ports.Store."""
         self._check_open()
-        kept = {key: result for key, result in self._results.items() if result.started >= before}
+        kept = sorted((r for r in self._results.values() if r.started >= before), key=_age)
+        beyond = 0 if most is None else max(len(kept) - most, 0)
+        # Stable: within passes, and within the others, the oldest come first still.
+        first_to_go = sorted(kept, key=lambda result: result.outcome is not Outcome.PASS)[:beyond]
+        passes = {result.id for result in first_to_go if result.outcome is Outcome.PASS}
+        kept = [result for result in kept if result.id not in passes][beyond - len(passes) :]
         gone = len(self._results) - len(kept)
-        self._results = kept
+        self._results = {result.id: result for result in kept}
+        before = before if counts is None else counts
         first = hour_of(before)
         for hours in (self._totals.hours, self._traffic):
             for key in [key for key in hours if key[0] < first]:
@@ -251,6 +262,7 @@ class MemoryStore:
             if self._results.setdefault(result.id, result) is result:
                 new.append(result)
         self._totals.add(tally(new))
+        self._rollups.add(new)
         return new
 
     def _waiting(self, key: str) -> OutboxEntry | None:

@@ -26,7 +26,17 @@ _BILLION: Final = 1_000_000_000
 _WORDS: Final = (
     *("", "pass", "fail", "inconclusive", "timeout", "rrd", "srd", "sdd", "sdt", "pdd"),
     *("options_delay", "binding_delay", "presence_delay", "transfer_delay", "notify_delay"),
-    *("http_first_byte", "http_duration", "caller", "callee", "platform", "mos", "loss_ratio", "jitter", "rtt"),
+    *(
+        "http_first_byte",
+        "http_duration",
+        "caller",
+        "callee",
+        "platform",
+        "mos",
+        "loss_ratio",
+        "jitter",
+        "rtt",
+    ),
 )
 """The words that are written most, forever at their places; new ones come at the end."""
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dialtone.model import COUNTS, Engine, Flow, Outcome, ProbeResult, ProbeTotals
+from dialtone.store import rollups
 from dialtone.store.reading import RowReader
 from dialtone.store.rows import row_result
 from dialtone.store.statements import sql
@@ -21,6 +22,7 @@ def add(
     new = [result for result, row in results if db.execute(sql("add_result"), row).rowcount == 1]
     db.executemany(sql("end_result"), [{"id": result.id} for result, _ in results])
     _count(db, tally(new))
+    rollups.add(db, new)
     return new
 
 

@@ -21,7 +21,7 @@ from dialtone.model import (
     TrafficMark,
 )
 from dialtone.ports import StoreError
-from dialtone.store import outbox, probes, traffic
+from dialtone.store import outbox, probes, pruning, traffic
 from dialtone.store.database import Database
 from dialtone.store.reading import RowReader
 from dialtone.store.rows import (
@@ -40,9 +40,6 @@ from dialtone.store.statements import sql
 T = TypeVar("T")
 
 FILE_NAME: Final = "dialtone.sqlite3"
-
-_PRUNED_AT_ONCE: Final = 5_000
-"""Rows deleted in one transaction: some tens of milliseconds, so that new results don't wait long."""
 
 
 async def open_store(folder: Path, *, busy_timeout: float = 5.0) -> "SqliteStore":
@@ -187,7 +184,7 @@ class SqliteStore:
 
     async def prune_messages(self, before: datetime) -> int:
         """See ports.Store; goes in steps as prune_results does."""
-        return await self._prune("prune_messages", before)
+        return await pruning.prune(self._database, "prune_messages", {"before": instant(before)})
 
     async def lease_accounts(
         self, accounts: Sequence[str], holder: str, *, now: datetime, until: datetime
@@ -212,12 +209,12 @@ class SqliteStore:
         """See ports.Store."""
         await self._execute("release", {"accounts": json.dumps(list(accounts)), "holder": holder})
 
-    async def prune_results(self, before: datetime) -> int:
+    async def prune_results(
+        self, before: datetime, *, most: int | None = None, counts: datetime | None = None
+    ) -> int:
         """See ports.Store; goes in steps between which other work gets its turn."""
-        gone = await self._prune("prune_results", before)
-        await self._execute("prune_hourly_counts", {"before": hour_of(before)})
-        await self._database.write(lambda db: traffic.prune(db, before))
-        return gone
+        hours = before if counts is None else counts
+        return await pruning.prune_results(self._database, self._reader, before, most, hours)
 
     async def aclose(self) -> None:
         """See ports.Store."""
@@ -226,14 +223,6 @@ class SqliteStore:
     async def _execute(self, statement: str, values: Mapping[str, object]) -> int:
         """Run one statement that writes; return how many rows it changed."""
         return await self._database.write(lambda db: db.execute(sql(statement), values).rowcount)
-
-    async def _prune(self, statement: str, before: datetime) -> int:
-        values = {"before": instant(before), "limit": _PRUNED_AT_ONCE}
-        gone = step = await self._execute(statement, values)
-        while step == _PRUNED_AT_ONCE:
-            step = await self._execute(statement, values)
-            gone += step
-        return gone
 
     async def _select(
         self, scope: Scope, query: str, make: Callable[[Iterable[Mapping[str, Any]]], list[T]], **more: object

@@ -10,4 +10,20 @@ visible_media AS (SELECT * FROM probe_media WHERE tenant IN (SELECT tenant FROM 
 visible_counts AS (SELECT * FROM probe_counts WHERE tenant IN (SELECT tenant FROM scope)),
 visible_hourly_counts AS (SELECT * FROM hourly_counts WHERE tenant IN (SELECT tenant FROM scope)),
 visible_hourly_traffic AS (SELECT * FROM hourly_traffic WHERE tenant IN (SELECT tenant FROM scope)),
-visible_alerts AS (SELECT * FROM alerts WHERE tenant IN (SELECT tenant FROM scope))
+visible_rollup_series AS (SELECT * FROM rollup_series WHERE tenant IN (SELECT tenant FROM scope)),
+visible_hourly_rollups AS (
+    SELECT * FROM hourly_rollups WHERE series IN (SELECT id FROM visible_rollup_series)
+),
+visible_daily_rollups AS (SELECT * FROM daily_rollups WHERE series IN (SELECT id FROM visible_rollup_series)),
+visible_alerts AS (SELECT * FROM alerts WHERE tenant IN (SELECT tenant FROM scope)),
+visible_series AS (SELECT * FROM slice_series WHERE tenant IN (SELECT tenant FROM scope)),
+visible_slices AS (SELECT * FROM slices WHERE series IN (
+    SELECT id FROM slice_series WHERE tenant IN (SELECT tenant FROM scope)
+)),
+visible_causes AS NOT MATERIALIZED (SELECT * FROM slice_causes WHERE series IN (
+    SELECT id FROM slice_series WHERE tenant IN (SELECT tenant FROM scope)
+)),
+visible_maintenance AS (SELECT * FROM maintenance WHERE tenant IN (SELECT tenant FROM scope)),
+visible_corrections AS (SELECT * FROM corrections WHERE tenant IN (SELECT tenant FROM scope)),
+visible_closings AS (SELECT * FROM closings WHERE tenant IN (SELECT tenant FROM scope)),
+visible_audit AS (SELECT * FROM audit WHERE tenant IN (SELECT tenant FROM scope))

@@ -245,7 +245,7 @@ async def test_a_file_whose_schema_is_damaged_is_reported_when_it_is_opened(full
 async def test_messages_are_forgotten_in_steps_until_all_are(
     store: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dialtone.store.sqlite._PRUNED_AT_ONCE", 3)
+    monkeypatch.setattr("dialtone.store.pruning._AT_ONCE", 3)
     for settled, left in ((7, 1), (6, 0)):
         await store.put_alerts([], [a_message(f"{settled}.{n}") for n in range(settled + left)])
         for n in range(settled):

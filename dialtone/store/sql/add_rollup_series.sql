@@ -1,0 +1,3 @@
+INSERT INTO rollup_series (tenant, flow, probe, engine, location)
+VALUES (:tenant, :flow, :probe, :engine, :location)
+RETURNING id

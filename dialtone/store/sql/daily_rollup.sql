@@ -1,0 +1,1 @@
+SELECT data FROM daily_rollups WHERE start = :start AND series = :series

@@ -1,0 +1,14 @@
+-- The days that have any are looked for one after another: a wrong clock may have left some centuries away.
+SELECT series.*, days.start, kept.data
+FROM visible_rollup_series AS series
+CROSS JOIN (
+    WITH RECURSIVE found (start) AS (
+        SELECT min(start) FROM daily_rollups WHERE start >= :since
+        UNION ALL
+        SELECT (SELECT min(start) FROM daily_rollups WHERE start > found.start)
+        FROM found WHERE found.start < :until
+    )
+    SELECT start FROM found WHERE start < :until
+) AS days
+CROSS JOIN visible_daily_rollups AS kept ON kept.start = days.start AND kept.series = series.id
+WHERE :tenant IS NULL OR series.tenant = :tenant

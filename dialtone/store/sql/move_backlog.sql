@@ -1,0 +1,1 @@
+UPDATE rollup_backlog SET tenant = :tenant, started = :started, id = :id

@@ -1,0 +1,2 @@
+INSERT INTO hourly_rollups (start, series, data) VALUES (:start, :series, :data)
+ON CONFLICT (start, series) DO UPDATE SET data = excluded.data
