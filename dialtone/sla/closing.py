@@ -1,7 +1,7 @@
 """Closing a month: what it came from and what came out, hashed in a chain that nobody changes unseen.
 
 The chain proves that closings stand as they were put down, in that order. It does not prove when: who may
-write the whole file may write a whole new chain. A hash that was sent away beforehand, with a statement, tells.
+write the whole file may write a whole new chain. A hash that was sent away before, with a statement, tells.
 """
 
 import hashlib
@@ -24,8 +24,8 @@ SETTLED: Final = timedelta(hours=1)
 _VERSION: Final = 1
 
 
-class RefusedError(Exception):
-    """The books can't take it, as they stand; the words are for whoever asked."""
+class RefusedError(ValueError):
+    """The books can't give or take it, as they stand; the words are for whoever asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def inputs_of(closing: Closing) -> Inputs:
     """Return what a closing was made from. Raises ValueError where its inputs are not what was written."""
     found = json.loads(closing.inputs)
     if not isinstance(found, dict) or "version" not in found:
-        raise ValueError("the inputs are not those of a closing")  # noqa: TRY004 - as every other fault of them
+        raise ValueError("the inputs are not those of a closing")
     if found["version"] != _VERSION:
         raise ValueError(f"inputs of version {found['version']!r} are not known here: use a newer dialtone")
     try:

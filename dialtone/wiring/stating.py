@@ -1,0 +1,79 @@
+"""A statement from a month's terms and pages, with what only the machine has: the clock and a logo's file."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from dialtone.model import Closing
+from dialtone.sla.account import Pages
+from dialtone.sla.closing import inputs_of, pages_then
+from dialtone.sla.exclusions import excluded_times
+from dialtone.sla.figures import Account
+from dialtone.sla.statement import ExcludedTime, Logo, Statement
+from dialtone.sla.terms import Terms, accounts_of, cut, span_of
+from dialtone.sla.verifying import closed_accounts
+
+_LOGO_BYTES: Final = 1 << 20
+_PICTURES: Final[Mapping[bytes, str]] = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
+
+
+def stated(
+    terms: Terms, pages: Pages, closing: Closing | None, now: datetime, logo: Path | None
+) -> Statement:
+    """Return the statement of a month: as it was closed, or as it stands.
+
+    Raises ValueError, with words, where the books don't give what was closed.
+    """
+    if closing is None:
+        of_month = cut(terms, pages)
+        accounts = accounts_of(terms, of_month, now)
+    else:
+        of_month = pages_then(inputs_of(closing), pages)
+        accounts = closed_accounts(closing, pages)
+    return Statement(
+        terms.tenant,
+        terms.issuer,
+        terms.period,
+        terms.zone,
+        terms.language,
+        now,
+        accounts,
+        tuple(one for one in of_month.corrections if one.withdrawn is None),
+        _excluded(terms, of_month, accounts),
+        None if logo is None else read_logo(logo),
+        closing,
+    )
+
+
+def read_logo(path: Path) -> Logo | None:
+    """Return a picture, None where there is none any more: a statement goes out without it."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(_LOGO_BYTES + 1)
+    except OSError:
+        return None
+    kind = next((kind for head, kind in _PICTURES.items() if data.startswith(head)), None)
+    return None if kind is None or len(data) > _LOGO_BYTES else Logo(kind, data)
+
+
+def _excluded(terms: Terms, pages: Pages, accounts: Iterable[Account]) -> tuple[ExcludedTime, ...]:
+    """Return what was outside the figures of any service, each once, in order.
+
+    Of maintenance that is declared above the tenant it is told time and reason, not who declared it.
+    """
+    own = terms.tenant.domain
+    told = replace(
+        pages,
+        maintenance=tuple(
+            one if one.tenant == own else replace(one, author="", withdrawn_by="")
+            for one in pages.maintenance
+        ),
+    )
+    found = {
+        one
+        for account in accounts
+        for one in excluded_times(account.objective, told, span_of(account.objective, terms.period))
+    }
+    return tuple(sorted(found, key=lambda one: (one.start, one.end, one.reason)))
