@@ -6,14 +6,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from dialtone.model import SESSION_COUNTS, MetricDef, Reading, TrafficMark, has_restarted
+from dialtone.model import SESSION_COUNTS, MetricDef, Reading, SessionResult, TrafficMark, has_restarted
 
 _MOST: Final = 10**12
 """No server has counted more: what says so is not believed."""
 _HOURS: Final = 24
 """Hours whose growth is kept apart while the store does not take it; beyond them it is the newest's."""
 
-_PLACES: Final[Mapping[str, int]] = {str(result): place for place, result in enumerate(SESSION_COUNTS)}
 _NAMES: Final = tuple(SESSION_COUNTS.values())
 
 Counts = tuple[int, ...]
@@ -142,25 +141,31 @@ class Book:
 
 
 class SessionReader:
-    """Finds the counters and the uptime among the samples of a reading; see TrafficBooks for the metrics."""
+    """Finds the counters and the uptime among the samples of a reading; see TrafficBooks for the metrics.
 
-    def __init__(self, sessions: MetricDef, uptime: MetricDef) -> None:
+    `results` are those that are asked for; if nothing else is said those of SESSION_COUNTS.
+    """
+
+    def __init__(
+        self, sessions: MetricDef, uptime: MetricDef, results: Iterable[SessionResult] = SESSION_COUNTS
+    ) -> None:
+        self._places = {str(result): place for place, result in enumerate(results)}
         self._sessions = sessions.name
         self._tenant = sessions.labels.index("tenant")
         self._result = sessions.labels.index("result")
         self._uptime = uptime.name
 
     def read(self, reading: Reading) -> tuple[dict[str, list[int | None]], float | None]:
-        """Return the counters by tenant, in the order of _NAMES, and the server's uptime in seconds."""
+        """Return the counters by tenant, in the order of the results, and the server's uptime in seconds."""
         found: dict[str, list[int | None]] = {}
         uptime: float | None = None
         for metric, labels, value, _ in reading.samples:
             if metric == self._sessions:
-                place = _PLACES.get(labels[self._result])
+                place = self._places.get(labels[self._result])
                 if place is not None and 0 <= value <= _MOST:
                     tenant = labels[self._tenant]
                     if tenant not in found:
-                        found[tenant] = [None] * len(_NAMES)
+                        found[tenant] = [None] * len(self._places)
                     found[tenant][place] = int(value)
             elif metric == self._uptime and 0 <= value <= _MOST:
                 uptime = value

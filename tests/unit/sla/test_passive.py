@@ -123,3 +123,14 @@ def test_each_tenant_is_judged_by_what_its_own_objectives_ask_for() -> None:
         replace(either, tenant="charlie", passive=None),
     )
     assert passive_measures(objectives) == {"acme": (SEER, BOTH)}
+
+
+@pytest.mark.parametrize(("calls", "effective", "ineffective"), [(20, 15, 3), (100, 84, 10), (1000, 881, 64)])
+def test_what_is_beyond_chance_is_what_the_documentation_says(
+    calls: int, effective: int, ineffective: int
+) -> None:
+    """docs/ratios.md, Traffic as evidence."""
+    assert judged(counts(calls, ok=effective), SEER)[0] is SliceState.BAD
+    assert judged(counts(calls, ok=effective + 1), SEER) == GOOD
+    assert judged(counts(calls, failed=ineffective), ISA)[0] is SliceState.BAD
+    assert judged(counts(calls, failed=ineffective - 1), ISA) == GOOD
