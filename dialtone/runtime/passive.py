@@ -30,6 +30,7 @@ from dialtone.runtime.passivebook import (
     standing,
 )
 from dialtone.runtime.trafficbook import SessionReader
+from dialtone.sla.passive import judged
 
 _log = structlog.get_logger(__name__)
 
@@ -42,9 +43,6 @@ _MOST_WAITING: Final = 100_000
 _ENDING: Final = 1.0
 """Seconds that the last write may take when the service ends."""
 
-Judge = Callable[[Mapping[str, int], Measure], tuple[SliceState, str]]
-"""Says what a slice's counts, by names of model.COUNTS, make of it, and why where it is bad."""
-
 
 def passive_key(tenant: str, measure: Measure) -> SeriesKey:
     """Return the series of a tenant's traffic: no probe, no location."""
@@ -55,16 +53,16 @@ class PassiveSlices:
     """A Sink that judges slices by what OpenSIPS servers count of the tenants' sessions.
 
     For the service: hand it to the collectors as a sink, beside TrafficBooks, and start `run` as a task.
-    `mark` is Books.mark_slices, `measures` are passive_measures() of the objectives, `judge` is judged(),
-    both of dialtone.sla.passive; `sessions` and `uptime` are the metrics that TrafficBooks takes. Series are
-    opened by who plans them (passive_key() tells which): marks without one change nothing.
+    `mark` is Books.mark_slices, `measures` are sla.passive.passive_measures() of the objectives; `sessions`
+    and `uptime` are the metrics that TrafficBooks takes. Series are opened by who plans them (passive_key()
+    tells which): marks without one change nothing.
 
     An attempt is an INVITE that has ended, and counts in the slice in which its end was read: one that rings
     over a slice's end would be a failure of the first and too much in the second. What the counters grew by
     between two polls is of the slice of the later one; polls a minute apart at most, of a server that was
     not restarted meanwhile. The servers' growths add up. A slice is judged once each server that is up has
-    been polled after its end, a minute after it at the latest. What this loses when the service stops stays
-    unknown.
+    been polled after its end, a minute after it at the latest. A run of bad ones has the cause of its first.
+    What this loses when the service stops stays unknown.
     """
 
     def __init__(
@@ -72,7 +70,6 @@ class PassiveSlices:
         mark: Callable[[Sequence[SliceMark]], Awaitable[None]],
         clock: Clock,
         measures: Mapping[str, Collection[Measure]],
-        judge: Judge,
         *,
         sessions: MetricDef,
         uptime: MetricDef,
@@ -80,11 +77,11 @@ class PassiveSlices:
         self._mark = mark
         self._clock = clock
         self._keys = {tenant: [passive_key(tenant, one) for one in of] for tenant, of in measures.items()}
-        self._judge = judge
         self._reader = SessionReader(sessions, uptime, ENDED)
         self._last: dict[str, Standing] = {}
         self._polled: dict[str, datetime | None] = {}
         self._sums = SliceSums()
+        self._bad: dict[SeriesKey, tuple[int, str]] = {}
         self._marks = deque[tuple[SliceMark, ...]]()
         self._lost = 0
         self._errors = 0
@@ -157,9 +154,14 @@ class PassiveSlices:
         for tenant, counts in self._sums.take(slot).items():
             by_name = named(counts)
             for key in self._keys[tenant]:
-                state, cause = self._judge(by_name, key.measure)
-                if state is SliceState.GOOD or state is SliceState.BAD:
-                    yield SliceMark(key, slot, state, cause, now)
+                state, cause = judged(by_name, key.measure)
+                if state is SliceState.BAD:
+                    last, before = self._bad.get(key, (slot, cause))
+                    cause = before if last == slot - 1 else cause
+                    self._bad[key] = slot, cause
+                    yield SliceMark(key, slot, SliceState.BAD, cause, now)
+                elif state is SliceState.GOOD:
+                    yield SliceMark(key, slot, SliceState.GOOD, "", now)
 
     def _put(self, marks: tuple[SliceMark, ...]) -> None:
         if marks:

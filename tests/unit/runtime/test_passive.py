@@ -26,7 +26,6 @@ from dialtone.model import (
 )
 from dialtone.ports import StoreError
 from dialtone.runtime.passive import PassiveSlices, passive_key
-from dialtone.sla.passive import judged
 from tests.fakes.clock import FakeClock
 from tests.fakes.results import ACME, BOLT, NOON, a_node, a_run, a_state
 from tests.unit.runtime.test_traffic import UP, Server
@@ -69,7 +68,7 @@ class Service:
     def start(self) -> None:
         """Come back after an end."""
         self.passive = PassiveSlices(
-            self.sheet.mark_slices, self.clock, self.measures, judged, sessions=TENANT_SESSIONS, uptime=UP
+            self.sheet.mark_slices, self.clock, self.measures, sessions=TENANT_SESSIONS, uptime=UP
         )
 
     async def read(self, *servers: Server) -> None:
@@ -197,6 +196,23 @@ async def test_every_measure_of_a_tenant_has_its_own_series(clock: FakeClock, se
     assert [(mark.key, mark.state) for mark in service.sheet.marks] == [
         (passive_key(ACME, SEER), GOOD),
         (passive_key(ACME, strict), BAD),
+    ]
+
+
+async def test_a_run_of_bad_slices_has_one_cause_and_the_next_run_its_own(
+    clock: FakeClock, served: Server
+) -> None:
+    """An hour of trouble is one line on a statement, not sixty."""
+    service = Service(clock)
+    await service.read(served)
+    for failed in (30, 40, 0, 50):
+        served.carry(ACME, 60, established=60 - failed, failed=failed)
+        await service.go(60, served)
+    assert [mark.cause.partition(",")[0] for mark in service.sheet.marks] == [
+        "traffic: SEER 50.0 % of 60 calls",
+        "traffic: SEER 50.0 % of 60 calls",
+        "",
+        "traffic: SEER 16.6 % of 60 calls",
     ]
 
 
@@ -441,7 +457,7 @@ async def test_what_a_wrong_clock_left_in_a_far_slice_is_dropped_and_counted(
 
 async def test_nothing_is_kept_where_no_objective_asks_for_it(clock: FakeClock, served: Server) -> None:
     sheet = Sheet()
-    passive = PassiveSlices(sheet.mark_slices, clock, {}, judged, sessions=TENANT_SESSIONS, uptime=UP)
+    passive = PassiveSlices(sheet.mark_slices, clock, {}, sessions=TENANT_SESSIONS, uptime=UP)
     await passive.node_polled(served.state())
     served.carry(ACME, 30, failed=30)
     await clock.advance(15)
