@@ -8,9 +8,9 @@ A rollup is FORMAT, then four lists, each its length and its entries in order:
     media       listener, name, histogram
 
 A histogram is how many bins have something, for each of them the step from the one before it (the first: from
-the first bin) times 8 plus the count, or plus 0 where that is over 7 and follows; then, in billionths, the sum,
-the least value, and how much greater the greatest is. Numbers are LEB128, those that may be negative in
-zigzag; words are their number in _WORDS from 1 on, or 0, their length and their UTF-8.
+bin 0) times 8 plus the count, or plus 0 where that is over 7 and follows; then, in billionths, the sum, the
+least value, and how much greater the greatest is. Numbers are LEB128, those that may be negative in zigzag;
+words are their number in _WORDS from 1 on, or 0, their length and their UTF-8.
 """
 
 from collections.abc import Mapping

@@ -6,7 +6,7 @@ ever was, whether or not that has been pruned, and however late it came.
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -23,7 +23,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The spans of one length, in microseconds, numbered from 1970-01-01 UTC. `name` is in their statements."""
+    """Spans of one length, in microseconds, numbered from 1970-01-01 UTC. `name` is in their statements."""
 
     name: str
     length: int
@@ -114,7 +114,13 @@ def catch_up(db: sqlite3.Connection, reader: RowReader, limit: int) -> bool:
 
 
 def _series(db: sqlite3.Connection, key: RollupKey) -> int:
-    values = asdict(key)
+    values = {
+        "tenant": key.tenant,
+        "flow": key.flow.value,
+        "probe": key.probe,
+        "engine": key.engine.value,
+        "location": key.location,
+    }
     found: Sequence[int] | None = db.execute(sql("rollup_series_id"), values).fetchone()
     if found is None:
         found = db.execute(sql("add_rollup_series"), values).fetchone()

@@ -3,9 +3,9 @@ SELECT series.*, days.start, kept.data
 FROM visible_rollup_series AS series
 CROSS JOIN (
     WITH RECURSIVE found (start) AS (
-        SELECT min(start) FROM daily_rollups WHERE start >= :since
+        SELECT min(start) FROM rollup_days WHERE start >= :since
         UNION ALL
-        SELECT (SELECT min(start) FROM daily_rollups WHERE start > found.start)
+        SELECT (SELECT min(start) FROM rollup_days WHERE start > found.start)
         FROM found WHERE found.start < :until
     )
     SELECT start FROM found WHERE start < :until

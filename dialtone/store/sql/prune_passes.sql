@@ -1,3 +1,3 @@
 DELETE FROM results WHERE rowid IN (
-    SELECT rowid FROM results WHERE outcome = 'pass' ORDER BY started, id LIMIT :limit
+    SELECT rowid FROM results INDEXED BY results_passed WHERE outcome = 'pass' ORDER BY started, id LIMIT :limit
 )

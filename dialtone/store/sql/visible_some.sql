@@ -1,5 +1,5 @@
 -- Stands before every other read: the one place where the scope is applied. :scope is a JSON list of domains.
--- What is of no tenant (NULL) is in no scope.
+-- What is of no tenant (NULL) is in no scope; when there are rollups tells nothing about anybody.
 WITH
 scope AS MATERIALIZED (SELECT value AS tenant FROM json_each(:scope)),
 visible_results AS (SELECT * FROM results WHERE tenant IN (SELECT tenant FROM scope)),
@@ -10,6 +10,8 @@ visible_media AS (SELECT * FROM probe_media WHERE tenant IN (SELECT tenant FROM 
 visible_counts AS (SELECT * FROM probe_counts WHERE tenant IN (SELECT tenant FROM scope)),
 visible_hourly_counts AS (SELECT * FROM hourly_counts WHERE tenant IN (SELECT tenant FROM scope)),
 visible_hourly_traffic AS (SELECT * FROM hourly_traffic WHERE tenant IN (SELECT tenant FROM scope)),
+rollup_hours AS NOT MATERIALIZED (SELECT start FROM hourly_rollups),
+rollup_days AS NOT MATERIALIZED (SELECT start FROM daily_rollups),
 visible_rollup_series AS (SELECT * FROM rollup_series WHERE tenant IN (SELECT tenant FROM scope)),
 visible_hourly_rollups AS (
     SELECT * FROM hourly_rollups WHERE series IN (SELECT id FROM visible_rollup_series)

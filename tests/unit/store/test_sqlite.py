@@ -364,7 +364,7 @@ async def test_jobs_handed_in_before_closing_are_finished(tmp_path: Path) -> Non
 def test_no_read_names_a_table_only_what_the_scope_lets_through() -> None:
     names = (
         "results|latest_results|alerts|probe_outcomes|probe_timings|probe_media|probe_counts|hourly_counts|"
-        "hourly_traffic"
+        "hourly_traffic|rollup_series|hourly_rollups|daily_rollups"
     )
     tables = re.compile(rf"\b(?:FROM|JOIN)\s+(?:{names})\b", re.IGNORECASE)
     prefixes = {"visible_all.sql", "visible_some.sql"}
@@ -385,5 +385,7 @@ def test_no_read_names_a_table_only_what_the_scope_lets_through() -> None:
         "probe_counts.sql",
         "hourly_counts.sql",
         "hourly_traffic.sql",
+        "hourly_rollups.sql",
+        "daily_rollups.sql",
     }
     assert [file.name for file in reads if tables.search(file.read_text("utf-8"))] == []
