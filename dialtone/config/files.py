@@ -39,6 +39,11 @@ def read_text(path: Path, limit: int, *, private: bool = False) -> str:
         raise FileError(f"is not UTF-8 text (line {line}); save it as UTF-8") from None
 
 
+def read_bytes(path: Path, limit: int) -> bytes:
+    """Return a file's bytes, at most `limit`. Raises FileError."""
+    return _read(path, limit, private=False)
+
+
 def read_secret(ref: SecretRef, folder: Path, environ: Mapping[str, str]) -> Secret:
     """Return what the reference points at. Raises FileError; the text never holds the secret."""
     if ref.kind == "env":

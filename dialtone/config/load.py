@@ -7,10 +7,12 @@ from typing import Final
 
 from dialtone.config.accounts import read_accounts
 from dialtone.config.addresses import is_loopback, listen
+from dialtone.config.allowances import overruns
 from dialtone.config.credentials import Secrets
 from dialtone.config.discover import read_discover
 from dialtone.config.document import Document, parse
 from dialtone.config.files import FileError, read_text
+from dialtone.config.logos import note_languages, read_logos
 from dialtone.config.maintenance import read_maintenance
 from dialtone.config.nodes import read_nodes
 from dialtone.config.objectives import read_objectives
@@ -83,9 +85,14 @@ def _settings(
     judged = (probes if len(report.problems) == before else None, nodes if whole else None)
     objectives = read_objectives(report, data.get("objectives"), tree, *judged)
     maintenance = read_maintenance(report, data.get("maintenance"), tree)
+    logos = read_logos(report, data.get("platform"), data.get("tenants"), tree, folder)
+    if tree is not None:
+        note_languages(report, tree)
+        for note in overruns(objectives, maintenance, tree):
+            report.note(note)
     caps = _caps(report, data.get("caps"))
-    if (note := outage_note(probes, caps)) is not None:
-        report.note(note)
+    if (outage := outage_note(probes, caps)) is not None:
+        report.note(outage)
     evidence = _evidence(report, data.get("evidence"))
     receivers, rules = _alerts(report, data.get("alerts"), folder)
     tokens = _tokens(report, data.get("access"), tree, secrets)
@@ -102,7 +109,7 @@ def _settings(
     return Settings(
         source, top.location, place, top.listen, tree, nodes, topologies, accounts, probes, caps,
         receivers, rules, tokens, top.external_url, tuple(report.notes), evidence, discover,
-        queries, heartbeats, objectives, maintenance,
+        queries, heartbeats, objectives, maintenance, logos,
     )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """`maintenance:` -> the work that the configuration declares, by the wall clock of its zone."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -11,9 +11,14 @@ from dialtone.config.report import Report
 from dialtone.config.schema import MaintenanceEntry
 from dialtone.config.tree import TenantTree
 from dialtone.model import Maintenance
+from dialtone.sla.calendar import Span
+from dialtone.sla.recurrence import check_rrule, starts
 
 MOST: Final = 1000
+MOST_RECURRING: Final = 200
+"""Of these entries; what recurs is followed, to say how much of a month it takes."""
 AUTHOR: Final = "configuration"
+_LOOKED: Final = timedelta(days=731)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -43,6 +48,13 @@ def read_maintenance(report: Report, raw: object, tree: TenantTree | None) -> tu
         else:
             tenants = choose(report, (*where, "tenants"), entry.tenants, tree)
         found.extend(_declared(report, where, entry, tenants, tree))
+    recurring = {one.name for one in found if one.recurs}
+    if len(recurring) > MOST_RECURRING:
+        report.problem(
+            ("maintenance",),
+            f"has {len(recurring):,} entries that recur; {MOST_RECURRING} are the most",
+        )
+        return ()
     return tuple(found)
 
 
@@ -54,10 +66,17 @@ def _declared(
     zones = {domain: entry.zone or owner.timezone for domain, owner in owners.items() if owner is not None}
     begins: dict[str, datetime] = {}
     for zone in dict.fromkeys(zones.values()):
+        try:
+            if entry.recurs is not None:
+                check_rrule(entry.recurs, zone)
+        except ValueError as error:
+            report.problem((*where, "recurs"), str(error))
+            return []
         begin = _instant(report, where, entry, zone)
         if begin is None:
             return []
         begins[zone] = begin
+        _note_first(report, entry, begin, zone)
     return [
         Maintenance(
             id=0,
@@ -96,3 +115,18 @@ def _instant(report: Report, where: Where, entry: MaintenanceEntry, zone: str) -
             f"of them is taken, {found:%H:%M} UTC; for the other write it with its offset"
         )
     return found
+
+
+def _note_first(report: Report, entry: MaintenanceEntry, begin: datetime, zone: str) -> None:
+    """Note where what recurs does not begin when the entry says so, but later or never."""
+    if entry.recurs is None:
+        return
+    found = starts(entry.recurs, begin, zone, Span(begin, begin + _LOOKED))
+    if not found:
+        report.note(f"maintenance {entry.name}: {entry.recurs} has no day within two years of its beginning")
+    elif found[0] != begin:
+        first = found[0].astimezone(ZoneInfo(zone))
+        report.note(
+            f"maintenance {entry.name}: {entry.recurs} does not fall on the day of `begins`; the first time "
+            f"is {first:%Y-%m-%dT%H:%M}, {zone}"
+        )

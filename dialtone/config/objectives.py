@@ -36,10 +36,13 @@ def read_objectives(
     None for tree, probes or nodes means that they can't be judged by.
     """
     services: dict[str, list[Promise]] = {}
+    unread: set[object] = set()
     for where, item in report.entries(raw, ("objectives",)):
         promise = read_promise(report, item, where)
         if promise is not None:
             services.setdefault(promise.name, []).append(promise)
+        elif isinstance(item, Mapping) and isinstance(item.get("name"), str):
+            unread.add(item["name"])
     if len(services) > MOST_SERVICES:
         report.problem(
             ("objectives",), f"has {len(services):,} different names; {MOST_SERVICES} are the most"
@@ -48,7 +51,9 @@ def read_objectives(
     if tree is None:
         return ()
     resolving = _Resolving(report, tree, probes, nodes)
-    found = [one for promises in services.values() for one in resolving.objectives(promises)]
+    # What an entry gives that can't be read is not known: the others of its name are not judged.
+    whole = [promises for name, promises in services.items() if name not in unread]
+    found = [one for promises in whole for one in resolving.objectives(promises)]
     resolving.note()
     return tuple(found)
 
@@ -116,10 +121,10 @@ class _Resolving:
                 domains = choose(self._report, (*promise.where, "tenants"), promise.tenants, self._tree)
             if twice := [domain for domain in domains if domain in found]:
                 first = self._report.line(found[twice[0]].where)
+                whom = "all" if promise.tenants == "all" else listing(twice)
                 self._report.problem(
-                    (*promise.where, "tenants") if promise.tenants != "all" else promise.where,
-                    f"{promise.name} has an entry for {listing(twice)} already, in line {first}; "
-                    "keep one for each tenant",
+                    (*promise.where, "tenants"),
+                    f"{promise.name} has an entry for {whom} already, in line {first}; keep one of them",
                 )
             found.update({domain: promise for domain in domains if domain not in found})
         return found

@@ -14,7 +14,7 @@ from tests.unit.config.conftest import ENVIRON, WHOLE
 SECTIONS: Final = st.sampled_from(
     [
         *("location", "data", "listen", "platform", "tenants", "nodes", "topologies", "accounts", "probes"),
-        *("caps", "alerts", "access", "external_url", "stress"),
+        *("caps", "alerts", "access", "external_url", "stress", "objectives", "maintenance"),
     ]
 )
 KEYS: Final = st.sampled_from(
@@ -24,6 +24,8 @@ KEYS: Final = st.sampled_from(
         *("file", "env", "flow", "engine", "target", "tenants", "nodes", "receivers", "url", "tokens"),
         *("scope", "token", "events", "database", "language", "names"),
         *("tls", "ca", "verify", "table", "every", "writer"),
+        *("flows", "target", "latency", "mos", "period", "zone", "hours", "credits", "promised", "starts"),
+        *("passive", "evidence", "begins", "lasts", "recurs", "reason", "timing", "under", "below", "logo"),
     ]
 )
 WORDS: Final = st.sampled_from(
@@ -33,6 +35,8 @@ WORDS: Final = st.sampled_from(
         *("127.0.0.1:1", "dialtone.yaml", "\0", "..", "http://[", "a" * 300, "America", "../etc/passwd"),
         *("\ud800", "http://h:x", "mysql://%ff@h", "[::1]:1", "[::]]:1", "९:९", "http://٣", "//"),
         *("https://h", "{tenant}-*", "{tenant}{tenant}", "*", "{"),
+        *("99.9%", "0.999", "2026-11-03T02:00", "0001-01-01T00:00Z", "9999-12-31", "FREQ=DAILY", "month"),
+        *("999999999d", "1e99%", "٩٩%", "mon-fri 08:00-18:00", "srd", "either"),
     ]
 )
 LEAVES: Final = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12) | WORDS
@@ -113,6 +117,8 @@ def test_a_right_configuration_with_one_slip(folder: Path, at: int, gone: int, s
         b"location: " + b"\\" * 1_000_000,
         b"".join(b"k%d: 1\n" % n for n in range(30_000)),
         b"tenants: [" + b"{domain: x}," * 40_000 + b"]",
+        b"objectives: [" + b"{name: x}," * 40_000 + b"]",
+        b"maintenance: [" + b"{name: x, begins: 2026-11-03T02:00, lasts: 1m, reason: x}," * 10_000 + b"]",
     ],
     ids=lambda content: content[:12].decode(),
 )
@@ -120,6 +126,45 @@ def test_a_megabyte_of_one_thing(folder: Path, content: bytes) -> None:
     said = problems_of(folder, content)
     check(said)
     assert said
+
+
+@HOSTILE
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {"name": st.sampled_from(["a", "b"])},
+            optional={
+                "flows": st.lists(st.sampled_from(["options", "http", "call"]), max_size=2),
+                "target": WORDS | st.sampled_from(["99.9%", "100%", "0.5"]),
+                "tenants": st.sampled_from(["all", ["p.example"], ["a.p.example"], ["b.a.p.example"]]),
+                "promised": st.booleans(),
+                "latency": st.just({"timing": "options_delay", "under": "1s"}),
+                "mos": st.floats(),
+                "evidence": st.sampled_from(["passive", "either", "synthetic"]),
+                "hours": st.lists(WORDS, max_size=2),
+                "credits": st.lists(VALUES, max_size=2),
+                "period": WORDS,
+            },
+        ),
+        max_size=5,
+    ),
+    st.lists(
+        st.fixed_dictionaries(
+            {"name": WORDS, "begins": WORDS, "lasts": WORDS, "reason": WORDS},
+            optional={"recurs": WORDS | st.text(alphabet="FREQ=DAILYCOUNT;19", max_size=30), "zone": WORDS},
+        ),
+        max_size=3,
+    ),
+)
+def test_any_objectives_and_maintenance(folder: Path, objectives: object, maintenance: object) -> None:
+    right = {
+        "location": "mtl1",
+        "platform": {"domain": "p.example"},
+        "tenants": [{"domain": "a.p.example"}, {"domain": "b.a.p.example"}],
+        "probes": [{"name": "o", "flow": "options", "target": "sip:h"}],
+    }
+    content = json.dumps({**right, "objectives": objectives, "maintenance": maintenance})
+    check(problems_of(folder, content.encode()))
 
 
 def test_a_path_that_no_system_takes() -> None:
