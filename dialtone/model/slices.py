@@ -186,7 +186,12 @@ def planes(data: bytes) -> tuple[int, int]:
     return int.from_bytes(data[:half], "little"), int.from_bytes(data[half:], "little")
 
 
+def plane_size(interval: int) -> int:
+    """Return how many bytes one plane of a day has."""
+    return -(-(DAY_SECONDS // interval) // 8)
+
+
 def plane_bytes(good: int, bad: int, interval: int) -> bytes:
     """Return the bytes of a day's planes."""
-    size = -(-(DAY_SECONDS // interval) // 8)
+    size = plane_size(interval)
     return good.to_bytes(size, "little") + bad.to_bytes(size, "little")

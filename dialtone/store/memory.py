@@ -17,6 +17,7 @@ from dialtone.model import (
     TrafficMark,
 )
 from dialtone.ports import StoreError
+from dialtone.store.memory_books import MemoryBooks
 from dialtone.store.memory_rollups import MemoryRollups
 from dialtone.store.rows import (
     FAILED,
@@ -45,6 +46,8 @@ class MemoryStore:
         self._unended: dict[str, ProbeResult] = {}
         self._totals = Tally()
         self._rollups = MemoryRollups()
+        # Asked through the object: a fake may say later that it is broken.
+        self._books = MemoryBooks(lambda: self._check_open(), lambda: self._results.values(), self._rollups)
         self._traffic: Counter[tuple[int, str, str]] = Counter()
         self._marks: dict[str, TrafficMark] = {}
         self._alerts: dict[str, AlertEvent] = {}
@@ -52,6 +55,11 @@ class MemoryStore:
         self._message_totals: Counter[tuple[str, str]] = Counter()
         self._leases: dict[str, tuple[str, int]] = {}
         self._closed = False
+
+    @property
+    def books(self) -> MemoryBooks:
+        """See ports.Store."""
+        return self._books
 
     async def add_results(self, results: Sequence[ProbeResult]) -> None:
         """See ports.Store."""
@@ -263,6 +271,7 @@ class MemoryStore:
                 new.append(result)
         self._totals.add(tally(new))
         self._rollups.add(new)
+        self._books.judge(new)
         return new
 
     def _waiting(self, key: str) -> OutboxEntry | None:

@@ -9,20 +9,23 @@ from typing import Any
 
 from dialtone.model import COUNTS, Engine, Flow, Outcome, ProbeResult, ProbeTotals
 from dialtone.store import rollups
+from dialtone.store.judging import judge
 from dialtone.store.reading import RowReader
 from dialtone.store.rows import row_result
+from dialtone.store.slices import SqlPages
 from dialtone.store.statements import sql
 from dialtone.store.totals import BOUNDS, Series, Tally, tally
 
 
 def add(
-    db: sqlite3.Connection, results: Sequence[tuple[ProbeResult, Mapping[str, Any]]]
+    db: sqlite3.Connection, results: Sequence[tuple[ProbeResult, Mapping[str, Any]]], reader: RowReader
 ) -> list[ProbeResult]:
     """Add results, each given with its row, in place of those noted as begun; return the new ones."""
     new = [result for result, row in results if db.execute(sql("add_result"), row).rowcount == 1]
     db.executemany(sql("end_result"), [{"id": result.id} for result, _ in results])
     _count(db, tally(new))
     rollups.add(db, new)
+    judge(SqlPages(db, reader), new)
     return new
 
 
@@ -31,7 +34,7 @@ def adopt(db: sqlite3.Connection, reader: RowReader) -> list[ProbeResult]:
     rows = [dict(row) for row in db.execute(sql("unended"))]
     found = reader.read("unended", rows, lambda row: (row_result(row), row))
     db.executemany(sql("release_holder"), [{"id": result.id} for result, _ in found])
-    return add(db, found)
+    return add(db, found, reader)
 
 
 def totals(

@@ -15,10 +15,10 @@ _UNREADABLE: Final = (ValueError, TypeError, LookupError, OverflowError, Recursi
 
 _SERIES: Final = ("tenant", "flow", "engine", "location")
 _KEYS: Final[Mapping[str, tuple[str, ...]]] = {
+    "results": ("id",),
     "alerts": ("fingerprint",),
     "outbox": ("key",),
     "unended": ("id",),
-    "results": ("id",),
     "hourly_rollups": ("start", "id"),
     "daily_rollups": ("start", "id"),
     "probe_outcomes": (*_SERIES, "outcome", "failure"),
@@ -27,6 +27,10 @@ _KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "probe_counts": (*_SERIES, "name"),
     "traffic_nodes": ("node",),
     "traffic_marks": ("node", "tenant"),
+    "slice_series": ("id",),
+    "slices": ("series", "day"),
+    "maintenance": ("id",),
+    "corrections": ("id",),
 }
 """What names a row, by table."""
 

@@ -67,7 +67,7 @@ def hour_of(moment: datetime) -> int:
 
 def result_row(result: ProbeResult) -> dict[str, object]:
     """Return a result as a row. Raises ValueError for what no measurement gives (NaN, no zone, below 0)."""
-    _finite(f"result {result.id}", [result.duration, *result.timings.values()])
+    _finite(f"result {result.id}", [result.duration, result.interval, *result.timings.values()])
     if any(count < 0 for count in result.counts.values()):
         raise ValueError(f"result {result.id} holds a count below 0")
     failure, expires = result.failure, result.certificate_expires
@@ -89,11 +89,12 @@ def result_row(result: ProbeResult) -> dict[str, object]:
         "timings": json.dumps(dict(result.timings)),
         "sip_status": result.sip_status,
         "failure_code": failure.code.value if failure else None,
-        "failure_detail": _encodable(failure.detail) if failure else None,
+        "failure_detail": encodable(failure.detail) if failure else None,
         "evidence": result.evidence,
         "counts": json.dumps(dict(result.counts)),
         "certificate_expires": None if expires is None else instant(expires),
-        "media": _encodable(json.dumps(_directions(result), ensure_ascii=False, separators=(",", ":"))),
+        "media": encodable(json.dumps(_directions(result), ensure_ascii=False, separators=(",", ":"))),
+        "interval": float(result.interval),
     }
 
 
@@ -122,6 +123,7 @@ def row_result(row: Mapping[str, Any]) -> ProbeResult:
         counts=json.loads(row["counts"]),
         certificate_expires=None if expires is None else at(expires),
         media=_media(row["media"]),
+        interval=row["interval"],
     )
 
 
@@ -142,7 +144,7 @@ def alert_row(event: AlertEvent) -> dict[str, object]:
         "probe": event.probe,
         "location": event.location,
         "value": None if event.value is None else float(event.value),
-        "cause": _encodable(event.cause),
+        "cause": encodable(event.cause),
         "topology": event.topology,
         "tenants": json.dumps(event.tenants),
         "tenants_total": event.tenants_total,
@@ -200,7 +202,7 @@ def row_entry(row: Mapping[str, Any]) -> OutboxEntry:
 
 def try_row(key: str, detail: str) -> dict[str, Any]:
     """Return a try that was not taken, as the values of its statement."""
-    return {"key": key, "detail": _encodable(detail[:_DETAIL])}
+    return {"key": key, "detail": encodable(detail[:_DETAIL])}
 
 
 def settled_row(key: str, state: MessageState, at: datetime, detail: str) -> dict[str, Any]:
@@ -261,7 +263,7 @@ def _texts(listed: str) -> tuple[str, ...]:
     return tuple(texts)
 
 
-def _encodable(text: str) -> str:
+def encodable(text: str) -> str:
     """Return a server's words with "?" for lone surrogates, which have no UTF-8 and SQLite refuses."""
     return text.encode("utf-8", "replace").decode("utf-8")
 

@@ -22,6 +22,7 @@ from dialtone.model import (
 )
 from dialtone.ports import StoreError
 from dialtone.store import outbox, probes, pruning, traffic
+from dialtone.store.books import SqliteBooks
 from dialtone.store.database import Database
 from dialtone.store.reading import RowReader
 from dialtone.store.rows import (
@@ -35,6 +36,7 @@ from dialtone.store.rows import (
     settled_row,
     try_row,
 )
+from dialtone.store.seen import seen_by
 from dialtone.store.statements import sql
 
 T = TypeVar("T")
@@ -72,11 +74,17 @@ class SqliteStore:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._reader = RowReader()
+        self._books = SqliteBooks(database, self._reader)
+
+    @property
+    def books(self) -> SqliteBooks:
+        """See ports.Store."""
+        return self._books
 
     async def add_results(self, results: Sequence[ProbeResult]) -> None:
         """See ports.Store."""
         rows = [(result, result_row(result)) for result in results]
-        await self._database.write(lambda db: probes.add(db, rows))
+        await self._database.write(lambda db: probes.add(db, rows, self._reader))
 
     async def results(
         self,
@@ -121,13 +129,13 @@ class SqliteStore:
 
     async def probe_totals(self, scope: Scope) -> list[ProbeTotals]:
         """See ports.Store."""
-        text, values = _seen_by(scope)
-        return await self._database.read(lambda db: probes.totals(db, self._reader, text, values))
+        seen = seen_by(scope)
+        return await self._database.read(lambda db: probes.totals(db, self._reader, seen.text, seen.values))
 
     async def probe_counts(self, scope: Scope, *, since: datetime) -> dict[str, dict[str, int]]:
         """See ports.Store."""
-        text, values = _seen_by(scope)
-        return await self._database.read(lambda db: probes.counts(db, text, values, hour_of(since)))
+        seen = seen_by(scope)
+        return await self._database.read(lambda db: probes.counts(db, seen.text, seen.values, hour_of(since)))
 
     async def count_traffic(
         self, mark: TrafficMark, growth: Mapping[str, Mapping[str, int]], gone: Collection[str] = ()
@@ -141,8 +149,10 @@ class SqliteStore:
 
     async def traffic_counts(self, scope: Scope, *, since: datetime) -> dict[str, dict[str, int]]:
         """See ports.Store."""
-        text, values = _seen_by(scope)
-        return await self._database.read(lambda db: traffic.counts(db, text, values, hour_of(since)))
+        seen = seen_by(scope)
+        return await self._database.read(
+            lambda db: traffic.counts(db, seen.text, seen.values, hour_of(since))
+        )
 
     async def put_alerts(self, events: Sequence[AlertEvent], messages: Sequence[AlertMessage] = ()) -> None:
         """See ports.Store."""
@@ -228,18 +238,10 @@ class SqliteStore:
         self, scope: Scope, query: str, make: Callable[[Iterable[Mapping[str, Any]]], list[T]], **more: object
     ) -> list[T]:
         """Run a query on what the scope may see."""
-        text, values = _seen_by(scope)
-        return await self._database.read(lambda db: make(db.execute(text + sql(query), values | more)))
-
-
-def _seen_by(scope: Scope) -> tuple[str, dict[str, object]]:
-    """Return what stands before a query of the scope, with its values.
-
-    No query names a table, only the views of that prefix.
-    """
-    if scope.domains is None:
-        return sql("visible_all"), {}
-    return sql("visible_some"), {"scope": json.dumps(sorted(scope.domains))}
+        seen = seen_by(scope)
+        return await self._database.read(
+            lambda db: make(db.execute(seen.text + sql(query), {**seen.values, **more}))
+        )
 
 
 def _all(make: Callable[[Mapping[str, Any]], T]) -> Callable[[Iterable[Mapping[str, Any]]], list[T]]:

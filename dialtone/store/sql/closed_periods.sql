@@ -1,0 +1,1 @@
+SELECT count(*) FROM closings WHERE tenant = :tenant AND period = :period

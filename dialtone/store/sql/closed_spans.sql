@@ -1,0 +1,1 @@
+SELECT since, until FROM closed_spans WHERE tenant = :tenant

@@ -1,0 +1,1 @@
+SELECT bits FROM slices WHERE series = :series AND day = :day

@@ -1,0 +1,1 @@
+DELETE FROM slice_causes WHERE series = :series AND slot = :slot

@@ -1,0 +1,1 @@
+SELECT hash FROM closings ORDER BY sequence DESC LIMIT 1

@@ -1,0 +1,1 @@
+UPDATE slice_series SET since = :since, until = :until WHERE id = :id

@@ -1,0 +1,1 @@
+SELECT * FROM slice_series WHERE tenant = :tenant ORDER BY id
