@@ -1,0 +1,218 @@
+"""What lies over the measurements: hours of service, maintenance declared beforehand, corrections.
+
+Masks are computed for whole calendar months of the objective's zone, for the cap on maintenance counts by
+month, and kept: all tenants of one contract share them.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache, reduce
+from operator import or_
+from typing import Final
+
+from dialtone.model import DAY_SECONDS, Correction, Flow, Maintenance, Objective, SliceState, WeekSpan
+from dialtone.sla.calendar import Span, from_unix, months_over, offsets, unix
+from dialtone.sla.figures import Account
+from dialtone.sla.lines import Grid, first_bits, runs
+from dialtone.sla.recurrence import starts
+from dialtone.sla.statement import ExcludedTime
+
+MOST_RECURRING_SECONDS: Final = 31 * DAY_SECONDS
+"""What recurs is taken to last no longer each time."""
+
+
+@dataclass(frozen=True, slots=True)
+class States:
+    """What a flow or a service counts as on a grid; elsewhere it is unknown."""
+
+    good: int
+    bad: int
+    excluded: int
+
+
+def occurrences(maintenance: Maintenance, span: Span) -> list[Span]:
+    """Return when the work of a declaration is, as far as it touches a span; in order.
+
+    An occurrence that began before it was declared is none, nor is one after it was withdrawn. Each lasts so
+    many seconds as passed, whatever the zone's clock did meanwhile.
+    """
+    return [one for one in _occurrences(maintenance, span) if one.start < span.end and one.end > span.start]
+
+
+@lru_cache(maxsize=4096)
+def _occurrences(maintenance: Maintenance, span: Span) -> tuple[Span, ...]:
+    seconds = maintenance.seconds
+    if not maintenance.recurs:
+        begins = [maintenance.begins]
+    else:
+        seconds = min(seconds, MOST_RECURRING_SECONDS)
+        reach = Span(from_unix(max(unix(span.start) - seconds, 0)), span.end)
+        begins = starts(maintenance.recurs, maintenance.begins, maintenance.zone, reach)
+    return tuple(
+        Span(at, _later(at, seconds))
+        for at in begins
+        if at >= maintenance.declared and (maintenance.withdrawn is None or at < maintenance.withdrawn)
+    )
+
+
+def _later(at: datetime, seconds: int) -> datetime:
+    try:
+        return at + timedelta(seconds=seconds)
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC)
+
+
+def service_hours(objective: Objective, grid: Grid) -> int:
+    """Return the plane of an objective's hours of service on a grid."""
+    if not objective.hours:
+        return grid.all
+    whole = _months(objective.zone, grid)
+    return whole.cut(_hours(objective.hours, objective.zone, whole), grid)
+
+
+@lru_cache(maxsize=256)
+def _hours(hours: tuple[WeekSpan, ...], zone: str, grid: Grid) -> int:
+    plane = 0
+    for start, end, ahead in offsets(Span(from_unix(grid.start), from_unix(grid.end)), zone):
+        low, high = start + ahead, end + ahead
+        for day in range(low // DAY_SECONDS - 1, (high - 1) // DAY_SECONDS + 1):
+            midnight = day * DAY_SECONDS
+            for span in hours:
+                if (day + 3) % 7 in span.days:
+                    length = span.end - span.start if span.start < span.end else 1440 - span.start + span.end
+                    since = max(low, midnight + span.start * 60)
+                    until = min(high, midnight + (span.start + length) * 60)
+                    if since < until:
+                        plane |= grid.bits(since - ahead, until - ahead)
+    return plane
+
+
+def maintenance_planes(
+    objective: Objective, maintenance: Sequence[Maintenance], grid: Grid
+) -> dict[Flow, int]:
+    """Return where each flow of an objective is excluded on a grid by what was declared beforehand.
+
+    Of each calendar month in the objective's zone the first `objective.maintenance` seconds in which work of
+    any of its flows lies within the hours of service.
+    """
+    known = tuple(one for one in maintenance if _touches(one.flows, objective))
+    if not known:
+        return dict.fromkeys(objective.flows, 0)
+    whole = _months(objective.zone, grid)
+    terms = (objective.flows, objective.hours, objective.zone, objective.maintenance)
+    return {flow: whole.cut(plane, grid) for flow, plane in _maintained(*terms, known, whole)}
+
+
+@lru_cache(maxsize=256)
+def _maintained(
+    flows: tuple[Flow, ...],
+    hours: tuple[WeekSpan, ...],
+    zone: str,
+    cap: int,
+    maintenance: tuple[Maintenance, ...],
+    grid: Grid,
+) -> tuple[tuple[Flow, int], ...]:
+    planes = [(one, occurrence_plane(one, grid)) for one in maintenance]
+    union = reduce(or_, (plane for _, plane in planes))
+    if hours:
+        union &= _hours(hours, zone, grid)
+    within = 0
+    for month in months_over(Span(from_unix(grid.start), from_unix(grid.end)), zone):
+        of_month = grid.bits(unix(month.start), unix(month.end))
+        within |= first_bits(union & of_month, cap // grid.step)
+    return tuple(
+        (
+            flow,
+            reduce(or_, (plane for one, plane in planes if not one.flows or flow in one.flows), 0) & within,
+        )
+        for flow in flows
+    )
+
+
+def occurrence_plane(maintenance: Maintenance, grid: Grid) -> int:
+    """Return when the work of a declaration is, on a grid."""
+    plane = 0
+    for one in occurrences(maintenance, Span(from_unix(grid.start), from_unix(grid.end))):
+        plane |= grid.bits(unix(one.start), unix(one.end))
+    return plane
+
+
+def in_force(objective: Objective, corrections: Iterable[Correction]) -> list[Correction]:
+    """Return the corrections that hold for an objective, the one that counts most last."""
+    found = [one for one in corrections if one.withdrawn is None and _touches(one.flows, objective)]
+    return sorted(found, key=lambda one: one.id)
+
+
+def corrected(states: States, flow: Flow, corrections: Sequence[Correction], grid: Grid) -> States:
+    """Lay corrections over what a flow was, in their order."""
+    good, bad, excluded = states.good, states.bad, states.excluded
+    for one in corrections:
+        plane = grid.bits(unix(one.begins), unix(one.ends))
+        if plane and (not one.flows or flow in one.flows):
+            good = good | plane if one.state is SliceState.GOOD else good & ~plane
+            bad = bad | plane if one.state is SliceState.BAD else bad & ~plane
+            excluded = excluded | plane if one.state is SliceState.EXCLUDED else excluded & ~plane
+    return States(good, bad, excluded)
+
+
+def excluded_times(
+    accounts: Iterable[Account], maintenance: Sequence[Maintenance], corrections: Sequence[Correction]
+) -> tuple[ExcludedTime, ...]:
+    """Return the time that is outside the figures of one of these accounts, by start, each span once.
+
+    Where two took out the same time the one with the lower id is named, and maintenance before a correction.
+    Time that a correction put back is not among it.
+    """
+    found: set[ExcludedTime] = set()
+    for account in accounts:
+        found.update(_excluded_of(account, maintenance, corrections))
+    return tuple(
+        sorted(found, key=lambda one: (one.start, one.end, one.is_correction, one.reason, one.author))
+    )
+
+
+def _excluded_of(
+    account: Account, maintenance: Sequence[Maintenance], corrections: Sequence[Correction]
+) -> list[ExcludedTime]:
+    objective = account.objective
+    start, end = unix(account.start), unix(account.until)
+    grid = Grid(start, 60, (end - start) // 60)
+    if end % 60:
+        grid = Grid(start, 1, end - start)
+    planes = maintenance_planes(objective, maintenance, grid)
+    laid = in_force(objective, corrections)
+    counted = service_hours(objective, grid)
+    after = {
+        flow: corrected(States(0, 0, plane), flow, laid, grid).excluded & counted
+        for flow, plane in planes.items()
+    }
+    found: list[ExcludedTime] = []
+
+    def take(source: Maintenance | Correction, plane: int, *, is_correction: bool) -> None:
+        taken = 0
+        for flow in objective.flows:
+            if not source.flows or flow in source.flows:
+                part = plane & after[flow] & (grid.all if is_correction else planes[flow])
+                taken |= part
+                after[flow] &= ~part
+        for low, high in runs(taken):
+            times = from_unix(grid.time(low)), from_unix(grid.time(high))
+            found.append(ExcludedTime(*times, source.reason, source.author, is_correction))
+
+    for one in sorted(maintenance, key=lambda one: one.id):
+        take(one, occurrence_plane(one, grid), is_correction=False)
+    for put in laid:
+        if put.state is SliceState.EXCLUDED:
+            take(put, grid.bits(unix(put.begins), unix(put.ends)), is_correction=True)
+    return found
+
+
+def _touches(flows: tuple[Flow, ...], objective: Objective) -> bool:
+    return not flows or any(flow in objective.flows for flow in flows)
+
+
+def _months(zone: str, grid: Grid) -> Grid:
+    months = months_over(Span(from_unix(grid.start), from_unix(max(grid.end, grid.start + 1))), zone)
+    start, end = unix(months[0].start), unix(months[-1].end)
+    return Grid(start, grid.step, (end - start) // grid.step)

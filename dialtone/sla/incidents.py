@@ -1,0 +1,147 @@
+"""Incidents: runs of bad slices of a service, with the flows that were bad and what the alerts called it."""
+
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from dialtone.model import Flow, SeriesKey, Sli, SliceCause
+from dialtone.sla.calendar import from_unix
+from dialtone.sla.exclusions import States
+from dialtone.sla.figures import Incident
+from dialtone.sla.lines import Grid, Line, runs
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A stretch of a flow's bad time in which a series was bad for one reason."""
+
+    start: int
+    end: int
+    key: SeriesKey
+    cause: SliceCause
+
+
+def incidents(
+    grid: Grid,
+    service: States,
+    flows: Mapping[Flow, States],
+    within: int,
+    lines: Sequence[tuple[SeriesKey, Line]],
+    causes: Sequence[SliceCause],
+) -> tuple[Incident, ...]:
+    """Return the incidents of a service within a plane of time, in order.
+
+    One lasts from its first bad slice until its last before a good one; it goes on while no good one has
+    come. `lines` are what was measured, by series.
+    """
+    bad = service.bad & within
+    if not bad:
+        return ()
+    spans = _spans(runs(bad), runs(service.good & within))
+    firsts = [first for first, _, _ in spans]
+    bad_runs = {flow: runs(states.bad & bad) for flow, states in flows.items()}
+    struck: defaultdict[int, set[Flow]] = defaultdict(set)
+    for flow, of_flow in bad_runs.items():
+        for start, _ in of_flow:
+            struck[bisect_right(firsts, start) - 1].add(flow)
+    named: defaultdict[int, list[_Piece]] = defaultdict(list)
+    for piece in _pieces(grid, bad_runs, lines, causes):
+        named[bisect_right(firsts, piece.start) - 1].append(piece)
+    found: list[Incident] = []
+    for number, (first, last, is_over) in enumerate(spans):
+        pieces = sorted(named[number], key=lambda one: (one.start, one.cause.slot, one.cause.cause))
+        length = (1 << (last - first)) - 1
+        found.append(
+            Incident(
+                start=from_unix(grid.time(first)),
+                end=from_unix(grid.time(last)) if is_over else None,
+                bad=grid.seconds(bad >> first & length),
+                flows=tuple(flow for flow in flows if flow in struck[number]),
+                causes=tuple(dict.fromkeys(one.cause.cause for one in pieces)),
+                known=_known(grid, first, [one for one in pieces if one.start == first], lines),
+            )
+        )
+    return tuple(found)
+
+
+def _spans(bad: Sequence[tuple[int, int]], good: Sequence[tuple[int, int]]) -> list[tuple[int, int, bool]]:
+    """Join runs of bad that no good lies between: first bit, the one after the last, whether good follows."""
+    starts = [start for start, _ in good]
+    found: list[tuple[int, int, bool]] = []
+    for start, end in bad:
+        follows = bisect_left(starts, end)
+        is_over = follows < len(starts)
+        if found and bisect_left(starts, found[-1][1]) == bisect_left(starts, start):
+            found[-1] = (found[-1][0], end, is_over)
+        else:
+            found.append((start, end, is_over))
+    return found
+
+
+def _pieces(
+    grid: Grid,
+    bad_runs: Mapping[Flow, Sequence[tuple[int, int]]],
+    lines: Sequence[tuple[SeriesKey, Line]],
+    causes: Iterable[SliceCause],
+) -> Iterator[_Piece]:
+    by_series: defaultdict[tuple[Flow, str, str, int], list[SliceCause]] = defaultdict(list)
+    for cause in causes:
+        by_series[cause.flow, cause.probe, cause.location, cause.interval].append(cause)
+    for key, line in lines:
+        of_series = by_series.get((key.flow, key.probe, key.location, key.interval))
+        if not of_series or not line.bad:
+            continue
+        of_flow = bad_runs[key.flow]
+        for start, end, cause in _in_force(grid, runs(line.bad), of_series):
+            at = bisect_right(of_flow, (start, grid.count)) - 1
+            for low, high in of_flow[max(at, 0) :]:
+                if low >= end:
+                    break
+                if high > start:
+                    yield _Piece(max(low, start), min(high, end), key, cause)
+
+
+def _in_force(
+    grid: Grid, bad: Sequence[tuple[int, int]], causes: Sequence[SliceCause]
+) -> Iterator[tuple[int, int, SliceCause]]:
+    """Return where each cause of a series holds: until the next one, or the end of the bad run it is in."""
+    laid: dict[int, SliceCause] = {}
+    for cause in sorted(causes, key=lambda one: (one.slot, one.known)):
+        laid[max((cause.slot * cause.interval - grid.start) // grid.step, 0)] = cause
+    bits = sorted(laid)
+    for start, end in bad:
+        low, high = bisect_left(bits, start), bisect_left(bits, end)
+        for at in range(low, high):
+            yield bits[at], bits[at + 1] if at + 1 < high else end, laid[bits[at]]
+
+
+def _known(
+    grid: Grid, first: int, pieces: Sequence[_Piece], lines: Sequence[tuple[SeriesKey, Line]]
+) -> datetime | None:
+    """Return when the slice that an incident begins with was confirmed, None where that is not on record.
+
+    A flow is known to be bad with the first of its probes that is; where several locations are placed, with
+    the second of them, for a bad slice takes two.
+    """
+    earliest: defaultdict[Flow, dict[str, datetime]] = defaultdict(dict)
+    found: list[datetime] = []
+    for piece in pieces:
+        key, known = piece.key, piece.cause.known
+        if key.measure.sli is Sli.PASSIVE:
+            found.append(known)
+        else:
+            of_flow = earliest[key.flow]
+            of_flow[key.location] = min(known, of_flow.get(key.location, known))
+    for flow, by_location in earliest.items():
+        placed = {
+            key.location
+            for key, line in lines
+            if key.flow is flow and key.measure.sli is not Sli.PASSIVE and line.placed >> first & 1
+        }
+        needed = 1 if len(placed) < 2 else 2
+        if len(by_location) >= needed:
+            found.append(sorted(by_location.values())[needed - 1])
+    start = from_unix(grid.time(first))
+    return min(found) if found and min(found) >= start else None

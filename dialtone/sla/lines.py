@@ -1,0 +1,183 @@
+"""Lines: what is known at each instant of a span of time, as bits of whole numbers.
+
+Bit i of a plane is the i-th step of the grid. A month of 60 s steps is one number of 43,200 bits, so that
+laying a mask over it, combining probes and counting what is bad are single operations on it.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from math import gcd
+from operator import or_
+
+from dialtone.model import DAY_SECONDS, DaySlices, SliceSeries
+from dialtone.sla.calendar import unix
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """`count` steps of `step` seconds from `start` on (seconds from 1970, a multiple of the step)."""
+
+    start: int
+    step: int
+    count: int
+
+    @property
+    def end(self) -> int:
+        """Where it ends, in seconds from 1970."""
+        return self.start + self.step * self.count
+
+    @property
+    def all(self) -> int:
+        """The plane in which every bit is set."""
+        return (1 << self.count) - 1
+
+    def bits(self, start: int, end: int) -> int:
+        """Return the plane of a span (seconds from 1970), as far as it lies on the grid."""
+        low = min(max((start - self.start) // self.step, 0), self.count)
+        high = min(max((end - self.start) // self.step, low), self.count)
+        return ((1 << (high - low)) - 1) << low
+
+    def time(self, bit: int) -> int:
+        """Return when a step begins, in seconds from 1970."""
+        return self.start + bit * self.step
+
+    def cut(self, plane: int, finer: "Grid") -> int:
+        """Return what a plane of this grid is on a part of it that has the same step."""
+        shift = (finer.start - self.start) // self.step
+        return (plane >> shift if shift >= 0 else plane << -shift) & finer.all
+
+    def seconds(self, plane: int) -> int:
+        """Return how long the set bits of a plane last together."""
+        return plane.bit_count() * self.step
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Where something was placed on a grid, and where it was good and bad; elsewhere it is unknown."""
+
+    placed: int
+    good: int
+    bad: int
+
+
+def common_step(intervals: Iterable[int]) -> int:
+    """Return the step of a grid on which minutes and all these intervals begin and end."""
+    return gcd(60, *intervals)
+
+
+def series_line(series: SliceSeries, grid: Grid) -> Line:
+    """Lay the slices of a series on a grid whose step divides the interval; outside its tenure is nothing."""
+    interval = series.key.interval
+    until = grid.end if series.until is None else unix(series.until)
+    placed = grid.bits(unix(series.since), until)
+    first, last = grid.start // DAY_SECONDS, (grid.end - 1) // DAY_SECONDS
+    days = [day for day in series.days if first <= day.day <= last]
+    if not placed or not days:
+        return Line(placed, 0, 0)
+    times = interval // grid.step
+    whole = Grid(first * DAY_SECONDS, grid.step, (last - first + 1) * DAY_SECONDS // grid.step)
+    good, bad = (expanded(plane, times) for plane in joined(days, interval, first, last))
+    return Line(placed, whole.cut(good, grid) & placed, whole.cut(bad, grid) & placed)
+
+
+def joined(days: Sequence[DaySlices], interval: int, first: int, last: int) -> tuple[int, int]:
+    """Return the planes good and bad of days that follow each other; a day that is not there is unknown."""
+    bits = DAY_SECONDS // interval
+    if bits % 8:
+        good = sum(day.good << (day.day - first) * bits for day in days)
+        bad = sum(day.bad << (day.day - first) * bits for day in days)
+        return good, bad
+    size, by_day = bits // 8, {day.day: day for day in days}
+    nothing = DaySlices(0, 0, 0)
+    every = [by_day.get(day, nothing) for day in range(first, last + 1)]
+    good_bytes = b"".join([day.good.to_bytes(size, "little") for day in every])
+    bad_bytes = b"".join([day.bad.to_bytes(size, "little") for day in every])
+    return int.from_bytes(good_bytes, "little"), int.from_bytes(bad_bytes, "little")
+
+
+def expanded(plane: int, times: int) -> int:
+    """Return a plane in which every bit is there so many times."""
+    if times == 1 or not plane:
+        return plane
+    return int(f"{plane:b}".replace("1", "x" * times).replace("0", "0" * times).replace("x", "1"), 2)
+
+
+def runs(plane: int) -> list[tuple[int, int]]:
+    """Return the runs of set bits in order: the first bit, and the one after the last."""
+    if not plane:
+        return []
+    text = f"{plane:b}"[::-1]
+    found: list[tuple[int, int]] = []
+    start = text.find("1")
+    while start >= 0:
+        end = text.find("0", start)
+        found.append((start, len(text) if end < 0 else end))
+        start = -1 if end < 0 else text.find("1", end)
+    return found
+
+
+def first_bits(plane: int, most: int) -> int:
+    """Return a plane with only the first so many of its set bits."""
+    if plane.bit_count() <= most:
+        return plane
+    kept, left = 0, most
+    for start, end in runs(plane):
+        size = min(end - start, left)
+        kept |= ((1 << size) - 1) << start
+        left -= size
+        if not left:
+            break
+    return kept
+
+
+def strictest(lines: Sequence[Line]) -> Line:
+    """Combine what must all be good: bad if any is bad, else unknown if any that is placed is unknown."""
+    if len(lines) == 1:
+        return lines[0]
+    placed = reduce(or_, (line.placed for line in lines))
+    bad = reduce(or_, (line.bad for line in lines))
+    unknown = reduce(or_, (line.placed & ~(line.good | line.bad) for line in lines))
+    return Line(placed, placed & ~(bad | unknown), bad)
+
+
+def quorum(locations: Sequence[Line]) -> Line:
+    """Combine what several locations saw of one flow (docs/sla.md).
+
+    Where one is placed it decides. Where several are, bad is what more than half of the conclusive ones, and
+    at least two, call bad; else good is what one calls good.
+    """
+    if len(locations) == 1:
+        return locations[0]
+    placed = several = 0
+    for line in locations:
+        several |= placed & line.placed
+        placed |= line.placed
+    bads, goods = _tally([line.bad for line in locations]), _tally([line.good for line in locations])
+    any_bad, any_good = reduce(or_, bads, 0), reduce(or_, goods, 0)
+    several_bad = _greater(bads, goods) & reduce(or_, bads[1:], 0)
+    bad = (any_bad & ~several) | (several_bad & several)
+    return Line(placed, any_good & ~bad, bad)
+
+
+def _tally(planes: Iterable[int]) -> list[int]:
+    """Count, at each bit, in how many planes it is set: the binary digits, the least significant first."""
+    digits: list[int] = []
+    for plane in planes:
+        carry = plane
+        for place, digit in enumerate(digits):
+            digits[place], carry = digit ^ carry, digit & carry
+        if carry:
+            digits.append(carry)
+    return digits
+
+
+def _greater(left: Sequence[int], right: Sequence[int]) -> int:
+    """Return the bits at which one tally is greater than another."""
+    greater, equal = 0, -1
+    for place in reversed(range(max(len(left), len(right)))):
+        one = left[place] if place < len(left) else 0
+        other = right[place] if place < len(right) else 0
+        greater |= equal & one & ~other
+        equal &= ~(one ^ other)
+    return greater
