@@ -10,14 +10,14 @@ from datetime import UTC, date, datetime
 from fractions import Fraction
 from typing import Final, TypeAlias
 
-from dialtone.model import Credit, Measure, Objective, Sli
+from dialtone.model import Closing, Credit, Measure, Objective, Sli
 from dialtone.sla.figures import Account, Figures, Incident
 from dialtone.sla.statement import Party, Statement
 from dialtone.sla.statements.credits import credit_of
 from dialtone.sla.statements.numbers import digits_for, digits_of, percent_text
 from dialtone.sla.statements.totals import totals, whole_seconds
 
-JsonValue: TypeAlias = "None | bool | int | str | Sequence[JsonValue] | Mapping[str, JsonValue]"
+JsonValue: TypeAlias = "bool | int | str | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
 
 VERSION: Final = 1
 """Of the shape of a statement; it grows when a field goes or changes its meaning."""
@@ -54,13 +54,7 @@ def statement_json(statement: Statement) -> str:
             "zone": statement.zone,
             "language": statement.language,
             "made": rfc3339(statement.made),
-            "closing": closing
-            and {
-                "sequence": closing.sequence,
-                "closed": rfc3339(closing.closed),
-                "previous": closing.previous,
-                "hash": closing.hash,
-            },
+            "closing": None if closing is None else _closing(closing),
             "figures": figures(statement.accounts),
             "excluded": [
                 {
@@ -82,7 +76,7 @@ def statement_json(statement: Statement) -> str:
                     "author": one.author,
                     "reason": one.reason,
                     "declared": rfc3339(one.declared),
-                    "withdrawn": one.withdrawn and rfc3339(one.withdrawn),
+                    "withdrawn": _instant(one.withdrawn),
                     "withdrawn_by": one.withdrawn_by,
                 }
                 for one in statement.corrections
@@ -94,6 +88,15 @@ def statement_json(statement: Statement) -> str:
 def rfc3339(at: datetime) -> str:
     """Return an instant in UTC: `2026-10-03T14:02:00Z`; parts of a second are told where there are some."""
     return at.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
+
+
+def _closing(closing: Closing) -> JsonValue:
+    return {
+        "sequence": closing.sequence,
+        "closed": rfc3339(closing.closed),
+        "previous": closing.previous,
+        "hash": closing.hash,
+    }
 
 
 def _account(account: Account) -> JsonValue:
@@ -127,7 +130,7 @@ def _objective(objective: Objective) -> dict[str, JsonValue]:
         "service": objective.service,
         "flows": list(objective.flows),
         "measure": _measure(objective.measure),
-        "passive": objective.passive and _measure(objective.passive),
+        "passive": None if objective.passive is None else _measure(objective.passive),
         "evidence": objective.evidence.value,
         "target": _share(objective.target, digits_of(objective.target)),
         "zone": objective.zone,
@@ -172,18 +175,20 @@ def _incident(incident: Incident) -> JsonValue:
     start, end, known = incident.start, incident.end, incident.known
     return {
         "start": rfc3339(start),
-        "end": end and rfc3339(end),
+        "end": _instant(end),
         "bad": incident.bad,
         "flows": list(incident.flows),
         "causes": list(incident.causes),
-        "detected": known and rfc3339(known),
+        "detected": _instant(known),
         "to_detect": None if known is None else whole_seconds(start, known),
         "to_recover": None if end is None else whole_seconds(start, end),
     }
 
 
 def _credit(credit: Credit | None) -> JsonValue:
-    return credit and {
+    if credit is None:
+        return None
+    return {
         "below": _share(credit.below, digits_of(credit.below)),
         "share": _share(credit.share, digits_of(credit.share)),
     }
@@ -199,12 +204,16 @@ def _ratio(value: Fraction) -> dict[str, JsonValue]:
     return {"numerator": value.numerator, "denominator": value.denominator}
 
 
+def _instant(at: datetime | None) -> str | None:
+    return None if at is None else rfc3339(at)
+
+
 def _decimal(value: float | None) -> str | None:
     return None if value is None else repr(value)
 
 
 def _day(day: date | None) -> str | None:
-    return day and day.isoformat()
+    return None if day is None else day.isoformat()
 
 
 def _party(party: Party) -> JsonValue:

@@ -1,15 +1,12 @@
 """Dates, times of day and durations as people of a locale write them."""
 
-from collections.abc import Iterable
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from babel import Locale
 from babel.dates import format_date, format_skeleton
 from babel.units import format_unit
-
-from dialtone.sla.statements.language import Language
 
 _UNITS = (("duration-hour", 3600), ("duration-minute", 60), ("duration-second", 1))
 
@@ -27,6 +24,12 @@ def duration(seconds: int, locale: Locale) -> str:
     return " ".join(_joined(part) for part in parts) or _joined(
         format_unit(0, "duration-minute", length="short", locale=locale)
     )
+
+
+def brief_duration(seconds: int, locale: Locale) -> str:
+    """Return seconds in the one unit that says them shortly, rounded up: `72 min`, `24 hr`."""
+    unit, size = _UNITS[2] if seconds < 60 else _UNITS[1] if seconds < 60_000 else _UNITS[0]
+    return _joined(format_unit(-(-seconds // size), unit, length="short", locale=locale))
 
 
 def long_date(day: date, locale: Locale) -> str:
@@ -83,9 +86,12 @@ def weekday_names(locale: Locale, *, first: int = 0) -> tuple[str, ...]:
     return tuple(names[(first + number) % 7] for number in range(7))
 
 
-def listed(words: Iterable[str], language: Language) -> str:
-    """Return words one after another."""
-    return ", ".join(words)
+def month_span(period: str, zone: str) -> tuple[datetime, datetime]:
+    """Return the first instant of a calendar month (2026-10) in a zone, and that of the next."""
+    first = date.fromisoformat(period + "-01")
+    after = (first + timedelta(days=31)).replace(day=1)
+    begin, end = (datetime(each.year, each.month, 1, tzinfo=ZoneInfo(zone)) for each in (first, after))
+    return begin.astimezone(UTC), end.astimezone(UTC)
 
 
 def _joined(text: str) -> str:

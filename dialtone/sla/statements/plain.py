@@ -18,6 +18,11 @@ def plain(text: str) -> str:
     words = " ".join(text.split())
     if not words.isprintable():
         words = "".join(_visible(character) for character in words)
+    return shortened(words)
+
+
+def shortened(words: str) -> str:
+    """Return words of which there may be too many: cut, they end in an ellipsis."""
     return words if len(words) <= MOST_CHARACTERS else words[: MOST_CHARACTERS - 1] + "…"
 
 

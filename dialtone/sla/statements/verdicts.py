@@ -1,0 +1,129 @@
+"""The verdict on each service, and on all of them."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+from dialtone.sla.figures import Account, Budget, Figures
+from dialtone.sla.statements.credits import credit_of
+from dialtone.sla.statements.dates import duration
+from dialtone.sla.statements.language import Language
+from dialtone.sla.statements.numbers import digits_for, exact_percent, percent
+from dialtone.sla.statements.plain import plain
+from dialtone.sla.statements.sheet import Result, Verdict
+from dialtone.sla.statements.terms import about
+
+NONE = "–"
+"""Stands where there is no figure."""
+
+
+def verdict(account: Account, language: Language) -> Verdict:
+    """Return what was promised and kept of one service."""
+    objective, locale = account.objective, language.locale
+    digits = digits_for(objective.target)
+    budget = account.budget
+    result = result_of(account)
+    return Verdict(
+        service=plain(objective.service),
+        about=about(objective, language),
+        target=exact_percent(objective.target, locale),
+        raw=share(account.raw.availability, digits, language),
+        raw_bounds=_bounds(account.raw, digits, language),
+        corrected=share(account.corrected.availability, digits, language),
+        corrected_bounds=_bounds(account.corrected, digits, language),
+        coverage=share(account.corrected.coverage, 2, language),
+        is_provisional=account.corrected.is_provisional,
+        spent=duration(budget.spent, locale),
+        budget=duration(max(0, int(budget.seconds)), locale),
+        left=_left(budget, language),
+        is_overspent=budget.seconds < budget.spent,
+        result=result,
+        said=_said(result, account, language),
+        credit=_credit(account, language),
+    )
+
+
+def result_of(account: Account) -> Result:
+    """Return what became of a target."""
+    if account.is_met is None:
+        return Result.UNMEASURED
+    return Result.MET if account.is_met else Result.MISSED
+
+
+def headline(accounts: Sequence[Account], language: Language) -> tuple[Result, str]:
+    """Return the verdict on all services in one line; it is the worst one's."""
+    _, ngettext = language.gettext, language.ngettext
+    results = [result_of(account) for account in accounts]
+    count, met = len(results), results.count(Result.MET)
+    if not results:
+        return Result.UNMEASURED, _("No service was promised in this period.")
+    if met == count:
+        return Result.MET, ngettext(
+            "The target was met.", "The targets of all {count} services were met.", count
+        ).format(count=count)
+    missed, unmeasured = results.count(Result.MISSED), results.count(Result.UNMEASURED)
+    parts = []
+    if missed:
+        parts.append(
+            _("The target was missed.")
+            if count == 1
+            else ngettext(
+                "{missed} service of {count} missed its target.",
+                "{missed} services of {count} missed their targets.",
+                missed,
+            ).format(missed=missed, count=count)
+        )
+    if unmeasured:
+        parts.append(
+            _("Nothing was measured.")
+            if count == 1
+            else ngettext(
+                "{unmeasured} service of {count} was not measured.",
+                "{unmeasured} services of {count} were not measured.",
+                unmeasured,
+            ).format(unmeasured=unmeasured, count=count)
+        )
+    return (Result.MISSED if missed else Result.UNMEASURED), " ".join(parts)
+
+
+def share(value: Fraction | None, digits: int, language: Language) -> str:
+    """Return a measured share, a dash where there is none."""
+    return NONE if value is None else percent(value, digits, language.locale)
+
+
+def _left(budget: Budget, language: Language) -> str:
+    _ = language.gettext
+    rest = budget.seconds - budget.spent
+    if rest < 0:
+        return _("overspent by {time}").format(time=duration(-(rest // 1), language.locale))
+    if budget.left is None:
+        return _("nothing to spend")
+    # No figure of the contract: one decimal will do.
+    digits = 0 if budget.left == 1 else 1
+    return _("{share} left").format(share=percent(budget.left, digits, language.locale))
+
+
+def _bounds(figures: Figures, digits: int, language: Language) -> str:
+    if figures.lower is None or figures.upper is None:
+        return NONE
+    return language.gettext("{lower} to {upper}").format(
+        lower=percent(figures.lower, digits, language.locale),
+        upper=percent(figures.upper, digits, language.locale),
+    )
+
+
+def _said(result: Result, account: Account, language: Language) -> str:
+    _ = language.gettext
+    if result is Result.UNMEASURED:
+        return _("Not measured")
+    if account.is_over:
+        return _("Met") if result is Result.MET else _("Missed")
+    return _("Met so far") if result is Result.MET else _("Missed so far")
+
+
+def _credit(account: Account, language: Language) -> str:
+    _ = language.gettext
+    credit = credit_of(account)
+    if credit is None:
+        return _("None") if account.objective.credits and account.is_met is not None else NONE
+    words = _("{share} of the fee") if account.is_over else _("{share} of the fee so far")
+    return words.format(share=exact_percent(credit.share, language.locale))
