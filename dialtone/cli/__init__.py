@@ -18,9 +18,11 @@ from dialtone.cli.demo import demo
 from dialtone.cli.exits import Exit
 from dialtone.cli.heartbeat import heartbeat
 from dialtone.cli.lab import lab
+from dialtone.cli.maintenance import maintenance
 from dialtone.cli.probe import probe
 from dialtone.cli.serve import serve
 from dialtone.cli.signals import SignalledError
+from dialtone.cli.sla import sla
 from dialtone.config import ConfigError
 from dialtone.ports import StoreError
 from dialtone.runtime import logs
@@ -37,7 +39,7 @@ def cli() -> None:
     logs.configure("warning", "text", sys.stderr)
 
 
-for command in (check, serve, collect, probe, capture, alerts, heartbeat, lab, demo):
+for command in (check, serve, collect, probe, capture, sla, maintenance, alerts, heartbeat, lab, demo):
     cli.add_command(command)
 
 _CODES: tuple[tuple[type[Exception], Exit], ...] = (

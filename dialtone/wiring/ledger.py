@@ -11,8 +11,8 @@ from anyio import CapacityLimiter, to_thread
 from dialtone.config import Settings
 from dialtone.model import Closing, Correction, Maintenance, Objective, Scope
 from dialtone.ports import Books, BooksClosedError, Clock
-from dialtone.sla.account import Pages, account
-from dialtone.sla.calendar import Span, month, period_of, rolling
+from dialtone.sla.account import Pages, account, current_period
+from dialtone.sla.calendar import Span, month
 from dialtone.sla.closing import RefusedError, chain_problems, closed, refusal
 from dialtone.sla.figures import Account
 from dialtone.sla.statement import Party, Statement
@@ -29,7 +29,7 @@ _AT_ONCE: Final = 200
 """Tenants whose pages are read together: some tens of megabytes."""
 _TRIES: Final = 5
 """How often a closing takes up the chain anew when others close at the same time."""
-_NOTHING: Final = Pages((), (), (), ())
+_NOTHING: Final = Pages()
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,11 +236,7 @@ def _begun(objectives: Iterable[Objective], period: str, now: datetime) -> None:
 
 
 def _span(objective: Objective, period: str | None, now: datetime) -> Span:
-    if period is not None:
-        return span_of(objective, period)
-    if objective.rolling:
-        return rolling(now, objective.rolling)
-    return month(period_of(now, objective.zone), objective.zone)
+    return current_period(objective, now) if period is None else span_of(objective, period)
 
 
 def _batches(placed: Iterable[tuple[Objective, Span]]) -> Iterator[tuple[Span, list[str]]]:

@@ -12,7 +12,7 @@ from dialtone.sla.closing import inputs_of, pages_then
 from dialtone.sla.exclusions import excluded_times
 from dialtone.sla.figures import Account
 from dialtone.sla.statement import ExcludedTime, Logo, Statement
-from dialtone.sla.terms import Terms, accounts_of, cut, span_of
+from dialtone.sla.terms import Terms, accounts_of, cut
 from dialtone.sla.verifying import closed_accounts
 
 _LOGO_BYTES: Final = 1 << 20
@@ -59,21 +59,10 @@ def read_logo(path: Path) -> Logo | None:
 
 
 def _excluded(terms: Terms, pages: Pages, accounts: Iterable[Account]) -> tuple[ExcludedTime, ...]:
-    """Return what was outside the figures of any service, each once, in order.
+    """Return what was outside the figures of any service.
 
     Of maintenance that is declared above the tenant it is told time and reason, not who declared it.
     """
     own = terms.tenant.domain
-    told = replace(
-        pages,
-        maintenance=tuple(
-            one if one.tenant == own else replace(one, author="", withdrawn_by="")
-            for one in pages.maintenance
-        ),
-    )
-    found = {
-        one
-        for account in accounts
-        for one in excluded_times(account.objective, told, span_of(account.objective, terms.period))
-    }
-    return tuple(sorted(found, key=lambda one: (one.start, one.end, one.reason)))
+    told = [one if one.tenant == own else replace(one, author="") for one in pages.maintenance]
+    return excluded_times(accounts, told, pages.corrections)

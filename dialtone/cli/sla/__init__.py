@@ -1,0 +1,17 @@
+"""dialtone sla: what was promised and kept; statements; closing and verifying months."""
+
+import click
+
+from dialtone.cli.sla.close import close
+from dialtone.cli.sla.report import report
+from dialtone.cli.sla.status import status
+from dialtone.cli.sla.verify import verify
+
+
+@click.group()
+def sla() -> None:
+    """Show what was promised and kept; make statements; close months and verify them."""
+
+
+for command in (status, report, close, verify):
+    sla.add_command(command)
