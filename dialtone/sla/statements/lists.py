@@ -35,9 +35,9 @@ def incidents(account: Account, language: Language) -> Table:
         columns=(
             Column(_("Start"), 15),
             Column(_("End"), 15),
-            Column(_("Duration"), 11, is_right=True),
             Column(_("Downtime"), 11, is_right=True),
             Column(_("Detected after"), 11, is_right=True),
+            Column(_("Recovered after"), 11, is_right=True),
             Column(_("Affected"), 13, is_prose=True),
             Column(_("Cause"), 24, is_prose=True),
         ),
@@ -113,9 +113,9 @@ def _incident(incident: Incident, zone: ZoneInfo, language: Language) -> tuple[s
     return (
         instant(start, zone, locale),
         _("still going on") if end is None else instant(end, zone, locale),
-        NONE if end is None else duration(whole_seconds(start, end), locale),
         duration(incident.bad, locale),
         NONE if known is None else duration(whole_seconds(start, known), locale),
+        NONE if end is None else duration(whole_seconds(start, end), locale),
         flow_names(incident.flows, language),
         plain("; ".join(incident.causes)) or _("not on record"),
     )

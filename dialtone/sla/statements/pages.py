@@ -28,7 +28,7 @@ class Pages(Canvas):
     def showPage(self) -> None:  # noqa: N802 - reportlab's name
         """Keep a page until all are known."""
         self._kept.append(dict(self.__dict__))
-        self._startPage()
+        self._startPage()  # type: ignore[attr-defined]
 
     def save(self) -> None:
         """Number the pages and write the document."""

@@ -105,10 +105,7 @@ def _left(budget: Budget, language: Language) -> str:
 def _bounds(figures: Figures, digits: int, language: Language) -> str:
     if figures.lower is None or figures.upper is None:
         return NONE
-    return language.gettext("{lower} to {upper}").format(
-        lower=percent(figures.lower, digits, language.locale),
-        upper=percent(figures.upper, digits, language.locale),
-    )
+    return " – ".join(percent(each, digits, language.locale) for each in (figures.lower, figures.upper))
 
 
 def _said(result: Result, account: Account, language: Language) -> str:
