@@ -21,7 +21,9 @@ from dialtone.model import (
     Tenant,
 )
 from dialtone.web.beside import beside
-from dialtone.web.context import WebContext
+from dialtone.web.bookreader import BooksReader
+from dialtone.web.bookwriter import BooksWriter
+from dialtone.web.context import Visitor, WebContext
 from dialtone.web.ratios import Source, TenantRatios, ratios_of
 
 
@@ -51,6 +53,11 @@ class Reader:
     def __init__(self, context: WebContext, scope: Scope) -> None:
         self._context = context
         self._scope = scope
+
+    @property
+    def books(self) -> BooksReader:
+        """What was promised and kept, seen by the same scope."""
+        return BooksReader(self._context, self._scope)
 
     @property
     def sees_all(self) -> bool:
@@ -168,10 +175,22 @@ class Reader:
 _bearer: Final = HTTPBearer(auto_error=False, description="A token of the `access:` configuration")
 
 
-def _reader(request: Request, _: Annotated[object, Security(_bearer)] = None) -> Reader:
+def _visitor(request: Request, _: Annotated[object, Security(_bearer)] = None) -> Visitor:
     # Set by the gate. Were the gate missing, this would fail and show nothing.
-    return Reader(request.app.state.context, request.state.seen_by)
+    visitor: Visitor = request.state.visitor
+    return visitor
+
+
+def _reader(request: Request, visitor: Annotated[Visitor, Depends(_visitor)]) -> Reader:
+    return Reader(request.app.state.context, visitor.scope)
+
+
+def _writer(request: Request, visitor: Annotated[Visitor, Depends(_visitor)]) -> BooksWriter:
+    return BooksWriter(request.app.state.context, visitor)
 
 
 Reads = Annotated[Reader, Depends(_reader)]
 """A route's parameter of this type is the Reader of who asks."""
+
+Writes = Annotated[BooksWriter, Depends(_writer)]
+"""A route's parameter of this type declares and withdraws for who asks, where the gate lets them."""

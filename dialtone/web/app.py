@@ -2,7 +2,7 @@
 
 from fastapi import FastAPI
 
-from dialtone.web import api, problems
+from dialtone.web import api, declared, problems, sla
 from dialtone.web.context import WebContext
 from dialtone.web.gate import Gate
 from dialtone.web.operations import operations
@@ -25,6 +25,8 @@ def create_app(context: WebContext) -> FastAPI:
     app.state.context = context
     problems.install(app)
     app.include_router(api.router)
+    app.include_router(sla.router)
+    app.include_router(declared.router)
     app.include_router(operations(context))
     app.include_router(pages())
     app.add_middleware(Gate, context=context)

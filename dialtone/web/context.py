@@ -2,10 +2,27 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
-from dialtone.model import Holding, KnownTopology, NodeState, ProbeResult, Scope, Secret, Tenant
+from dialtone.model import (
+    AccessRole,
+    Closing,
+    Correction,
+    Holding,
+    KnownTopology,
+    Maintenance,
+    NodeState,
+    ProbeResult,
+    Scope,
+    Secret,
+    Tenant,
+)
 from dialtone.ports import Clock, Store
+from dialtone.sla.figures import Account
+from dialtone.sla.statement import Statement
+
+LOCAL: Final = "local"
+"""Signs what is declared without a token: only who is on this machine can."""
 
 
 class Board(Protocol):
@@ -30,16 +47,74 @@ class Board(Protocol):
         """Return the last result of each tenant's probe and location that the scope may see."""
 
 
+class Declared(Protocol):
+    """Maintenance as the books have it, and what was declared already for times that it overlaps."""
+
+    @property
+    def maintenance(self) -> Maintenance:
+        """With its id."""
+
+    @property
+    def overlapping(self) -> Sequence[Maintenance]:
+        """Of tenants that the scope may see."""
+
+
+class Corrected(Protocol):
+    """A correction as the books have it, and the closed months that it lies in: those stand as they are."""
+
+    @property
+    def correction(self) -> Correction:
+        """With its id."""
+
+    @property
+    def closed(self) -> Sequence[Closing]:
+        """Of tenants that the scope may see."""
+
+
+class Ledger(Protocol):
+    """What was promised and kept, computed from the store's books; it does so beside the event loop.
+
+    What can't be, as the books stand, raises sla.closing.RefusedError; a store that fails StoreError.
+    """
+
+    async def accounts(
+        self, scope: Scope, *, tenant: str | None = None, period: str | None = None
+    ) -> Sequence[Account]:
+        """Return the services of the tenants that the scope may see, in the order of the configuration.
+
+        Of a calendar month (`2026-10`), or of the period that runs now.
+        """
+
+    async def statement(self, scope: Scope, tenant: str, period: str) -> Statement | None:
+        """Return a month's statement, None where nothing was promised to a tenant of the scope."""
+
+    async def declare(self, scope: Scope, maintenance: Maintenance) -> Declared:
+        """Put down maintenance that is to come; its id and when it was declared are not looked at."""
+
+    async def correct(self, scope: Scope, correction: Correction) -> Corrected:
+        """Put down what past slices count as; its id and when it was declared are not looked at."""
+
+
 @dataclass(frozen=True, slots=True)
 class WebToken:
     """A bearer token: who holds it sees that scope, which discovery may change from one request to the next.
 
-    `name` is for logs, never the secret.
+    `name` is for logs, and signs what is declared with it; never the secret. `role` says whether it may.
     """
 
     name: str
     scope: Callable[[], Scope]
     secret: Secret
+    role: AccessRole = AccessRole.VIEWER
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who asks: what they see, whether they may declare anything, and the name that signs it."""
+
+    scope: Scope
+    role: AccessRole
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +130,7 @@ class WebContext:
 
     store: Store
     board: Board
+    ledger: Ledger
     tenants: Callable[[], Sequence[Tenant]]
     clock: Clock
     metrics_page: Callable[[], Iterable[bytes]]

@@ -1,4 +1,4 @@
-"""In front of every route: whose request it is, and that the answer leaves with safe headers."""
+"""In front of every route: whose request it is, what it may do, and that the answer has safe headers."""
 
 import base64
 import binascii
@@ -13,8 +13,9 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as Connection
 
-from dialtone.model import Scope
-from dialtone.web.context import WebContext, WebToken
+from dialtone.model import AccessRole, Scope
+from dialtone.web.bodies import MAX_BODY, PATIENCE, BodyError, replayed, whole_body
+from dialtone.web.context import LOCAL, Visitor, WebContext, WebToken
 from dialtone.web.problems import problem
 
 OPEN: Final = frozenset({"/healthz", "/readyz"})
@@ -22,9 +23,6 @@ OPEN: Final = frozenset({"/healthz", "/readyz"})
 
 PLATFORM_ONLY: Final = frozenset({"/metrics"})
 """Mixes tenants and nodes."""
-
-MAX_BODY: Final = 64 * 1024
-"""Bytes of a request's body that we are willing to be offered; no route reads one yet."""
 
 MAX_HEAD: Final = 16 * 1024
 """Bytes of an address with all headers. The server's own bound holds only for what comes in pieces."""
@@ -43,35 +41,44 @@ _HEADERS: Final = {
     "Cache-Control": "no-store",
 }
 
+_READS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+"""Methods that change nothing; a body that comes with one is not read."""
+
+_JSON: Final = "application/json"
+
 _CHALLENGE: Final = (
     'Bearer realm="dialtone", Basic realm="dialtone: the token is the password", charset="UTF-8"'
 )
 
 
 class Keys:
-    """Finds the scope of a token without telling by its time how much of it was right."""
+    """Finds who holds a token without telling by its time how much of it was right."""
 
     def __init__(self, tokens: Iterable[WebToken]) -> None:
-        self._scopes = [(_digest(token.secret.reveal().encode()), token.scope) for token in tokens]
+        self._tokens = [(_digest(token.secret.reveal().encode()), token) for token in tokens]
 
-    def scope_of(self, authorization: str) -> Scope | None:
+    def visitor(self, authorization: str) -> Visitor | None:
         """Return whom an Authorization header stands for, None for nobody."""
         offered = _token(authorization)
         if not offered:
             return None
         found = None
         digest = _digest(offered)
-        for known, scope in self._scopes:
+        for known, token in self._tokens:
             if hmac.compare_digest(known, digest):
-                found = scope
-        return found() if found is not None else None
+                found = token
+        return Visitor(found.scope(), found.role, found.name) if found is not None else None
 
 
 class Gate:
-    """ASGI middleware; puts the Scope of who asks into the request's state as `seen_by`."""
+    """ASGI middleware; puts who asks into the request's state as `visitor`, a Visitor.
 
-    def __init__(self, app: ASGIApp, context: WebContext) -> None:
+    `patience` is how many seconds a body may take to come.
+    """
+
+    def __init__(self, app: ASGIApp, context: WebContext, patience: float = PATIENCE) -> None:
         self._app = app
+        self._patience = patience
         self._keys = Keys(context.tokens) if context.tokens else None
         self._hosts = _hosts(context)
 
@@ -91,6 +98,11 @@ class Gate:
             await send(message)
 
         answer = self._admit(connection)
+        if answer is None and connection["method"] not in _READS:
+            try:
+                receive = replayed(await whole_body(receive, self._patience), receive)
+            except BodyError as error:
+                answer = problem(error.status, str(error), headers={"Connection": "close"})
         await (answer or self._app)(connection, receive, send_safely)
 
     def _admit(self, connection: Connection) -> Response | None:
@@ -101,7 +113,7 @@ class Gate:
             return problem(431, f"address and headers have at most {MAX_HEAD} bytes together")
         if _too_large(headers.get("content-length", "0")):
             return problem(413, f"a request has at most {MAX_BODY} bytes")
-        seen_by: Scope | None = Scope.everything()
+        visitor: Visitor | None = Visitor(Scope.everything(), AccessRole.OPERATOR, LOCAL)
         if self._keys is None:
             if _host(headers.get("host", "")) not in self._hosts:
                 # Without tokens a page of some other site could have its name point here (DNS rebinding)
@@ -111,17 +123,36 @@ class Gate:
                     "this service is not called that: use its `listen:` address, localhost or external URL",
                 )
         elif path not in OPEN:
-            seen_by = self._keys.scope_of(headers.get("authorization", ""))
-        if seen_by is None:
+            visitor = self._keys.visitor(headers.get("authorization", ""))
+        if visitor is None:
             return problem(
                 401,
                 "send a token: Authorization: Bearer TOKEN (a browser: any user name, the token as password)",
                 headers={"WWW-Authenticate": _CHALLENGE},
             )
-        if path in PLATFORM_ONLY and not seen_by.sees_all:
+        if path in PLATFORM_ONLY and not visitor.scope.sees_all:
             return problem(403, "these figures mix tenants: they need a token of the platform's scope")
-        connection.setdefault("state", {})["seen_by"] = seen_by
+        if connection["method"] not in _READS:
+            refused = _refused(connection["method"], headers, visitor)
+            if refused is not None:
+                return refused
+        connection.setdefault("state", {})["visitor"] = visitor
         return None
+
+
+def _refused(method: str, headers: Headers, visitor: Visitor) -> Response | None:
+    """Return why what would change something is refused, None where it may be tried."""
+    if visitor.role is not AccessRole.OPERATOR:
+        return problem(
+            403,
+            "this token only reads: declaring and withdrawing need one with `role: operator` "
+            "in `access.tokens` of the configuration",
+        )
+    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if method != "DELETE" and media_type != _JSON:
+        # A page of some other site can have a browser send a form here, or plain text, but no JSON.
+        return problem(415, f"send JSON, and say so: Content-Type: {_JSON}")
+    return None
 
 
 def _token(authorization: str) -> bytes:

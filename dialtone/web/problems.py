@@ -6,7 +6,7 @@ answer must not confirm them.
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from fastapi import FastAPI, Request
@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from dialtone.ports import StoreError
+from dialtone.sla.closing import RefusedError
 
 _log = structlog.get_logger(__name__)
 
@@ -35,16 +36,36 @@ class Problem(BaseModel):
     )
 
 
-DOCUMENTED: Mapping[int | str, dict[str, Any]] = {
-    status: {"description": text, "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}}
-    for status, text in {
+def _documented(texts: Mapping[int, str]) -> Mapping[int | str, dict[str, Any]]:
+    schema = Problem.model_json_schema()
+    return {
+        status: {"description": text, "content": {MEDIA_TYPE: {"schema": schema}}}
+        for status, text in texts.items()
+    }
+
+
+DOCUMENTED: Final = _documented(
+    {
         401: "A token is needed",
         404: "There is no such thing, or it is somebody else's",
         422: "A parameter is wrong",
         503: "The store can't answer now",
-    }.items()
-}
-"""For `responses=` of a route: what OpenAPI says of errors."""
+    }
+)
+DOCUMENTED_WRITES: Final = _documented(
+    {
+        400: "The body is no JSON",
+        403: "The token only reads",
+        408: "The body did not come in time",
+        409: "The books can't take it as they stand",
+        413: "The body is too large",
+        415: "The body is not said to be JSON",
+    }
+)
+"""For `responses=` of a route: what OpenAPI says of errors; the second is of those that change something."""
+
+_MOST_ERRORS: Final = 20
+_MOST_CHARACTERS: Final = 60
 
 
 def problem(
@@ -66,13 +87,19 @@ def install(app: FastAPI) -> None:
     """Make every error of the application a problem."""
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(RefusedError, _refused)
     app.add_exception_handler(StoreError, _store)
     app.add_exception_handler(Exception, _ours)
 
 
 async def _http(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class alone
-    details = {404: "there is nothing here that you may see", 405: "this address is only read: use GET"}
+    allowed = (error.headers or {}).get("Allow", "GET")
+    details = {
+        400: "the body can't be read: send one JSON object",
+        404: "there is nothing here that you may see",
+        405: f"this address knows no such method: use {allowed}",
+    }
     detail = details.get(error.status_code, str(error.detail))
     return problem(error.status_code, detail, headers=error.headers)
 
@@ -80,9 +107,14 @@ async def _http(_: Request, error: Exception) -> Response:
 async def _invalid(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class alone
     found = [
-        {"at": ".".join(str(part) for part in e["loc"]), "problem": str(e["msg"])} for e in error.errors()
+        {"at": ".".join(str(part)[:_MOST_CHARACTERS] for part in e["loc"]), "problem": str(e["msg"])}
+        for e in error.errors()[:_MOST_ERRORS]
     ]
     return problem(422, "; ".join(f"{e['at']}: {e['problem']}" for e in found), errors=found)
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    return problem(422, str(error))
 
 
 async def _store(_: Request, error: Exception) -> Response:

@@ -33,15 +33,19 @@ from dialtone.ports import Store, StoreError
 from dialtone.runtime.board import Board
 from dialtone.runtime.clock import SystemClock
 from dialtone.runtime.discovery import Discovery
+from dialtone.runtime.passive import PassiveSlices
 from dialtone.runtime.runner import CollectorRunner
 from dialtone.runtime.scheduler import JobFigures, Planned, Scheduler
 from dialtone.runtime.stop import run_until_signal
 from dialtone.runtime.tenantquery import TopologyTenants
 from dialtone.runtime.traffic import TrafficBooks
+from dialtone.sla.passive import passive_measures
 from dialtone.store import held_alone, open_store
 from dialtone.web import WebContext, WebToken, create_app, open_listener, serve_on
 from dialtone.wiring import discovery as looks
 from dialtone.wiring import topologies as databases
+from dialtone.wiring.accounting import REFRESH, Accounting
+from dialtone.wiring.ledger import Ledger
 from dialtone.wiring.parts import (
     KEEP_MESSAGES,
     KEEP_RESULTS,
@@ -132,16 +136,33 @@ class _Service:
             sessions=self._catalog["opensips_tenant_sessions_total"],
             uptime=self._catalog["opensips_uptime_seconds"],
         )
+        self._passive = PassiveSlices(
+            store.books.mark_slices,
+            self._clock,
+            passive_measures(settings.objectives),
+            sessions=self._catalog["opensips_tenant_sessions_total"],
+            uptime=self._catalog["opensips_uptime_seconds"],
+        )
+        self._ledger = Ledger(settings, store.books, self._clock)
+        self._accounting = Accounting(
+            self._ledger,
+            (one.tenant for one in settings.objectives),
+            self._tenants.reseller,
+            self._exposition.put,
+            self._clock,
+        )
         self._rng = random.Random()  # noqa: S311 - jitter, not secrets
         self._scheduler = Scheduler(self._clock, self._rng)
 
     async def run(self, listener: socket.socket) -> None:
         """Run until cancelled; owns the listener."""
         settings, tenants, clock = self._settings, self._tenants, self._clock
-        sinks, fleet = (self._board, self._exposition, self._watch, self._traffic), Fleet()
+        sinks = (self._board, self._exposition, self._watch, self._traffic, self._passive)
+        fleet = Fleet()
         clients = looks.mi_clients(settings)
         await self._watch.restore()
         await self._recall()
+        await self._accounting.settle()
         async with (
             looks.discovering(settings, tenants, clock, clients) as discovery,
             databases.topology_tenants(settings.tenant_queries, tenants, clock) as tenants_of,
@@ -156,6 +177,7 @@ class _Service:
             self._plan(runners, probes, discovery)
             tasks.start_soon(self._watch.run)
             tasks.start_soon(self._traffic.run)
+            tasks.start_soon(self._passive.run)
             tasks.start_soon(self._scheduler.run)
             await serve_on(listener, create_app(self._web()), started=self._tell_address)
 
@@ -224,6 +246,10 @@ class _Service:
             found = looks.figures(discovery, self._tenants, self._catalog, self._clock.now())
             self._exposition.put("discovery", found)
 
+        async def account(_: Planned) -> None:
+            await self._accounting.settle()
+            await self._accounting.refresh()
+
         async def tidy_results(_: Planned) -> None:
             await self._store.prune_results(self._clock.now() - KEEP_RESULTS)
 
@@ -238,6 +264,7 @@ class _Service:
                 await self._evidence.prune(self._clock.now())
 
         self._scheduler.add("self", _SELF_WATCH, watch_ourselves)
+        self._scheduler.add("sla", REFRESH, account, at_once=True)
         self._scheduler.add("tidy/results", _HOUSEKEEPING, tidy_results)
         self._scheduler.add("tidy/messages", _HOUSEKEEPING, tidy_messages)
         self._scheduler.add("tidy/evidence", _HOUSEKEEPING, tidy_evidence)
@@ -291,6 +318,7 @@ class _Service:
         yield of("dialtone_results_waiting", probes.driver.backlog)
         yield of("dialtone_results_lost_total", probes.driver.lost)
         yield of("dialtone_evidence_lost_total", self._evidence.lost)
+        yield from self._accounting.figures()
         for receiver, counts in self._watch.deliveries.items():
             for outcome, count in asdict(counts).items():
                 yield of("dialtone_alert_messages_total", count, receiver, outcome)
@@ -302,6 +330,7 @@ class _Service:
         return WebContext(
             store=self._store,
             board=self._board,
+            ledger=self._ledger,
             tenants=lambda: tuple(tenants),
             clock=self._clock,
             metrics_page=self._exposition.page,
@@ -311,7 +340,9 @@ class _Service:
             version=__version__,
             host=settings.listen.host,
             external_url=external_url(settings),
-            tokens=tuple(WebToken(t.name, partial(tenants.scope, t.scope), t.token) for t in settings.tokens),
+            tokens=tuple(
+                WebToken(t.name, partial(tenants.scope, t.scope), t.token, t.role) for t in settings.tokens
+            ),
         )
 
     def _is_ready(self) -> bool:

@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from httpx import ASGITransport
 
 from dialtone.model import (
+    AccessRole,
     AlertState,
     Check,
     CheckState,
@@ -42,9 +43,11 @@ from dialtone.model import (
 from dialtone.web import WebContext, WebToken, create_app
 from tests.fakes.alerts import NOON, alert, result
 from tests.fakes.clock import FakeClock
+from tests.fakes.ledger import FakeLedger
 from tests.fakes.records import a_stream
 from tests.fakes.store import BreakableStore
 from tests.fakes.topologies import a_link, a_member, a_topology_state
+from tests.unit.web.promises import accounts, statements, write_books
 
 PLATFORM: Final = "clusterpbx.example"
 NTEK: Final = "ntek.clusterpbx.example"
@@ -121,6 +124,12 @@ SCOPES: Final = {
     "bob": Scope.of(NTEK, ACME),
     "alice": Scope.of(ACME),
     "charlie": Scope.of(ZETA),
+}
+ROLES: Final = {
+    "root": AccessRole.OPERATOR,
+    "bob": AccessRole.OPERATOR,
+    "alice": AccessRole.VIEWER,
+    "charlie": AccessRole.OPERATOR,
 }
 
 
@@ -218,8 +227,10 @@ async def context(*, tokens: bool = False, leaky: bool = False, **changes: Any) 
             alert(AlertState.RESOLVED, node="sip1-front", started=None),
         ]
     )
+    await write_books(store.books)
     made = WebContext(
         store=store,
+        ledger=FakeLedger(accounts(), statements(), books=store.books, leaky=leaky),
         board=(LeakyBoard if leaky else ListBoard)((DB2, SIP1), results),
         tenants=lambda: TENANTS,
         clock=FakeClock(NOON + timedelta(seconds=12)),
@@ -231,7 +242,8 @@ async def context(*, tokens: bool = False, leaky: bool = False, **changes: Any) 
         host="127.0.0.1",
         external_url="http://status.clusterpbx.example",
         tokens=tuple(
-            WebToken(who, partial(SCOPES.__getitem__, who), Secret(text)) for who, text in TOKENS.items()
+            WebToken(who, partial(SCOPES.__getitem__, who), Secret(text), ROLES[who])
+            for who, text in TOKENS.items()
         )
         if tokens
         else (),

@@ -252,10 +252,11 @@ async def test_what_does_not_exist_is_a_problem_of_rfc_9457(path: str) -> None:
     }
 
 
-async def test_nothing_can_be_written_yet() -> None:
+async def test_what_is_only_read_says_so() -> None:
     async with client(create_app(await context())) as http:
         answer = await http.post("/api/v1/alerts", json={})
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
+    assert answer.json()["detail"] == "this address knows no such method: use GET"
     assert answer.headers["content-type"] == "application/problem+json"
 
 
@@ -298,12 +299,29 @@ async def test_openapi_describes_every_route_its_errors_and_the_token() -> None:
         "/api/v1/results",
         "/api/v1/results/{result_id}",
         "/api/v1/alerts",
+        "/api/v1/sla",
+        "/api/v1/sla/{tenant}",
+        "/api/v1/statements/{tenant}/{period}",
+        "/api/v1/closings",
+        "/api/v1/timings",
+        "/api/v1/maintenance",
+        "/api/v1/maintenance/{id}",
+        "/api/v1/corrections",
+        "/api/v1/corrections/{id}",
     }
+    document = described["paths"]["/api/v1/statements/{tenant}/{period}"]["get"]["responses"]["200"]
+    assert set(document["content"]) == {
+        *("text/html", "application/pdf", "text/csv", "application/json", "text/plain"),
+    }
+    document["content"]["application/json"]["schema"] = {"$ref": "a document of its own"}
     for path in described["paths"].values():
-        route = path["get"]
-        assert route["security"] == [{"HTTPBearer": []}]
-        assert list(route["responses"]["422"]["content"]) == ["application/problem+json"]
-        assert route["responses"]["200"]["content"]["application/json"]["schema"]["$ref"]
+        for method, route in path.items():
+            assert route["security"] == [{"HTTPBearer": []}]
+            assert list(route["responses"]["422"]["content"]) == ["application/problem+json"]
+            answer = route["responses"]["201" if method == "post" else "200"]
+            assert answer["content"]["application/json"]["schema"]["$ref"]
+            changes = {"400", "403", "408", "409", "413", "415"}
+            assert changes <= set(route["responses"]) or method == "get"
 
 
 async def test_what_was_never_tested_is_not_called_passing() -> None:
