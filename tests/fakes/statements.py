@@ -74,8 +74,8 @@ def an_account(
         )
         passed = max(0, int((min(close, until) - begin).total_seconds()))
         bad = sum(one.bad for one in incidents if begin <= one.start < close)
-        lost = min((unknown or {}).get(day.day, 0), passed)
-        out = min((excluded or {}).get(day.day, 0), passed)
+        lost = min((unknown or {}).get(day.day, 0), passed - bad)
+        out = min((excluded or {}).get(day.day, 0), passed - bad - lost)
         figures = Figures(passed - bad - lost - out, bad, lost, out) if passed else Figures()
         days.append((day, figures))
         whole += figures

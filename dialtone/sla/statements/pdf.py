@@ -70,19 +70,6 @@ _NOTE: Final = _style(
 )  # fmt: skip
 _METHOD: Final = _style(8, leftIndent=4 * mm, bulletIndent=0, spaceAfter=1 * mm)
 
-_LISTED: Final = TableStyle(
-    [
-        ("VALIGN", (0, 0), (-1, -1), "TOP"),
-        ("VALIGN", (0, 0), (-1, 0), "BOTTOM"),
-        ("LEFTPADDING", (0, 0), (-1, -1), 0),
-        ("RIGHTPADDING", (0, 0), (-2, -1), 2.6 * mm),
-        ("RIGHTPADDING", (-1, 0), (-1, -1), 0),
-        ("TOPPADDING", (0, 0), (-1, -1), 1.3 * mm),
-        ("BOTTOMPADDING", (0, 0), (-1, -1), 1.3 * mm),
-        ("LINEBELOW", (0, 0), (-1, 0), 0.9, _INK),
-        ("LINEBELOW", (0, 1), (-1, -1), 0.4, _LINE),
-    ]
-)
 _BARE: Final = TableStyle(
     [
         ("VALIGN", (0, 0), (-1, -1), "TOP"),
@@ -92,6 +79,25 @@ _BARE: Final = TableStyle(
         ("BOTTOMPADDING", (0, 0), (-1, -1), 0.4 * mm),
     ]
 )
+
+
+def _listed(rights: Sequence[bool]) -> TableStyle:
+    """Return the style of a table; a column that follows one set to the right keeps away from it."""
+    apart = [at for at in range(1, len(rights)) if rights[at - 1] and not rights[at]]
+    return TableStyle(
+        [
+            ("VALIGN", (0, 0), (-1, -1), "TOP"),
+            ("VALIGN", (0, 0), (-1, 0), "BOTTOM"),
+            ("LEFTPADDING", (0, 0), (-1, -1), 0),
+            ("RIGHTPADDING", (0, 0), (-2, -1), 2.6 * mm),
+            ("RIGHTPADDING", (-1, 0), (-1, -1), 0),
+            ("TOPPADDING", (0, 0), (-1, -1), 1.3 * mm),
+            ("BOTTOMPADDING", (0, 0), (-1, -1), 1.3 * mm),
+            ("LINEBELOW", (0, 1), (-1, -1), 0.4, _LINE),
+            ("LINEBELOW", (0, 0), (-1, 0), 0.9, _INK),
+            *(("LEFTPADDING", (at, 0), (at, -1), 2 * mm) for at in apart),
+        ]
+    )
 
 
 def as_pdf(sheet: Sheet) -> bytes:
@@ -139,7 +145,7 @@ def _story(sheet: Sheet) -> Iterator[Flowable]:
             yield from _calendar(calendar, title)
         yield Spacer(0, 1.5 * mm)
         yield Legend(tuple((key.kind, key.said) for key in sheet.keys))
-        yield CondPageBreak(40 * mm)
+        yield CondPageBreak(70 * mm)
         yield _say(_("Incidents"), _SECTION)
         for table in sheet.incidents:
             yield from _titled(_say(table.title, _PART), table)
@@ -159,7 +165,13 @@ def _head(sheet: Sheet) -> Iterator[Flowable]:
     right: list[Flowable] = [*([logo, Spacer(0, 1.5 * mm)] if logo else []), _say(sheet.issuer, _ISSUER)]
     row = LongTable([[left, right]], colWidths=[_WIDTH * 0.6, _WIDTH * 0.4], style=_BARE)
     row.setStyle(
-        TableStyle([("LINEBELOW", (0, 0), (-1, 0), 1.2, _INK), ("BOTTOMPADDING", (0, 0), (-1, 0), 3 * mm)])
+        TableStyle(
+            [
+                ("LINEBELOW", (0, 0), (-1, 0), 1.2, _INK),
+                ("BOTTOMPADDING", (0, 0), (-1, 0), 3 * mm),
+                ("ALIGN", (1, 0), (1, 0), "RIGHT"),
+            ]
+        )
     )
     yield row
     yield Spacer(0, 3 * mm)
@@ -184,10 +196,10 @@ def _headline(sheet: Sheet) -> Flowable:
 def _verdicts(sheet: Sheet) -> Flowable:
     _ = sheet.language.gettext
     heads = (
-        (_("Service"), 41, False),
+        (_("Service"), 36, False),
         (_("Target"), 15, True),
-        (_("As measured"), 27, True),
-        (_("Corrected"), 27, True),
+        (_("As measured"), 30, True),
+        (_("Corrected"), 30, True),
         (_("Time measured"), 18, True),
         (_("Budget spent"), 23, True),
         (_("Credit"), 15, True),
@@ -201,7 +213,7 @@ def _verdicts(sheet: Sheet) -> Flowable:
     return LongTable(
         rows,
         colWidths=[width * unit for _head, width, _right in heads],
-        style=_LISTED,
+        style=_listed([right for _head, _width, right in heads]),
         repeatRows=1,
         splitInRow=1,
     )
@@ -253,7 +265,7 @@ def _titled(title: Flowable, table: Table) -> Iterator[Flowable]:
     yield LongTable(
         [heads, *rows],
         colWidths=[column.width * unit for column in table.columns],
-        style=_LISTED,
+        style=_listed([column.is_right for column in table.columns]),
         repeatRows=1,
         splitInRow=1,
     )
