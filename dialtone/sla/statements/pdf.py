@@ -59,6 +59,7 @@ _CELL: Final = _style(8)
 _CELL_RIGHT: Final = _style(8, alignment=TA_RIGHT)
 _SMALL: Final = _style(7, color=_SOFT)
 _SMALL_RIGHT: Final = _style(7, color=_SOFT, alignment=TA_RIGHT)
+_BOUNDS: Final = _style(6.6, color=_SOFT, alignment=TA_RIGHT)
 _SMALL_BAD: Final = _style(7, color=_BAD, font=BOLD, alignment=TA_RIGHT)
 _STRONG: Final = _style(9, font=BOLD)
 _STRONG_RIGHT: Final = _style(9, font=BOLD, alignment=TA_RIGHT)
@@ -66,7 +67,7 @@ _HEAD: Final = _style(7.5, color=_SOFT, font=BOLD)
 _HEAD_RIGHT: Final = _style(7.5, color=_SOFT, font=BOLD, alignment=TA_RIGHT)
 _NOTE: Final = _style(
     9, backColor=HexColor("#fdf7e6"), borderColor=HexColor("#dcb765"), borderWidth=0.6, borderPadding=4,
-    leftIndent=5, rightIndent=5, spaceBefore=3 * mm, spaceAfter=3 * mm,
+    leftIndent=5, rightIndent=5, spaceBefore=4.5 * mm, spaceAfter=4.5 * mm,
 )  # fmt: skip
 _METHOD: Final = _style(8, leftIndent=4 * mm, bulletIndent=0, spaceAfter=1 * mm)
 
@@ -145,7 +146,7 @@ def _story(sheet: Sheet) -> Iterator[Flowable]:
             yield from _calendar(calendar, title)
         yield Spacer(0, 1.5 * mm)
         yield Legend(tuple((key.kind, key.said) for key in sheet.keys))
-        yield CondPageBreak(70 * mm)
+        yield CondPageBreak(45 * mm)
         yield _say(_("Incidents"), _SECTION)
         for table in sheet.incidents:
             yield from _titled(_say(table.title, _PART), table)
@@ -198,11 +199,11 @@ def _verdicts(sheet: Sheet) -> Flowable:
     heads = (
         (_("Service"), 36, False),
         (_("Target"), 15, True),
-        (_("As measured"), 30, True),
-        (_("Corrected"), 30, True),
+        (_("As measured"), 31, True),
+        (_("Corrected"), 31, True),
         (_("Time measured"), 18, True),
-        (_("Budget spent"), 23, True),
-        (_("Credit"), 15, True),
+        (_("Budget spent"), 25, True),
+        (_("Credit"), 21, True),
         (_("Verdict"), 20, False),
     )
     unit = _WIDTH / sum(width for _head, width, _right in heads)
@@ -225,8 +226,8 @@ def _verdict(one: Verdict, sheet: Sheet) -> list[object]:
     return [
         [_say(one.service, _STRONG), *(_say(line, _SMALL) for line in one.about)],
         _say(one.target, _CELL_RIGHT),
-        [_say(one.raw, _CELL_RIGHT), _say(one.raw_bounds, _SMALL_RIGHT)],
-        [_say(one.corrected, _STRONG_RIGHT), _say(one.corrected_bounds, _SMALL_RIGHT)],
+        [_say(one.raw, _CELL_RIGHT), _say(one.raw_bounds, _BOUNDS)],
+        [_say(one.corrected, _STRONG_RIGHT), _say(one.corrected_bounds, _BOUNDS)],
         [_say(one.coverage, _CELL_RIGHT), *provisional],
         [
             _say(one.spent, _CELL_RIGHT),

@@ -105,7 +105,9 @@ def _left(budget: Budget, language: Language) -> str:
 def _bounds(figures: Figures, digits: int, language: Language) -> str:
     if figures.lower is None or figures.upper is None:
         return NONE
-    return " – ".join(percent(each, digits, language.locale) for each in (figures.lower, figures.upper))
+    return "\u00a0–\u00a0".join(
+        percent(each, digits, language.locale) for each in (figures.lower, figures.upper)
+    )
 
 
 def _said(result: Result, account: Account, language: Language) -> str:
