@@ -25,7 +25,7 @@ from dialtone.sla.calendar import Span, days_of, from_unix, month, period_of, ro
 from dialtone.sla.exclusions import States, corrected, in_force, maintenance_planes, service_hours
 from dialtone.sla.figures import Account, Budget, Burn, Figures
 from dialtone.sla.incidents import incidents
-from dialtone.sla.lines import Grid, Line, common_step, quorum, series_line, strictest
+from dialtone.sla.lines import Grid, Line, common_step, parts, quorum, series_line, strictest
 
 _DAY: Final = timedelta(days=1)
 
@@ -206,17 +206,23 @@ def _service_seconds(objective: Objective, span: Span) -> int:
 def _days(
     objective: Objective, grid: Grid, service: States, within: int, span: Span
 ) -> tuple[tuple[date, Figures], ...]:
-    found: list[tuple[date, Figures]] = []
-    for day, of_day in days_of(span, objective.zone):
-        start, end = unix(of_day.start), min(unix(of_day.end), grid.end)
-        if start >= end:
-            break
-        shift, mask = (start - grid.start) // grid.step, (1 << (end - start) // grid.step) - 1
-        good, bad, excluded = (
-            plane >> shift & mask for plane in (service.good, service.bad, service.excluded)
+    named = [
+        (day, unix(one.start), min(unix(one.end), grid.end)) for day, one in days_of(span, objective.zone)
+    ]
+    spans = [
+        ((low - grid.start) // grid.step, (high - grid.start) // grid.step)
+        for _, low, high in named
+        if low < high
+    ]
+    goods, bads, excludeds, withins = (
+        parts(plane, spans) for plane in (service.good, service.bad, service.excluded, within)
+    )
+    return tuple(
+        (day, _figures(grid, States(good, bad, excluded), counted))
+        for (day, _, _), good, bad, excluded, counted in zip(
+            named, goods, bads, excludeds, withins, strict=False
         )
-        found.append((day, _figures(grid, States(good, bad, excluded), within >> shift & mask)))
-    return tuple(found)
+    )
 
 
 def _by_slice(series: Sequence[SliceSeries], flows: Mapping[Flow, States]) -> list[tuple[int, int]]:

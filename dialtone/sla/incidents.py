@@ -5,12 +5,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 
 from dialtone.model import Flow, SeriesKey, Sli, SliceCause
 from dialtone.sla.calendar import from_unix
 from dialtone.sla.exclusions import States
 from dialtone.sla.figures import Incident
-from dialtone.sla.lines import Grid, Line, runs
+from dialtone.sla.lines import Grid, Line, parts, runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,26 +40,19 @@ def incidents(
     bad = service.bad & within
     if not bad:
         return ()
-    spans = _spans(runs(bad), runs(service.good & within))
-    firsts = [first for first, _, _ in spans]
-    bad_runs = {flow: runs(states.bad & bad) for flow, states in flows.items()}
-    struck: defaultdict[int, set[Flow]] = defaultdict(set)
-    for flow, of_flow in bad_runs.items():
-        for start, _ in of_flow:
-            struck[bisect_right(firsts, start) - 1].add(flow)
-    named: defaultdict[int, list[_Piece]] = defaultdict(list)
-    for piece in _pieces(grid, bad_runs, lines, causes):
-        named[bisect_right(firsts, piece.start) - 1].append(piece)
+    spans, is_over = _joined(runs(bad), service.good & within, grid.count)
+    seen = {flow: parts(states.bad, spans) for flow, states in flows.items()}
+    of_service = parts(bad, spans)
+    named = _named(grid, spans, {flow: states.bad & bad for flow, states in flows.items()}, lines, causes)
     found: list[Incident] = []
-    for number, (first, last, is_over) in enumerate(spans):
+    for number, (first, last) in enumerate(spans):
         pieces = sorted(named[number], key=lambda one: (one.start, one.cause.slot, one.cause.cause))
-        length = (1 << (last - first)) - 1
         found.append(
             Incident(
                 start=from_unix(grid.time(first)),
-                end=from_unix(grid.time(last)) if is_over else None,
-                bad=grid.seconds(bad >> first & length),
-                flows=tuple(flow for flow in flows if flow in struck[number]),
+                end=from_unix(grid.time(last)) if number < len(spans) - 1 or is_over else None,
+                bad=grid.seconds(of_service[number]),
+                flows=tuple(flow for flow in flows if seen[flow][number] & of_service[number]),
                 causes=tuple(dict.fromkeys(one.cause.cause for one in pieces)),
                 known=_known(grid, first, [one for one in pieces if one.start == first], lines),
             )
@@ -66,17 +60,32 @@ def incidents(
     return tuple(found)
 
 
-def _spans(bad: Sequence[tuple[int, int]], good: Sequence[tuple[int, int]]) -> list[tuple[int, int, bool]]:
-    """Join runs of bad that no good lies between: first bit, the one after the last, whether good follows."""
-    starts = [start for start, _ in good]
-    found: list[tuple[int, int, bool]] = []
-    for start, end in bad:
-        follows = bisect_left(starts, end)
-        is_over = follows < len(starts)
-        if found and bisect_left(starts, found[-1][1]) == bisect_left(starts, start):
-            found[-1] = (found[-1][0], end, is_over)
+def _joined(bad: Sequence[tuple[int, int]], good: int, count: int) -> tuple[list[tuple[int, int]], bool]:
+    """Join runs of bad that no good lies between; and say whether good comes after the last."""
+    gaps = [(end, start) for (_, end), (start, _) in pairwise((*bad, (count, count)))]
+    found = [bad[0]]
+    *between, last = parts(good, gaps)
+    for run, good_before in zip(bad[1:], between, strict=True):
+        if good_before:
+            found.append(run)
         else:
-            found.append((start, end, is_over))
+            found[-1] = (found[-1][0], run[1])
+    return found, bool(last)
+
+
+def _named(
+    grid: Grid,
+    spans: Sequence[tuple[int, int]],
+    bad: Mapping[Flow, int],
+    lines: Sequence[tuple[SeriesKey, Line]],
+    causes: Sequence[SliceCause],
+) -> Mapping[int, Sequence[_Piece]]:
+    """Return what is known of why, by the number of the incident."""
+    found: defaultdict[int, list[_Piece]] = defaultdict(list)
+    if causes:
+        starts = [start for start, _ in spans]
+        for piece in _pieces(grid, {flow: runs(plane) for flow, plane in bad.items()}, lines, causes):
+            found[bisect_right(starts, piece.start) - 1].append(piece)
     return found
 
 

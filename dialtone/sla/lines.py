@@ -105,16 +105,26 @@ def expanded(plane: int, times: int) -> int:
 
 def runs(plane: int) -> list[tuple[int, int]]:
     """Return the runs of set bits in order: the first bit, and the one after the last."""
-    if not plane:
-        return []
-    text = f"{plane:b}"[::-1]
+    text = f"{plane:b}"
     found: list[tuple[int, int]] = []
-    start = text.find("1")
+    size = len(text)
+    start = text.rfind("1")
     while start >= 0:
-        end = text.find("0", start)
-        found.append((start, len(text) if end < 0 else end))
-        start = -1 if end < 0 else text.find("1", end)
+        end = text.rfind("0", 0, start)
+        found.append((size - 1 - start, size - 1 - end))
+        start = text.rfind("1", 0, end) if end > 0 else -1
     return found
+
+
+def parts(plane: int, spans: Iterable[tuple[int, int]]) -> list[int]:
+    """Return what a plane has in each of many spans of bits, each counted from the span's first."""
+    if not plane:
+        return [0 for _ in spans]
+    data = plane.to_bytes(-(-plane.bit_length() // 8), "little")
+    return [
+        int.from_bytes(data[low >> 3 : (high + 7) >> 3], "little") >> (low & 7) & ((1 << (high - low)) - 1)
+        for low, high in spans
+    ]
 
 
 def first_bits(plane: int, most: int) -> int:
