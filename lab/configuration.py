@@ -89,6 +89,22 @@ _PROBES: Final = (
         {"flow": "http", "contains": "account.1.enable = 1", "tls": {"ca": "{ca}"}},
     ),
 )
+_OBJECTIVES: Final[tuple[tuple[frozenset[str], Mapping[str, object]], ...]] = (
+    (
+        frozenset({"register", "call"}),
+        {"name": "telephony", "flows": ["register", "call"], "target": "99.9%"},
+    ),
+    (
+        frozenset({"call"}),
+        {
+            "name": "quick-calls",
+            "flows": ["call"],
+            "latency": {"timing": "srd", "under": "500ms"},
+            "target": "95%",
+        },
+    ),
+)
+"""What the tenants of the lab are promised, and the flows that have to be probed for it."""
 _CAPS: Final = {"series": 200_000, "calls_per_second": 20, "concurrent_calls": 100}
 
 
@@ -105,6 +121,8 @@ def write(lab: LabContext, infos: Sequence[PartInfo]) -> Path:
 
 def document(lab: LabContext, infos: Sequence[PartInfo]) -> Mapping[str, object]:
     """Return dialtone.yaml as a tree; its paths are relative to the lab's folder."""
+    probes = _probes(infos)
+    flows = {str(probe["flow"]) for probe in probes}
     tree: dict[str, object] = {
         "location": "lab",
         "data": "./data",
@@ -113,7 +131,8 @@ def document(lab: LabContext, infos: Sequence[PartInfo]) -> Mapping[str, object]
         "tenants": [{"domain": tenant.domain, "name": tenant.name} for tenant in lab.sample.tenants],
         "nodes": [dict(node) for info in infos for node in info.nodes],
         "accounts": {"file": ACCOUNTS},
-        "probes": _probes(infos),
+        "probes": probes,
+        "objectives": [dict(promised) for needs, promised in _OBJECTIVES if flows >= needs],
         "caps": dict(_CAPS),
     }
     for info in infos:

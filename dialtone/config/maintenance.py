@@ -1,6 +1,6 @@
 """`maintenance:` -> the work that the configuration declares, by the wall clock of its zone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -27,8 +27,16 @@ def read_maintenance(report: Report, raw: object, tree: TenantTree | None) -> tu
 
     None for tree means that tenants can't be judged.
     """
-    if isinstance(raw, list) and len(raw) > MOST:
+    if not isinstance(raw, list):
+        return ()
+    if len(raw) > MOST:
         report.problem(("maintenance",), f"has {len(raw):,} entries; {MOST:,} are the most")
+        return ()
+    recurring = [item for item in raw if isinstance(item, Mapping) and "recurs" in item]
+    if len(recurring) > MOST_RECURRING:
+        report.problem(
+            ("maintenance",), f"has {len(recurring):,} entries that recur; {MOST_RECURRING} are the most"
+        )
         return ()
     found: list[Maintenance] = []
     names: dict[str, Where] = {}
@@ -48,13 +56,6 @@ def read_maintenance(report: Report, raw: object, tree: TenantTree | None) -> tu
         else:
             tenants = choose(report, (*where, "tenants"), entry.tenants, tree)
         found.extend(_declared(report, where, entry, tenants, tree))
-    recurring = {one.name for one in found if one.recurs}
-    if len(recurring) > MOST_RECURRING:
-        report.problem(
-            ("maintenance",),
-            f"has {len(recurring):,} entries that recur; {MOST_RECURRING} are the most",
-        )
-        return ()
     return tuple(found)
 
 
@@ -121,10 +122,12 @@ def _note_first(report: Report, entry: MaintenanceEntry, begin: datetime, zone: 
     """Note where what recurs does not begin when the entry says so, but later or never."""
     if entry.recurs is None:
         return
+    if starts(entry.recurs, begin, zone, Span(begin, begin + timedelta(minutes=1))):
+        return
     found = starts(entry.recurs, begin, zone, Span(begin, begin + _LOOKED))
     if not found:
         report.note(f"maintenance {entry.name}: {entry.recurs} has no day within two years of its beginning")
-    elif found[0] != begin:
+    else:
         first = found[0].astimezone(ZoneInfo(zone))
         report.note(
             f"maintenance {entry.name}: {entry.recurs} does not fall on the day of `begins`; the first time "

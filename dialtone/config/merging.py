@@ -116,12 +116,8 @@ class Merging:
                 yield "probes", f"{name} is a probe of flow {flow}, which is not in the service"
             elif not measures(known[name], made):
                 yield "probes", f"{name} listens to nothing; a `mos` is that of a call with `media`"
-        if made.evidence is EvidenceKind.PASSIVE:
-            return
-        for flow in made.flows:
-            if not any(probe.flow is flow for probe in self._probes):
-                yield "flows", f"there is no probe of flow {flow}; add one, or take it out"
-            elif made.probes and not any(known[n].flow is flow for n in made.probes if n in known):
+        for flow in made.flows if made.probes else ():
+            if not any(known[name].flow is flow for name in made.probes if name in known):
                 yield "probes", f"names no probe of flow {flow}, which is in the service"
 
 

@@ -70,12 +70,23 @@ class _Resolving:
     ) -> None:
         self._report, self._tree, self._judged = report, tree, probes is not None
         self._merging = Merging(report, probes, nodes)
-        self._probes: dict[str, tuple[ProbeSpec, ...]] = {}
+        theirs: dict[str, list[ProbeSpec]] = {}
         for probe in probes or ():
             for domain in probe.tenants:
-                self._probes[domain] = (*self._probes.get(domain, ()), probe)
+                theirs.setdefault(domain, []).append(probe)
+        # Most tenants have the same probes: each set is kept once, and known by its number.
+        self._sets: dict[tuple[str, ...], int] = {(): 0}
+        self._probes: list[Sequence[ProbeSpec]] = [()]
+        self._set_of: dict[str, int] = {}
+        for domain, having in theirs.items():
+            names = tuple(probe.name for probe in having)
+            number = self._set_of[domain] = self._sets.setdefault(names, len(self._probes))
+            if number == len(self._probes):
+                self._probes.append(having)
         self._cut: dict[object, Objective | tuple[Flow, ...]] = {}
         self._notes: dict[str, None] = {}
+        self._held: set[str] = set()
+        self._unheld: dict[str, tuple[Flow, ...]] = {}
         self._lacking: dict[tuple[str, str], list[str]] = {}
 
     def objectives(self, promises: Sequence[Promise]) -> Iterator[Objective]:
@@ -91,15 +102,26 @@ class _Resolving:
                 continue
             found = self._of_tenant(chain, merged, tenant)
             if isinstance(found, Objective):
+                self._held.add(merged.service)
                 yield replace(found, tenant=tenant.domain)
-            elif tenant.level is not Level.PLATFORM:
+                continue
+            self._unheld.setdefault(merged.service, merged.flows)
+            if tenant.level is not Level.PLATFORM:
                 sound = " with media" if merged.sli is Sli.MOS else ""
                 lacks = f"{' or '.join(found)}{sound}"
                 self._lacking.setdefault((merged.service, lacks), []).append(tenant.domain)
 
     def note(self) -> None:
         """Note what was found on the way."""
+        for service, flows in self._unheld.items():
+            if service not in self._held:
+                self._report.note(
+                    f"objective {service} holds for nobody: no tenant has a probe of each of its flows "
+                    f"({listing(flows)})"
+                )
         for (service, lacks), domains in self._lacking.items():
+            if service not in self._held:
+                continue
             has = "tenants has" if len(domains) > 1 else "tenant has"
             self._report.note(
                 f"objective {service} of {len(domains):,} {has} no probe of flow {lacks}, and is not "
@@ -131,12 +153,11 @@ class _Resolving:
 
     def _of_tenant(self, chain: Chain, merged: Objective, tenant: Tenant) -> Objective | tuple[Flow, ...]:
         """Return the objective with zone and probes, or the flows that the tenant has no probe of."""
-        probes = self._probes.get(tenant.domain, ())
-        names = tuple(probe.name for probe in probes)
-        key = (chain[-1].where, tuple(p.where for p in chain), names, tenant.timezone, tenant.level)
+        number = self._set_of.get(tenant.domain, 0)
+        key = (tuple(promise.where for promise in chain), number, tenant.timezone, tenant.level)
         found = self._cut.get(key)
         if found is None:
-            found = self._cut[key] = self._fitted(chain, merged, tenant, probes)
+            found = self._cut[key] = self._fitted(chain, merged, tenant, self._probes[number])
         return found
 
     def _fitted(

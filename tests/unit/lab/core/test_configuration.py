@@ -83,3 +83,15 @@ def test_no_probe_asks_for_what_the_lab_lacks(context: LabContext) -> None:
     assert set(probes(context, "asterisk-16-sip", "sip-b", "https")) == {"register", "call"}
     assert set(probes(context, "sip")) == {"register-tls", "provisioning"}
     assert "register-tls" not in probes(context, "sip-tls")
+
+
+@pytest.mark.parametrize(
+    ("lacks", "promised"), [((), ["telephony", "quick-calls"]), (("sip",), [])], ids=["whole", "no front"]
+)
+def test_tenants_are_promised_what_the_lab_probes(
+    context: LabContext, lacks: tuple[str, ...], promised: list[str]
+) -> None:
+    addresses = {name: where for name, where in FULL.items() if name not in lacks}
+    found = configuration.document(context, [PartInfo("all", "", addresses=addresses)])["objectives"]
+    assert isinstance(found, list)
+    assert [objective["name"] for objective in found] == promised
