@@ -12,6 +12,7 @@ from dialtone.config.settings import (
     Listen,
     ProbeSpec,
     Receiver,
+    ResultLimits,
     Settings,
     TenantQuery,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "Listen",
     "Problem",
     "ProbeSpec",
+    "ResultLimits",
     "Receiver",
     "Settings",
     "TenantDirectory",

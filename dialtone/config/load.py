@@ -25,10 +25,11 @@ from dialtone.config.schema import (
     CapsEntry,
     EvidenceEntry,
     ReceiverEntry,
+    ResultsEntry,
     TokenEntry,
     Top,
 )
-from dialtone.config.settings import AccessToken, Caps, EvidenceLimits, Receiver, Settings
+from dialtone.config.settings import AccessToken, Caps, EvidenceLimits, Receiver, ResultLimits, Settings
 from dialtone.config.tenants import read_tree
 from dialtone.config.topologies import read_topologies
 from dialtone.config.tree import TenantTree
@@ -94,6 +95,7 @@ def _settings(
     if (outage := outage_note(probes, caps)) is not None:
         report.note(outage)
     evidence = _evidence(report, data.get("evidence"))
+    results = _results(report, data.get("results"))
     receivers, rules = _alerts(report, data.get("alerts"), folder)
     tokens = _tokens(report, data.get("access"), tree, secrets)
     _check_exposure(report, data)
@@ -109,7 +111,7 @@ def _settings(
     return Settings(
         source, top.location, place, top.listen, tree, nodes, topologies, accounts, probes, caps,
         receivers, rules, tokens, top.external_url, tuple(report.notes), evidence, discover,
-        queries, heartbeats, objectives, maintenance, logos,
+        queries, heartbeats, objectives, maintenance, logos, results,
     )  # fmt: skip
 
 
@@ -142,6 +144,11 @@ def _evidence(report: Report, raw: object) -> EvidenceLimits:
             f"{entry.keep_failures / DAY:g}d, keep {entry.keep / DAY:g}d",
         )
     return EvidenceLimits(entry.keep, entry.keep_failures, entry.every, entry.max_size)
+
+
+def _results(report: Report, raw: object) -> ResultLimits:
+    entry = report.take(ResultsEntry, raw, ("results",)) if isinstance(raw, dict) else None
+    return ResultLimits(entry.keep, entry.most, entry.hours) if entry else ResultLimits()
 
 
 def _alerts(report: Report, raw: object, folder: Path) -> tuple[tuple[Receiver, ...], Path | None]:

@@ -74,6 +74,7 @@ class Top(Entry):
     accounts: Annotated[dict[str, object], Field(examples=["{file: accounts.csv}"])] = {}
     caps: Annotated[dict[str, object], Field(examples=["{series: 200000}"])] = {}
     evidence: Annotated[dict[str, object], Field(examples=["{keep: 7d}"])] = {}
+    results: Annotated[dict[str, object], Field(examples=["{keep: 30d}"])] = {}
     alerts: Annotated[
         dict[str, object], Field(examples=['{receivers: [{name: ops, url: "http://127.0.0.1:9095/hook"}]}'])
     ] = {}
@@ -299,6 +300,14 @@ class EvidenceEntry(Entry):
     keep_failures: Annotated[float, PlainValidator(values.days)] = 30 * values.DAY
     every: Annotated[int, PlainValidator(values.NumberIn(1, 1_000_000, whole=True))] = 10
     max_size: Annotated[int, PlainValidator(values.size)] = 10_000_000_000
+
+
+class ResultsEntry(Entry):
+    """`results:`"""
+
+    keep: Annotated[float, PlainValidator(values.days)] = 30 * values.DAY
+    most: Annotated[int, PlainValidator(values.NumberIn(10_000, 1_000_000_000, whole=True))] = 1_000_000
+    hours: Annotated[float, PlainValidator(values.days)] = 90 * values.DAY
 
 
 class CapsEntry(Entry):

@@ -106,6 +106,19 @@ class EvidenceLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class ResultLimits:
+    """How long what probes found is kept in the store.
+
+    Results for `keep` seconds and at most `most` of them: beyond that the oldest passes go first. What they
+    add up to by the hour for `hours` seconds; by the day, and slices, for ever.
+    """
+
+    keep: float = 30 * 86400.0
+    most: int = 1_000_000
+    hours: float = 90 * 86400.0
+
+
+@dataclass(frozen=True, slots=True)
 class Receiver:
     """A webhook that is told about alerts; chat services put their key into the URL, so it is a secret."""
 
@@ -156,3 +169,4 @@ class Settings:
     objectives: tuple[Objective, ...] = ()
     maintenance: tuple[Maintenance, ...] = ()
     logos: Mapping[str, Path] = field(default_factory=dict)
+    results: ResultLimits = field(default_factory=ResultLimits)

@@ -26,9 +26,10 @@ from synthetic.evidence import EvidenceStore
 from synthetic.http.prober import HttpProber
 from synthetic.sipp.prober import SippProber
 
-KEEP_RESULTS: Final = timedelta(days=30)
+KEEP_COUNTS: Final = timedelta(days=8)
+"""How long hours of counts are kept: ratios are asked for over a week at most (dialtone/web/api.py)."""
 KEEP_MESSAGES: Final = timedelta(days=30)
-"""How long results and settled alert messages are kept; counters do not depend on them."""
+"""How long settled alert messages are kept; counters do not depend on them."""
 
 
 def build_catalog() -> Catalog:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from dialtone.config import ConfigError, EvidenceLimits, ProbeSpec
+from dialtone.config import ConfigError, EvidenceLimits, ProbeSpec, ResultLimits
 from dialtone.config.addresses import transport
 from dialtone.config.plans import KNOWN_BY
 from dialtone.config.quiet import quiet_spans
@@ -147,6 +147,12 @@ def test_evidence_has_limits_and_safe_defaults(read: Reader) -> None:
     assert read(HEAD).evidence == EvidenceLimits(7 * 86400, 30 * 86400, 10, 10**10)
     given = read(HEAD + "evidence: {keep: 2d, keep_failures: 90d, every: 1, max_size: 1.5GiB}\n").evidence
     assert given == EvidenceLimits(2 * 86400, 90 * 86400, 1, 3 << 29)
+
+
+def test_results_have_limits_and_defaults(read: Reader) -> None:
+    assert read(HEAD).results == ResultLimits(30 * 86400, 1_000_000, 90 * 86400)
+    given = read(HEAD + "results: {keep: 2d, most: 50000, hours: 1d}\n").results
+    assert given == ResultLimits(2 * 86400, 50_000, 86400)
 
 
 def test_probes_that_need_no_phone_are_in_no_note(read: Reader) -> None:
