@@ -8,6 +8,7 @@ from typing import Final
 
 from dialtone.model import Closing, Correction, Flow, Maintenance, SliceState
 from dialtone.ports import Books
+from dialtone.sla.burn import WINDOWS
 from dialtone.sla.figures import Account, Burn
 from dialtone.sla.statement import Party, Statement
 from tests.fakes.alerts import NOON
@@ -33,6 +34,11 @@ BILLING: Final = Party("billing.example", "Billing Ltd")
 """Who issues the statements; it is named to the clients, and is none of the cast."""
 
 
+def burns(*fast: int) -> tuple[Burn, ...]:
+    """Return the burn rate of every window: 60 in those that are named, 0 in the others."""
+    return tuple(Burn(window, Fraction(60 * (window in fast)), 3 * (window in fast)) for window in WINDOWS)
+
+
 def accounts() -> list[Account]:
     """Return two services of Acme, one of them overspent, and one of Zeta's that was never measured."""
     acme, zeta = CAUSES
@@ -46,10 +52,11 @@ def accounts() -> list[Account]:
         until=until,
     )
     logins = an_objective(tenant=acme, service="Logins", flows=(Flow.REGISTER,))
+    unmeasured = an_account("2026-03", objective=an_objective(tenant=zeta), until=until, unknown={1: 86_400})
     return [
-        replace(overspent, burns=(Burn(300, Fraction(60), 3), Burn(3600, Fraction(20), 3))),
-        an_account("2026-03", objective=logins, until=until),
-        an_account("2026-03", objective=an_objective(tenant=zeta), until=until, unknown={1: 86_400}),
+        replace(overspent, burns=burns(300, 3600)),
+        replace(an_account("2026-03", objective=logins, until=until), burns=burns()),
+        replace(unmeasured, burns=tuple(Burn(window, None, 0) for window in WINDOWS)),
     ]
 
 
