@@ -105,7 +105,7 @@ def account(objective: Objective, pages: Pages, period: Span, now: datetime) -> 
         raw=_figures(grid, _service(raw, counted), within) if laid else figures,
         corrected=figures,
         budget=Budget(share * (_service_seconds(objective, span) - figures.excluded), figures.bad),
-        days=_days(objective, grid, service, within, span),
+        days=_days(objective, grid, service, counted, span),
         incidents=incidents(grid, service, flows, within, lines, pages.causes),
         burns=burn_rates(grid, service, _by_slice(series, flows), share),
     )
@@ -204,7 +204,7 @@ def _service_seconds(objective: Objective, span: Span) -> int:
 
 
 def _days(
-    objective: Objective, grid: Grid, service: States, within: int, span: Span
+    objective: Objective, grid: Grid, service: States, counted: int, span: Span
 ) -> tuple[tuple[date, Figures], ...]:
     named = [
         (day, unix(one.start), min(unix(one.end), grid.end)) for day, one in days_of(span, objective.zone)
@@ -214,13 +214,11 @@ def _days(
         for _, low, high in named
         if low < high
     ]
-    goods, bads, excludeds, withins = (
-        parts(plane, spans) for plane in (service.good, service.bad, service.excluded, within)
-    )
+    planes = (service.good, service.bad, service.excluded, counted)
     return tuple(
-        (day, _figures(grid, States(good, bad, excluded), counted))
-        for (day, _, _), good, bad, excluded, counted in zip(
-            named, goods, bads, excludeds, withins, strict=False
+        (day, Figures(good, bad, whole - good - bad - excluded, excluded))
+        for (day, _, _), good, bad, excluded, whole in zip(
+            named, *([grid.seconds(part) for part in parts(plane, spans)] for plane in planes), strict=False
         )
     )
 

@@ -46,7 +46,7 @@ def incidents(
     named = _named(grid, spans, {flow: states.bad & bad for flow, states in flows.items()}, lines, causes)
     found: list[Incident] = []
     for number, (first, last) in enumerate(spans):
-        pieces = sorted(named[number], key=lambda one: (one.start, one.cause.slot, one.cause.cause))
+        pieces = named.get(number, ())
         found.append(
             Incident(
                 start=from_unix(grid.time(first)),
@@ -54,7 +54,7 @@ def incidents(
                 bad=grid.seconds(of_service[number]),
                 flows=tuple(flow for flow in flows if seen[flow][number] & of_service[number]),
                 causes=tuple(dict.fromkeys(one.cause.cause for one in pieces)),
-                known=_known(grid, first, [one for one in pieces if one.start == first], lines),
+                known=_known(grid, first, pieces, lines) if pieces else None,
             )
         )
     return tuple(found)
@@ -80,11 +80,12 @@ def _named(
     lines: Sequence[tuple[SeriesKey, Line]],
     causes: Sequence[SliceCause],
 ) -> Mapping[int, Sequence[_Piece]]:
-    """Return what is known of why, by the number of the incident."""
+    """Return what is known of why, in order of time, by the number of the incident."""
     found: defaultdict[int, list[_Piece]] = defaultdict(list)
     if causes:
         starts = [start for start, _ in spans]
-        for piece in _pieces(grid, {flow: runs(plane) for flow, plane in bad.items()}, lines, causes):
+        pieces = _pieces(grid, {flow: runs(plane) for flow, plane in bad.items()}, lines, causes)
+        for piece in sorted(pieces, key=lambda one: (one.start, one.cause.slot, one.cause.cause)):
             found[bisect_right(starts, piece.start) - 1].append(piece)
     return found
 
@@ -138,6 +139,8 @@ def _known(
     found: list[datetime] = []
     for piece in pieces:
         key, known = piece.key, piece.cause.known
+        if piece.start > first:
+            break
         if key.measure.sli is Sli.PASSIVE:
             found.append(known)
         else:

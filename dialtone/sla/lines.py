@@ -88,9 +88,10 @@ def joined(days: Sequence[DaySlices], interval: int, first: int, last: int) -> t
         good = sum(day.good << (day.day - first) * bits for day in days)
         bad = sum(day.bad << (day.day - first) * bits for day in days)
         return good, bad
-    size, by_day = bits // 8, {day.day: day for day in days}
-    nothing = DaySlices(0, 0, 0)
-    every = [by_day.get(day, nothing) for day in range(first, last + 1)]
+    size, every = bits // 8, days
+    if len(days) <= last - first:
+        by_day = {day.day: day for day in days}
+        every = [by_day.get(day, DaySlices(day, 0, 0)) for day in range(first, last + 1)]
     good_bytes = b"".join([day.good.to_bytes(size, "little") for day in every])
     bad_bytes = b"".join([day.bad.to_bytes(size, "little") for day in every])
     return int.from_bytes(good_bytes, "little"), int.from_bytes(bad_bytes, "little")
