@@ -37,6 +37,11 @@ probes:
   - {name: calls, flow: call, engine: sippy, target: "sip:127.0.0.1:5060;transport=udp", tenants: all,
      interval: 1m, timeout: 10s}
   - {name: registers, flow: register, target: "sip:127.0.0.1", tenants: [Acme.Ntek.clusterpbx.example.]}
+objectives:
+  - {name: telephony, tenants: [acme.ntek.clusterpbx.example], flows: [register, call], target: 99%,
+     hours: [mon-fri 08:00-18:00], credits: [{below: 99.9%, credit: 10%}], starts: 2026-10-12}
+maintenance:
+  - {name: patch-night, begins: 2026-11-03T02:00, lasts: 30m, recurs: "FREQ=WEEKLY;BYDAY=TU", reason: updates}
 caps: {calls_per_second: 0.5}
 alerts: {receivers: [{name: ops, url: "http://127.0.0.1:9095/hook?key=1"}]}
 access: {tokens: [{name: bob, scope: ntek.clusterpbx.example, token: {env: TOKEN}}]}
