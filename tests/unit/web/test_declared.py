@@ -20,7 +20,12 @@ from tests.unit.web.cast import ACME, NTEK, PLATFORM, TOKENS, VOLT, ZETA, client
 from tests.unit.web.promises import AUTHORS, REASONS
 
 SOON: Final = (NOON + timedelta(hours=3)).isoformat()
-MAINTENANCE: Final[dict[str, Any]] = {"tenant": ACME, "begins": SOON, "seconds": 3600, "reason": "New proxies"}
+MAINTENANCE: Final[dict[str, Any]] = {
+    "tenant": ACME,
+    "begins": SOON,
+    "seconds": 3600,
+    "reason": "New proxies",
+}
 CORRECTION: Final[dict[str, Any]] = {
     "tenant": ACME,
     "begins": (NOON - timedelta(hours=2)).isoformat(),
