@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from dialtone.config.contracts import MaintenanceEntry
 from dialtone.config.nodes import choose
 from dialtone.config.problem import Where
 from dialtone.config.report import Report
-from dialtone.config.schema import MaintenanceEntry
 from dialtone.config.tree import TenantTree
 from dialtone.model import Maintenance
 from dialtone.sla.calendar import Span

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from dialtone.config.contracts import CreditEntry, LatencyEntry, ObjectiveEntry, PassiveEntry
 from dialtone.config.problem import Where, listing
 from dialtone.config.report import Report
-from dialtone.config.schema import CreditEntry, LatencyEntry, ObjectiveEntry, PassiveEntry
 from dialtone.config.terms import percent
 from dialtone.config.values import Tenants
 from dialtone.model import Credit, EvidenceKind, Measure, Sli

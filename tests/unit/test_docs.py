@@ -15,7 +15,7 @@ from collectors.mysql.topology.metrics import METRICS as TOPOLOGY_METRICS
 from collectors.opensips import destinations, layout, parse
 from collectors.opensips.client import READ_ONLY_COMMANDS
 from dialtone.cli.exits import Exit
-from dialtone.config import schema
+from dialtone.config import contracts, schema
 from dialtone.export.metrics import media_metric
 from dialtone.model import MEDIA_FIGURES, FailureCode, TopologyKind, Trouble
 
@@ -24,7 +24,8 @@ GUIDE = (ROOT / "docs" / "configuration.md").read_text()
 
 ENTRIES = [
     entry
-    for entry in vars(schema).values()
+    for module in (schema, contracts)
+    for entry in vars(module).values()
     if isinstance(entry, type) and issubclass(entry, schema.Entry) and entry is not schema.Entry
 ]
 

@@ -39,7 +39,7 @@ probes:
   - {name: registers, flow: register, target: "sip:127.0.0.1", tenants: [Acme.Ntek.clusterpbx.example.]}
 objectives:
   - {name: telephony, tenants: [acme.ntek.clusterpbx.example], flows: [register, call], target: 99%,
-     hours: [mon-fri 08:00-18:00], credits: [{below: 99.9%, credit: 10%}], starts: 2026-10-12}
+     hours: [mon-fri 08:00-18:00], credits: [{below: 99%, credit: 10%}], starts: 2026-10-12}
 maintenance:
   - {name: patch-night, begins: 2026-11-03T02:00, lasts: 30m, recurs: "FREQ=WEEKLY;BYDAY=TU", reason: updates}
 caps: {calls_per_second: 0.5}
