@@ -30,9 +30,8 @@ def details(account: Account) -> Iterator[str]:
     """Yield the lines of a service."""
     objective = account.objective
     yield from paragraph(f"{objective.tenant}: {objective.service}", indent="    ")
-    yield from paragraph(
-        f"  {verdict(account)}: {kept(account)} of {promised(account)} promised, {_of(account)}"
-    )
+    said = f"{verdict(account)}: {kept(account)} of {promised(account)} promised, {_of(account)}"
+    yield from paragraph(said, "  ", "    ")
     yield from paragraph(_period(account), "  ")
     if account.is_met is not None and account.corrected.is_provisional:
         yield "  provisional: less than 95 % of the time that counts was measured"
@@ -84,7 +83,7 @@ def _reading(name: str, figures: Figures, digits: int) -> str:
 
 def _budget(account: Account) -> Iterator[str]:
     budget = account.budget
-    whole = f"{float(budget.seconds):.0f} s ({span_told(float(budget.seconds))})"
+    whole = f"{budget.seconds // 1} s"
     yield f"  budget of the whole period {whole}, spent {budget.spent} s, left {budget_left(account)}"
     rates = (
         f"{window_told(burn.window)} {'-' if burn.rate is None else rate_told(burn.rate)}"

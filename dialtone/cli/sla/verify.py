@@ -10,14 +10,14 @@ import click
 from dialtone.cli.books import asked, domain_of, nothing_yet, percent
 from dialtone.cli.exits import Exit
 from dialtone.cli.options import config_argument
-from dialtone.cli.words import folded, printable
+from dialtone.cli.sla.words import paragraph
+from dialtone.cli.words import printable
 from dialtone.config import load
 from dialtone.model import Scope
 from dialtone.sla.statements.numbers import MOST_DIGITS
 from dialtone.sla.verifying import Change, Verified
 from dialtone.wiring import Ledger
 
-_WIDTH = 80
 _VERDICTS = {True: "met", False: "missed", None: "nothing measured"}
 
 
@@ -61,16 +61,16 @@ def _told(one: Verified) -> Iterator[str]:
     verdict = "verified" if one.is_good else "DOES NOT VERIFY"
     yield f"{printable(closing.tenant)} {printable(closing.period)}: {verdict}"
     who = f"closed {closing.closed:%Y-%m-%d %H:%M} UTC by {printable(closing.author)}"
-    yield from _paragraph(f"number {closing.sequence}, {who}")
+    yield from paragraph(f"number {closing.sequence}, {who}", "  ", "    ")
     yield f"  hash {printable(closing.hash)}"
     for problem in one.problems:
-        yield from _paragraph(f"- {problem}", "    ")
+        yield from paragraph(f"- {problem}", "  ", "    ")
     if one.later:
         yield "  the closing stands; put down since:"
         for later in one.later:
-            yield from _paragraph(f"- {later}", "    ")
+            yield from paragraph(f"- {later}", "    ", "      ")
         for change in one.changes:
-            yield from _paragraph(f"with it {_change(change)}", "    ")
+            yield from paragraph(f"with that {_change(change)}", "  ", "    ")
         if not one.changes:
             yield "  which changes no figure"
 
@@ -83,10 +83,6 @@ def _change(change: Change) -> str:
     verdicts = f"{_VERDICTS[change.was_met]} -> {_VERDICTS[change.now_met]}"
     said = verdicts if change.was_met != change.now_met else f"still {_VERDICTS[change.now_met]}"
     return f"{change.service} goes from {shares} ({said})"
-
-
-def _paragraph(text: str, indent: str = "  ") -> Iterator[str]:
-    yield from folded("  ", printable(text).split(" "), width=_WIDTH, indent=indent, gap=" ")
 
 
 def _as_json(one: Verified) -> dict[str, object]:
