@@ -2,8 +2,8 @@
 
     python -m benchmarks.sla [--tenants 1000] [--results 1000000]
 
-Exit 0: status of a tenant within 10 ms, of all within 1 s, all statements as JSON and HTML within 2 minutes on
-2 cores, the store under 2 GB; 1: not; 2: a wrong option; 3: it could not be run.
+Exit 0: status of a tenant within 10 ms, of all within 1 s, all statements as JSON and HTML by two processes
+within 2 minutes, the store under 2 GB; 1: not; 2: a wrong option; 3: it could not be run.
 """
 
 import argparse
