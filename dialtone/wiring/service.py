@@ -47,8 +47,7 @@ from dialtone.wiring import topologies as databases
 from dialtone.wiring.accounting import REFRESH, Accounting
 from dialtone.wiring.ledger import Ledger
 from dialtone.wiring.parts import (
-    KEEP_MESSAGES,
-    KEEP_RESULTS,
+    KEEP_COUNTS,
     Probing,
     alert_writer,
     build_catalog,
@@ -57,6 +56,7 @@ from dialtone.wiring.parts import (
     probing,
     running_collectors,
 )
+from dialtone.wiring.upkeep import plan_upkeep
 from synthetic import canary
 from synthetic.driver import ProbeDriver
 from synthetic.evidence import EvidenceStore
@@ -67,9 +67,6 @@ _log = structlog.get_logger(__name__)
 
 _BY_HAND: Final = 20
 """Results of probes by hand that may lie between those that a rule's window wants after a restart."""
-_HOUSEKEEPING: Final = 3600.0
-_SIZE_WATCH: Final = 60.0
-"""Seconds after which evidence over its size is noticed: in an outage every probe leaves some."""
 _SELF_WATCH: Final = 5.0
 _STOP_WITHIN: Final = 5.0
 _SOON: Final = 3.0
@@ -132,7 +129,7 @@ class _Service:
             store,
             self._clock,
             lambda: self._tenants.domains,
-            KEEP_RESULTS,
+            KEEP_COUNTS,
             sessions=self._catalog["opensips_tenant_sessions_total"],
             uptime=self._catalog["opensips_uptime_seconds"],
         )
@@ -250,25 +247,9 @@ class _Service:
             await self._accounting.settle()
             await self._accounting.refresh()
 
-        async def tidy_results(_: Planned) -> None:
-            await self._store.prune_results(self._clock.now() - KEEP_RESULTS)
-
-        async def tidy_messages(_: Planned) -> None:
-            await self._store.prune_messages(self._clock.now() - KEEP_MESSAGES)
-
-        async def tidy_evidence(_: Planned) -> None:
-            await self._evidence.prune(self._clock.now())
-
-        async def bound_evidence(_: Planned) -> None:
-            if self._evidence.is_too_much:
-                await self._evidence.prune(self._clock.now())
-
         self._scheduler.add("self", _SELF_WATCH, watch_ourselves)
         self._scheduler.add("sla", REFRESH, account, at_once=True)
-        self._scheduler.add("tidy/results", _HOUSEKEEPING, tidy_results)
-        self._scheduler.add("tidy/messages", _HOUSEKEEPING, tidy_messages)
-        self._scheduler.add("tidy/evidence", _HOUSEKEEPING, tidy_evidence)
-        self._scheduler.add("tidy/evidence-size", _SIZE_WATCH, bound_evidence)
+        plan_upkeep(self._scheduler, self._store, self._evidence, self._settings.results, self._clock)
 
     def _plan_probes(self, probes: Probing) -> None:
         """Spread the probes of all tenants over their intervals, and watch the engines that they use."""
