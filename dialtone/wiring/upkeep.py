@@ -7,7 +7,7 @@ from typing import Final
 from dialtone.config.settings import ResultLimits
 from dialtone.ports import Clock, Store
 from dialtone.runtime.scheduler import Planned, Scheduler
-from dialtone.wiring.parts import KEEP_MESSAGES
+from dialtone.wiring.parts import KEEP_COUNTS, KEEP_MESSAGES
 from synthetic.evidence import EvidenceStore
 
 _EVERY: Final = 3600.0
@@ -21,7 +21,9 @@ def plan_upkeep(
     """Give the scheduler the jobs that keep the data folder in bounds."""
 
     async def results(_: Planned) -> None:
-        await store.prune_results(clock.now() - timedelta(seconds=limits.keep), most=limits.most)
+        now = clock.now()
+        before, counts = now - timedelta(seconds=limits.keep), now - KEEP_COUNTS
+        await store.prune_results(before, most=limits.most, counts=counts)
 
     async def rollups(_: Planned) -> None:
         await store.books.prune_rollups(clock.now() - timedelta(seconds=limits.hours))
