@@ -111,7 +111,7 @@ def an_incident(start: datetime, seconds: int = 300, **changed: Any) -> Incident
 def many_incidents(period: str = "2026-10", count: int = 80, *, zone: str = MONTREAL) -> tuple[Incident, ...]:
     """Return that many incidents, spread over a month, of several lengths, flows and causes."""
     start, end = month_of(period, zone)
-    step = (end - start) / count
+    step = (end - start) / max(count, 1)
     return tuple(
         an_incident(
             (start + step * number).replace(second=0, microsecond=0) + timedelta(minutes=number % 7),

@@ -84,6 +84,13 @@ def _notes(statement: Statement, spoken: Language) -> tuple[str, ...]:
         for account in statement.accounts
         if not account.objective.rolling and not _is_whole(statement, account.start, account.end)
     ]
+    notes += [
+        _("{service} goes by the time zone {zone}.").format(
+            service=plain(account.objective.service), zone=plain(account.objective.zone)
+        )
+        for account in statement.accounts
+        if account.objective.zone != statement.zone
+    ]
     return tuple(notes)
 
 

@@ -32,6 +32,7 @@ def brief_duration(seconds: int, locale: Locale) -> str:
     return _joined(format_unit(-(-seconds // size), unit, length="short", locale=locale))
 
 
+@lru_cache(1024)
 def long_date(day: date, locale: Locale) -> str:
     """Return a day with its month in full: `October 3, 2026`."""
     return format_date(day, "long", locale=locale)
@@ -65,6 +66,7 @@ def instant(at: datetime, zone: ZoneInfo, locale: Locale, *, year: bool = False)
     return said
 
 
+@lru_cache(1024)
 def day_length(day: date, zone: ZoneInfo) -> int:
     """Return how many seconds a calendar day has: 23 or 25 hours where clocks are changed."""
     midnights = (

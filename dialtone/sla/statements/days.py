@@ -1,6 +1,6 @@
 """The calendar of a service: a cell a day, in weeks as the reader's country begins them."""
 
-from datetime import date
+from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 from dialtone.model import LEAST_COVERAGE
@@ -38,10 +38,14 @@ def calendar(account: Account, language: Language) -> Calendar:
     """Return the days of an account in weeks."""
     first = language.locale.first_week_day
     zone = ZoneInfo(account.objective.zone)
-    days = [_day(day, found, account, zone, language) for day, found in account.days]
-    offset = (account.days[0][0].weekday() - first) % 7 if account.days else 0
-    cells: list[Day | None] = [*[None] * offset, *days]
-    cells += [None] * (-len(cells) % 7)
+    cells: list[Day | None] = []
+    if account.days:
+        # By date: a zone may have skipped a day.
+        begin = account.days[0][0] - timedelta(days=(account.days[0][0].weekday() - first) % 7)
+        count = (account.days[-1][0] - begin).days + 1
+        cells = [None] * (count + -count % 7)
+        for day, found in account.days:
+            cells[(day - begin).days] = _day(day, found, account, zone, language)
     return Calendar(
         service=plain(account.objective.service),
         weekdays=weekday_names(language.locale, first=first),

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from functools import partial
 from io import BytesIO
+from threading import Lock
 from typing import Any, Final
 
 from PIL import Image as Picture
@@ -42,6 +43,9 @@ _WIDTH: Final = A4[0] - 2 * _MARGIN
 _LOGO: Final = (54 * mm, 16 * mm)
 _MOST_PIXELS: Final = 16_000_000
 _MOST_WEEKS: Final = 16
+
+_ONE_AT_A_TIME: Final = Lock()
+"""reportlab keeps its fonts for the whole process, and does not guard them."""
 
 
 def _style(size: float, *, color: Color = _INK, font: str = REGULAR, **named: Any) -> ParagraphStyle:
@@ -102,7 +106,12 @@ def _listed(rights: Sequence[bool]) -> TableStyle:
 
 
 def as_pdf(sheet: Sheet) -> bytes:
-    """Return a statement as a PDF."""
+    """Return a statement as a PDF; of several threads one at a time, the others wait."""
+    with _ONE_AT_A_TIME:
+        return _written(sheet)
+
+
+def _written(sheet: Sheet) -> bytes:
     written = BytesIO()
     document = BaseDocTemplate(
         written,

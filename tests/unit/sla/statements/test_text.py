@@ -1,0 +1,119 @@
+"""A statement on a terminal: 80 columns, nothing that moves the cursor."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from fractions import Fraction
+
+import pytest
+from rich.cells import cell_len
+
+from dialtone.model import Flow
+from dialtone.sla.statement import Party
+from dialtone.sla.statements import render
+from tests.fakes.statements import (
+    a_correction,
+    a_statement,
+    an_account,
+    an_exclusion,
+    an_incident,
+    an_objective,
+    many_incidents,
+    month_of,
+)
+
+START, _END = month_of("2026-10", "America/Montreal")
+HOSTILE = "Ac\x1b[2Jme\r\n\x07 \u202e\u200b" + "中文" * 90 + "x" * 200
+
+
+def text(**changed: object) -> str:
+    return render(a_statement(**changed), "text").decode()
+
+
+@pytest.mark.parametrize("language", ["en", "fr", "fr-CA"])
+def test_eighty_columns_hold_it_whatever_it_says(language: str) -> None:
+    said = text(
+        language=language,
+        tenant=Party("a.example", HOSTILE),
+        accounts=(
+            an_account(
+                objective=an_objective(service=HOSTILE, flows=tuple(Flow)), incidents=many_incidents()
+            ),
+            an_account(incidents=(an_incident(START, 90 * 3600, causes=(HOSTILE,)),), unknown={4: 7000}),
+        ),
+        excluded=(an_exclusion(START, reason=HOSTILE, author=HOSTILE),),
+        corrections=(a_correction(START, reason=HOSTILE, author=HOSTILE),),
+    )
+    assert max(cell_len(line) for line in said.splitlines()) <= 80
+    assert all(character.isprintable() or character in "\n\u00a0\u202f" for character in said)
+
+
+def test_the_verdict_stands_before_the_figures_of_days() -> None:
+    said = text(accounts=(an_account(incidents=(an_incident(START, 7200),)),))
+    assert said.index("The target was missed.") < said.index("Calls – Missed") < said.index("Days")
+    assert "10% of the fee" in said
+
+
+def test_french_is_french_and_its_numbers_are() -> None:
+    said = text(language="fr", accounts=(an_account(incidents=(an_incident(START, 7200),)),)).replace(
+        "\u202f", "\u00a0"
+    )
+    for words in (
+        "L’objectif est manqué.",
+        "99,731\u00a0%",
+        "Crédit de service",
+        "10\u00a0% de la redevance",
+        "2\u00a0h",
+    ):
+        assert words in said
+    for words in ("Missed", "Target", "Incidents:", "hr"):
+        assert words not in said
+
+
+def test_a_target_of_all_leaves_nothing_to_spend_and_any_downtime_is_too_much() -> None:
+    perfect = an_objective(target=Fraction(1))
+    assert "nothing to spend" in text(accounts=(an_account(objective=perfect),))
+    said = text(accounts=(an_account(objective=perfect, incidents=(an_incident(START, 60),)),))
+    assert "overspent by 1\u00a0min" in said
+    assert "99.997%" in said
+
+
+def test_a_figure_under_a_coverage_of_95_percent_is_provisional() -> None:
+    # 38 h of 744 h are 5.1 %.
+    assert "provisional" in text(accounts=(an_account(unknown={5: 86400, 6: 14 * 3600}),)).split("Days")[0]
+    # 37 h are 4.97 %.
+    assert (
+        "provisional" not in text(accounts=(an_account(unknown={5: 86400, 6: 13 * 3600}),)).split("Days")[0]
+    )
+
+
+def test_a_month_that_is_not_over_says_how_far_it_goes() -> None:
+    until = datetime(2026, 10, 12, 15, 30, tzinfo=UTC)
+    said = text(closing=None, accounts=(an_account(until=until),))
+    assert "how it stood on Oct 12, 2026 11:30" in " ".join(said.split())
+    assert "Met so far" in said
+
+
+def test_a_tenant_who_came_within_the_month_is_told_from_when() -> None:
+    account = replace(an_account(), start=datetime(2026, 10, 9, 16, 0, tzinfo=UTC))
+    assert "Calls is counted from Oct 9, 2026 12:00 to Nov 1, 2026 00:00." in " ".join(
+        text(accounts=(account,)).split()
+    )
+
+
+def test_an_hour_that_the_clock_has_twice_comes_with_its_offset() -> None:
+    twice = tuple(an_incident(datetime(2026, 11, 1, hour, 30, tzinfo=UTC)) for hour in (5, 6))
+    said = text(period="2026-11", accounts=(an_account("2026-11", incidents=twice),))
+    assert "Nov 1 01:30 (UTC-04:00)" in said
+    assert "Nov 1 01:30 (UTC-05:00)" in said
+    assert "25\u00a0hr" in said
+    assert "this month has 721\u00a0hr" in " ".join(said.split(" ")).replace("\n  ", " ")
+
+
+def test_a_month_with_23_hours_in_a_day_says_so() -> None:
+    said = text(period="2026-03", accounts=(an_account("2026-03"),))
+    assert "23\u00a0hr" in said
+    assert "743\u00a0hr" in said
+
+
+def test_no_service_is_said_and_is_no_error() -> None:
+    assert "No service was promised in this period." in text(accounts=())
