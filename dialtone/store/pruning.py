@@ -14,7 +14,7 @@ from dialtone.store.reading import RowReader
 from dialtone.store.rows import hour_of, instant
 from dialtone.store.statements import sql
 
-_AT_ONCE: Final = 5_000
+_AT_ONCE: Final = 2_000
 """Rows deleted in one transaction: some tens of milliseconds, so that new results don't wait long."""
 
 _NEVER: Final = 2**63 - 1
