@@ -364,7 +364,8 @@ async def test_jobs_handed_in_before_closing_are_finished(tmp_path: Path) -> Non
 def test_no_read_names_a_table_only_what_the_scope_lets_through() -> None:
     names = (
         "results|latest_results|alerts|probe_outcomes|probe_timings|probe_media|probe_counts|hourly_counts|"
-        "hourly_traffic|rollup_series|hourly_rollups|daily_rollups"
+        "hourly_traffic|rollup_series|hourly_rollups|daily_rollups|slice_series|slices|slice_causes|"
+        "maintenance|corrections|closings|audit"
     )
     tables = re.compile(rf"\b(?:FROM|JOIN)\s+(?:{names})\b", re.IGNORECASE)
     prefixes = {"visible_all.sql", "visible_some.sql"}
@@ -387,5 +388,12 @@ def test_no_read_names_a_table_only_what_the_scope_lets_through() -> None:
         "hourly_traffic.sql",
         "hourly_rollups.sql",
         "daily_rollups.sql",
+        "series.sql",
+        "days.sql",
+        "causes.sql",
+        "maintenance.sql",
+        "corrections.sql",
+        "closings.sql",
+        "audit.sql",
     }
     assert [file.name for file in reads if tables.search(file.read_text("utf-8"))] == []
