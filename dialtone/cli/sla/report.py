@@ -95,4 +95,4 @@ def _write(path: Path, data: bytes) -> None:
             raise
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         why = error.strerror if isinstance(error, OSError) else error
-        raise click.FileError(str(path), f"{why}; nothing was written") from None
+        raise click.BadParameter(f"{path}: {why}; nothing was written", param_hint="--output") from None
