@@ -23,10 +23,10 @@ from dialtone.sla.statements.terms import N_
 _DAY = 86_400
 
 KEYS = {
-    DayKind.GOOD: N_("no downtime"),
-    DayKind.SOME: N_("downtime, target met on the day"),
+    DayKind.GOOD: N_("no bad time"),
+    DayKind.SOME: N_("bad time, target met on the day"),
     DayKind.POOR: N_("target missed on the day"),
-    DayKind.PATCHY: N_("no downtime seen, less than 95% measured"),
+    DayKind.PATCHY: N_("no bad time seen, less than 95% measured"),
     DayKind.UNMEASURED: N_("not measured"),
     DayKind.EXCLUDED: N_("excluded all day"),
     DayKind.UNCOUNTED: N_("outside the hours of service"),
@@ -83,7 +83,7 @@ def _day(day: date, figures: Figures, account: Account, zone: ZoneInfo, language
         share = language.gettext("excluded")
     bad = duration(figures.bad, locale) if figures.bad else ""
     if kind is DayKind.PATCHY:
-        bad = language.gettext("unknown: {time}").format(time=duration(figures.unknown, locale))
+        bad = language.gettext("unknown: {time}").format(time=brief_duration(figures.unknown, locale))
     begins = day == account.days[0][0] or day.day == 1
     spans_months = account.days[0][0].month != account.days[-1][0].month
     return Day(

@@ -20,9 +20,9 @@ MOST_ROWS: Final = 500
 
 _STATES: Final = {
     SliceState.EXCLUDED: N_("excluded"),
-    SliceState.GOOD: N_("available"),
-    SliceState.BAD: N_("unavailable"),
-    SliceState.UNKNOWN: N_("not measured"),
+    SliceState.GOOD: N_("good"),
+    SliceState.BAD: N_("bad"),
+    SliceState.UNKNOWN: N_("unknown"),
 }
 
 
@@ -35,7 +35,7 @@ def incidents(account: Account, language: Language) -> Table:
         columns=(
             Column(_("Start"), 15),
             Column(_("End"), 15),
-            Column(_("Downtime"), 11, is_right=True),
+            Column(_("Bad time"), 11, is_right=True),
             Column(_("Detected after"), 11, is_right=True),
             Column(_("Recovered after"), 11, is_right=True),
             Column(_("Affected"), 17, is_prose=True),
@@ -94,9 +94,9 @@ def sums(accounts: Sequence[Account], language: Language) -> Table:
         title=_("Totals"),
         columns=(
             Column(_("Service"), 20),
-            Column(_("Available"), 12, is_right=True),
-            Column(_("Unavailable"), 12, is_right=True),
-            Column(_("Not measured"), 12, is_right=True),
+            Column(_("Good"), 12, is_right=True),
+            Column(_("Bad"), 12, is_right=True),
+            Column(_("Unknown"), 12, is_right=True),
             Column(_("Excluded"), 10, is_right=True),
             Column(_("Incidents"), 10, is_right=True),
             Column(_("Mean time to detect"), 12, is_right=True),

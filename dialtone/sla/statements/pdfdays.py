@@ -34,7 +34,7 @@ _EDGES: Final = {
     DayKind.EXCLUDED: HexColor("#aab2bd"),
     DayKind.COMING: HexColor("#d9dee5"),
 }
-_HATCHED: Final = (DayKind.PATCHY, DayKind.UNMEASURED)
+_HATCHES: Final = {DayKind.PATCHY: HexColor("#c9e3d2"), DayKind.UNMEASURED: HexColor("#d5dae1")}
 
 
 class Weeks(Flowable):
@@ -128,13 +128,14 @@ def swatch(pen: Canvas, kind: DayKind, x: float, y: float, width: float, height:
     pen.setStrokeColor(edge)
     pen.setLineWidth(0.5)
     pen.rect(x, y, width, height, stroke=1, fill=0)
-    if kind not in _HATCHED:
+    if kind not in _HATCHES:
         return
     pen.saveState()
+    pen.setStrokeColor(_HATCHES[kind])
     outline = pen.beginPath()
     outline.rect(x, y, width, height)
     pen.clipPath(outline, stroke=0, fill=0)
-    pen.setLineWidth(0.3)
+    pen.setLineWidth(0.6)
     at = x - height
     while at < x + width:
         pen.line(at, y, at + height, y + height)

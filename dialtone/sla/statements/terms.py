@@ -52,7 +52,7 @@ def about(objective: Objective, language: Language) -> tuple[str, ...]:
     _ = language.gettext
     lines = [_measured(objective, language)]
     if objective.evidence is EvidenceKind.EITHER:
-        lines.append(_("Your own traffic counts too: it may add downtime, never remove it."))
+        lines.append(_("Your own traffic counts too: it may add bad time, never remove it."))
     if objective.rolling:
         lines.append(
             language.ngettext(

@@ -118,7 +118,7 @@ def test_days_say_how_they_went_without_colour_too() -> None:
     found = page(accounts=(account,))
     kinds = ("some", "poor", "patchy", "unmeasured", "excluded", "good")
     assert [found.count("td", kind) for kind in kinds] == [0, 2, 1, 1, 1, 26]
-    assert {"not measured", "excluded", "unknown: 2\u00a0hr 30\u00a0min", "2\u00a0hr"} <= set(found.said)
+    assert {"not measured", "excluded", "unknown: 150\u00a0min", "2\u00a0hr"} <= set(found.said)
 
 
 def test_a_closed_month_has_its_hash_and_an_open_one_says_that_it_is_open() -> None:

@@ -80,7 +80,7 @@ def test_own_traffic_says_what_it_is_judged_by() -> None:
     alone = measuring(passive, evidence=EvidenceKind.PASSIVE, passive=passive)
     assert "effective calls (SEER) of at least 95%, ineffective calls (ISA) of at most 2.5%" in words(alone)
     both = measuring(Measure(), evidence=EvidenceKind.EITHER, passive=passive)
-    assert "it may add downtime, never remove it" in words(both)
+    assert "it may add bad time, never remove it" in words(both)
 
 
 def test_hours_and_rolling_periods_are_told() -> None:
