@@ -3,8 +3,8 @@
 FROM python:3.13-slim
 
 # SIPp for probes of engine sipp, tshark for `capture analyze` (`capture live` needs root and NET_RAW too);
-# setpriv, which starts them, is in the base image.
-RUN apt-get update && apt-get install --yes --no-install-recommends sip-tester tshark && rm -rf /var/lib/apt/lists/*
+# setpriv, which starts them, is in the base image. DejaVu for names on PDFs that Helvetica has no letters for.
+RUN apt-get update && apt-get install --yes --no-install-recommends fonts-dejavu-core sip-tester tshark && rm -rf /var/lib/apt/lists/*
 
 WORKDIR /opt/dialtone
 COPY requirements.txt .

@@ -6,7 +6,6 @@ from io import BytesIO
 from threading import Lock
 from typing import Any, Final
 
-from PIL import Image as Picture
 from reportlab.lib.colors import Color, HexColor
 from reportlab.lib.enums import TA_RIGHT
 from reportlab.lib.pagesizes import A4
@@ -17,7 +16,6 @@ from reportlab.platypus import (
     CondPageBreak,
     Flowable,
     Frame,
-    Image,
     KeepTogether,
     LongTable,
     PageTemplate,
@@ -26,9 +24,9 @@ from reportlab.platypus import (
     TableStyle,
 )
 
-from dialtone.sla.statement import Logo
 from dialtone.sla.statements.fonts import BOLD, REGULAR, latin, markup
 from dialtone.sla.statements.pages import Pages
+from dialtone.sla.statements.pdflogo import logo_of
 from dialtone.sla.statements.pdfdays import Legend, Weeks
 from dialtone.sla.statements.sheet import Calendar, Result, Sheet, Table, Verdict
 
@@ -40,8 +38,6 @@ _RESULTS: Final = {Result.MET: HexColor("#14703f"), Result.MISSED: _BAD, Result.
 
 _MARGIN: Final = 16 * mm
 _WIDTH: Final = A4[0] - 2 * _MARGIN
-_LOGO: Final = (54 * mm, 16 * mm)
-_MOST_PIXELS: Final = 16_000_000
 _MOST_WEEKS: Final = 16
 
 _ONE_AT_A_TIME: Final = Lock()
@@ -170,7 +166,7 @@ def _story(sheet: Sheet) -> Iterator[Flowable]:
 
 
 def _head(sheet: Sheet) -> Iterator[Flowable]:
-    logo = _logo(sheet.logo)
+    logo = logo_of(sheet.logo)
     left: list[Flowable] = [_say(sheet.title, _TITLE), _say(sheet.subtitle, _MONTH)]
     right: list[Flowable] = [*([logo, Spacer(0, 1.5 * mm)] if logo else []), _say(sheet.issuer, _ISSUER)]
     row = LongTable([[left, right]], colWidths=[_WIDTH * 0.6, _WIDTH * 0.4], style=_BARE)
@@ -281,22 +277,6 @@ def _titled(title: Flowable, table: Table) -> Iterator[Flowable]:
     )
     if table.note:
         yield _say(table.note, _LABEL)
-
-
-def _logo(logo: Logo | None) -> Flowable | None:
-    """Return a logo in its place, None where its bytes are no picture of a sane size."""
-    if logo is None:
-        return None
-    try:
-        with Picture.open(BytesIO(logo.data), formats=("PNG", "JPEG")) as picture:
-            width, height = picture.size
-            if width * height > _MOST_PIXELS:
-                return None
-            picture.load()
-    except (OSError, SyntaxError, ValueError, Picture.DecompressionBombError):
-        return None
-    scale = min(_LOGO[0] / width, _LOGO[1] / height)
-    return Image(BytesIO(logo.data), width=width * scale, height=height * scale, mask="auto", hAlign="RIGHT")
 
 
 def _say(text: str, style: ParagraphStyle) -> Paragraph:

@@ -122,19 +122,20 @@ def swatch(pen: Canvas, kind: DayKind, x: float, y: float, width: float, height:
     """Draw the ground of a kind of day: its colour, and its hatching or edge, which print in grey too."""
     pen.setFillColor(_GROUNDS[kind])
     pen.rect(x, y, width, height, stroke=0, fill=1)
-    edge = _EDGES.get(kind)
-    if edge is None:
-        return
-    pen.setStrokeColor(edge)
-    pen.setLineWidth(0.5)
-    pen.rect(x, y, width, height, stroke=1, fill=0)
-    if kind not in _HATCHES:
-        return
+    if kind in _HATCHES:
+        _hatch(pen, _HATCHES[kind], x, y, width, height)
+    if kind in _EDGES:
+        pen.setStrokeColor(_EDGES[kind])
+        pen.setLineWidth(0.5)
+        pen.rect(x, y, width, height, stroke=1, fill=0)
+
+
+def _hatch(pen: Canvas, color: Color, x: float, y: float, width: float, height: float) -> None:
     pen.saveState()
-    pen.setStrokeColor(_HATCHES[kind])
     outline = pen.beginPath()
     outline.rect(x, y, width, height)
     pen.clipPath(outline, stroke=0, fill=0)
+    pen.setStrokeColor(color)
     pen.setLineWidth(0.6)
     at = x - height
     while at < x + width:
