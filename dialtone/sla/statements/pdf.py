@@ -26,8 +26,8 @@ from reportlab.platypus import (
 
 from dialtone.sla.statements.fonts import BOLD, REGULAR, latin, markup
 from dialtone.sla.statements.pages import Pages
-from dialtone.sla.statements.pdflogo import logo_of
 from dialtone.sla.statements.pdfdays import Legend, Weeks
+from dialtone.sla.statements.pdflogo import logo_of
 from dialtone.sla.statements.sheet import Calendar, Result, Sheet, Table, Verdict
 
 _INK: Final = HexColor("#171c24")
