@@ -9,6 +9,8 @@ from dialtone.sla.figures import Account, Burn, Figures
 from dialtone.sla.statements.numbers import digits_for, digits_of, percent_text
 
 WIDTH: Final = 80
+_LEAST_LEFT: Final = Fraction(-999, 100)
+"""What is overspent more than ten times over is told as that."""
 _WINDOWS: Final = (("d", 86_400), ("h", 3600), ("m", 60))
 
 
@@ -41,7 +43,10 @@ def bounds(figures: Figures, digits: int) -> str:
 
 def budget_left(account: Account) -> str:
     """Return the share of the budget that is left; below 0 where it is overspent."""
-    return share(account.budget.left, 1) if account.budget.seconds > 0 else "none"
+    left = account.budget.left
+    if left is None:
+        return "none"
+    return share(left, 1) if left > _LEAST_LEFT else "<-999%"
 
 
 def fastest(account: Account) -> Burn | None:

@@ -1,0 +1,86 @@
+"""Tables of services: within 80 columns whatever the names and figures, the worst first."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from fractions import Fraction
+
+from dialtone.cli.sla.details import details
+from dialtone.cli.sla.table import table
+from dialtone.model import Flow, Measure, Objective, Sli
+from dialtone.sla.burn import WINDOWS
+from dialtone.sla.figures import Account, Budget, Burn, Figures, Incident
+
+START = datetime(2026, 10, 1, tzinfo=UTC)
+LONG = f"{'a' * 63}.{'b' * 63}.clusterpbx.example"
+
+
+def an_account(tenant: str = "acme.example", **changes: object) -> Account:
+    figures = Figures(2_600_000, 0, 78_400, 0)
+    one = Account(
+        objective=Objective(tenant, "telephony", (Flow.CALL,), Fraction(999, 1000), "Europe/Paris"),
+        start=START,
+        end=START + timedelta(days=31),
+        until=START + timedelta(days=31),
+        raw=figures,
+        corrected=figures,
+        budget=Budget(Fraction(26784, 10), 0),
+        days=((date(2026, 10, 1), Figures(86_400)), (date(2026, 10, 2), figures)),
+        incidents=(),
+        burns=tuple(Burn(window, None, 0) for window in WINDOWS),
+    )
+    return replace(one, **changes)  # type: ignore[arg-type]
+
+
+def terrible() -> Account:
+    figures = Figures(0, 2_600_000, 78_400, 3600)
+    cause = f"timeout: no answer from {LONG} " * 5
+    incident = Incident(
+        START, None, 2_600_000, tuple(Flow), (cause, "\x1b[31mred"), START + timedelta(seconds=70)
+    )
+    objective = Objective(
+        LONG, "s" * 60, tuple(Flow), Fraction(99_999, 100_000), "America/Argentina/ComodRivadavia"
+    )
+    return an_account(
+        objective=replace(objective, measure=Measure(Sli.LATENCY, "transfer_delay", 0.5)),
+        raw=figures,
+        corrected=figures,
+        budget=Budget(Fraction(26784, 1000), 2_600_000),
+        incidents=(incident,) * 80,
+        burns=tuple(Burn(window, Fraction(100_000), 99_999) for window in WINDOWS),
+    )
+
+
+def nothing() -> Account:
+    return an_account(
+        "bolt.example", raw=Figures(), corrected=Figures(), budget=Budget(Fraction(0), 0), days=()
+    )
+
+
+def test_no_line_is_wider_than_a_terminal_whatever_the_names_and_figures() -> None:
+    lines = [*table([an_account(), terrible(), nothing()])]
+    for one in (an_account(), terrible(), nothing()):
+        lines += details(one)
+    assert max(map(len, lines)) <= 80
+    assert all(line.isprintable() for line in lines)
+
+
+def test_the_missed_come_before_what_is_not_known_and_the_kept_last() -> None:
+    rows = [line.split()[0] for line in table([an_account(), nothing(), terrible()]) if line[2:9].strip()]
+    assert [row for row in rows if row in ("met", "missed", "no")] == ["missed", "no", "met"]
+
+
+def test_figures_are_cut_off_and_an_open_incident_goes_on() -> None:
+    lines = list(details(terrible()))
+    assert "  80 incidents" in lines
+    assert "    and 60 earlier ones (--format json has all)" in lines
+    assert sum("goes on, detected after 1 min 10 s" in line for line in lines) == 20
+    # 999 of 1000 and 2,000 more of a million: 99.9499..., never 99.95.
+    near = an_account(corrected=Figures(999_499, 501, 0, 0), raw=Figures(999_499, 501, 0, 0))
+    assert any("99.949%" in line for line in table([near]))
+
+
+def test_a_figure_of_too_little_measured_time_is_marked() -> None:
+    little = an_account(corrected=Figures(900, 0, 100, 0))
+    lines = list(table([little]))
+    assert any(line.startswith("  met* ") for line in lines)
+    assert lines[-1].startswith("* provisional")
