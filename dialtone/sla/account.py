@@ -107,7 +107,7 @@ def account(objective: Objective, pages: Pages, period: Span, now: datetime) -> 
         budget=Budget(share * (_service_seconds(objective, span) - figures.excluded), figures.bad),
         days=_days(objective, grid, service, counted, span),
         incidents=incidents(grid, service, flows, within, lines, pages.causes),
-        burns=burn_rates(grid, service, _by_slice(series, flows), share),
+        burns=burn_rates(grid, service, _bad_slices(lines, flows), share),
     )
 
 
@@ -223,12 +223,22 @@ def _days(
     )
 
 
-def _by_slice(series: Sequence[SliceSeries], flows: Mapping[Flow, States]) -> list[tuple[int, int]]:
-    """Return how long a slice of each flow lasts, its longest, and where the flow was bad."""
-    return [
-        (max((one.key.interval for one in series if one.key.flow is flow), default=60), states.bad)
-        for flow, states in flows.items()
-    ]
+def _bad_slices(
+    lines: Sequence[tuple[SeriesKey, Line]], flows: Mapping[Flow, States]
+) -> list[tuple[int, int]]:
+    """Return how long slices last, and where some that long are why a flow is bad.
+
+    Where a correction alone says so it is by the minute.
+    """
+    found: defaultdict[int, int] = defaultdict(int)
+    for flow, states in flows.items():
+        left = states.bad
+        for key, line in lines if left else ():
+            if key.flow is flow:
+                found[key.interval] |= line.bad & states.bad
+                left &= ~line.bad
+        found[60] |= left
+    return list(found.items())
 
 
 def _nothing(objective: Objective, at: datetime) -> Account:

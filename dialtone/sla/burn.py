@@ -55,26 +55,26 @@ class Burning:
 
 
 def burn_rates(
-    grid: Grid, service: States, flows: Sequence[tuple[int, int]], share: Fraction
+    grid: Grid, service: States, slices: Sequence[tuple[int, int]], share: Fraction
 ) -> tuple[Burn, ...]:
     """Return the burn rate of each window that ends with the grid.
 
-    `flows` are how long a slice of each lasts and where it was bad, `share` is what the target leaves. A bad
-    slice of the service is one of its flow with the longest slices that was bad there.
+    `slices` are how long bad ones last, and where those are; `share` is what the target leaves. A bad slice
+    of the service is one of the longest that were bad there: a failure is one, whatever else is probed.
     """
-    longest_first = sorted(flows, key=lambda one: -one[0])
+    longest_first = sorted(slices, key=lambda one: -one[0])
     found: list[Burn] = []
     for window in WINDOWS:
         shift = max(0, grid.count - window // grid.step)
         good, bad = service.good >> shift, service.bad >> shift
         seconds, measured = grid.seconds(bad), grid.seconds(bad) + grid.seconds(good)
         rate = Fraction(seconds, measured) / share if measured and share else None
-        slices, left = 0, bad
-        for length, of_flow in longest_first if bad else ():
-            here = of_flow >> shift & left
-            slices += grid.seconds(here) // length
+        count, left = 0, bad
+        for length, plane in longest_first if bad else ():
+            here = plane >> shift & left
+            count += grid.seconds(here) // length
             left ^= here
-        found.append(Burn(window, rate, slices))
+        found.append(Burn(window, rate, count))
     return tuple(found)
 
 

@@ -265,7 +265,6 @@ class Reference:
 
     def _burns(self, until: int) -> tuple[dict[int, Fraction | None], dict[int, int]]:
         h, step = self.h, self.step
-        lengths = {f: max((s.interval for s in self.seen if s.flow == f), default=60) for f in h.flows}
         begin = min([one.since for one in self.seen] + [one.start for one in h.puts])
         seen = [
             (at, *self._service(at, put=True))
@@ -276,17 +275,26 @@ class Reference:
         slices: dict[int, int] = {}
         for window in WINDOWS:
             good = bad = 0
-            spent: Counter[str] = Counter()
+            spent: Counter[int] = Counter()
             for at, state, flows in seen:
                 if at >= until - window:
                     good += state == "good"
                     bad += state == "bad"
                     if state == "bad":
-                        spent[max(flows, key=lambda flow: lengths[flow])] += step
+                        spent[max(self._length(flow, at) for flow in flows)] += step
             share = 1 - h.target
             rates[window] = Fraction(bad, good + bad) / share if good + bad and share else None
-            slices[window] = sum(seconds // lengths[flow] for flow, seconds in spent.items())
+            slices[window] = sum(seconds // length for length, seconds in spent.items())
         return rates, slices
+
+    def _length(self, flow: str, at: int) -> int:
+        """How long the longest slice lasts by which a flow is bad; a minute where none was measured."""
+        found = [
+            one.interval
+            for one, states in zip(self.seen, self.states, strict=True)
+            if one.flow == flow and one.placed(at) and states.get(at // one.interval) == "bad"
+        ]
+        return max(found, default=60)
 
     def _incidents(
         self, line: list[tuple[int, str, list[str]]]
