@@ -81,7 +81,7 @@ def account(objective: Objective, pages: Pages, period: Span, now: datetime) -> 
         raise ValueError(f"the period from {period.start.isoformat()} has not begun yet")
     contract = _contract(objective)
     whole = Span(_to_minute(period.start), _to_minute(period.end)).cut(contract)
-    series = [one for one in pages.series if _has(objective, one)]
+    series = [one for one in pages.series if one.since < now and _has(objective, one)]
     span = whole.cut(_tenure(series, whole))
     if span.start == span.end:
         return _nothing(objective, span.start)
@@ -136,11 +136,7 @@ def _to_minute(at: datetime) -> datetime:
 
 def _tenure(series: Sequence[SliceSeries], period: Span) -> Span:
     """Return the time from the first until the last of the series that touch a period."""
-    placed = [
-        one
-        for one in series
-        if one.since < period.end and (one.until is None or one.until > max(period.start, one.since))
-    ]
+    placed = [one for one in series if _touches(one, period)]
     if not placed:
         return Span(period.start, period.start)
     ends = [one.until for one in placed if one.until is not None]
@@ -148,9 +144,14 @@ def _tenure(series: Sequence[SliceSeries], period: Span) -> Span:
     return Span(_to_minute(min(one.since for one in placed)), _to_minute(end))
 
 
+def _touches(series: SliceSeries, span: Span) -> bool:
+    return series.since < span.end and (series.until is None or series.until > max(span.start, series.since))
+
+
 def _settled(series: Sequence[SliceSeries], span: Span, now: datetime) -> datetime:
     """Return until when every slice has its verdict: that of [s, s + interval) from s + 2 intervals on."""
-    at = min((unix(now) - each) // each * each for each in {one.key.interval for one in series})
+    intervals = {one.key.interval for one in series if _touches(one, span)}
+    at = min((unix(now) - each) // each * each for each in intervals)
     return from_unix(min(max(at, unix(span.start)), unix(span.end)))
 
 

@@ -37,12 +37,12 @@ def occurrences(maintenance: Maintenance, span: Span) -> list[Span]:
     An occurrence that began before it was declared is none, nor is one after it was withdrawn. Each lasts so
     many seconds as passed, whatever the zone's clock did meanwhile.
     """
-    return [one for one in _occurrences(maintenance, span) if one.start < span.end and one.end > span.start]
+    return [one for one in _occurrences(maintenance, span) if span.start < one.end > one.start < span.end]
 
 
 @lru_cache(maxsize=4096)
 def _occurrences(maintenance: Maintenance, span: Span) -> tuple[Span, ...]:
-    seconds = maintenance.seconds
+    seconds = max(maintenance.seconds, 0)
     if not maintenance.recurs:
         begins = [maintenance.begins]
     else:

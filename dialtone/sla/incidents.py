@@ -96,11 +96,11 @@ def _pieces(
     lines: Sequence[tuple[SeriesKey, Line]],
     causes: Iterable[SliceCause],
 ) -> Iterator[_Piece]:
-    by_series: defaultdict[tuple[Flow, str, str, int], list[SliceCause]] = defaultdict(list)
+    by_series: defaultdict[tuple[str, Flow, str, str, int], list[SliceCause]] = defaultdict(list)
     for cause in causes:
-        by_series[cause.flow, cause.probe, cause.location, cause.interval].append(cause)
+        by_series[cause.tenant, cause.flow, cause.probe, cause.location, cause.interval].append(cause)
     for key, line in lines:
-        of_series = by_series.get((key.flow, key.probe, key.location, key.interval))
+        of_series = by_series.get((key.tenant, key.flow, key.probe, key.location, key.interval))
         if not of_series or not line.bad:
             continue
         of_flow = bad_runs[key.flow]

@@ -24,6 +24,7 @@ _MOST_MONTHS: Final = 1200
 """A rule with COUNT is followed for so many months from its start."""
 _ONCE: Final = 12 * 10_000
 """An interval past the year 9999 from anywhere: dateutil stops after the first month or year."""
+_MOST_WEEKS: Final = 5
 _WEEKDAYS: Final = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _UNTIL: Final = re.compile(r"(\d{8})(?:T(\d{6})(Z?))?", re.ASCII)
 _BYDAY: Final = re.compile(r"([+-]?\d{1,2})?(MO|TU|WE|TH|FR|SA|SU)", re.ASCII)
@@ -230,6 +231,8 @@ def _checked(parts: Mapping[str, str]) -> _Rule:
     days = _byday(parts["BYDAY"]) if "BYDAY" in parts else ()
     if freq not in ("MONTHLY", "YEARLY") and any(number for number, _ in days):
         raise ValueError(f"BYDAY of FREQ={freq} names days without numbers: MO,TU")
+    if (freq == "MONTHLY" or "BYMONTH" in parts) and any(abs(number) > _MOST_WEEKS for number, _ in days):
+        raise ValueError(f"BYDAY: a month has no day of a number over {_MOST_WEEKS}; write 1SU or -1FR")
     start = parts.get("WKST", "MO")
     if start not in _WEEKDAYS:
         raise ValueError(f"WKST: {start!r} is no day; write MO or SU")

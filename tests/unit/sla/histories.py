@@ -77,6 +77,24 @@ def a_history(rng: Random, *, minutes: int = 240, least: int = 5) -> History:
     return history
 
 
+def a_month(rng: Random, zone: str, start: int, end: int) -> History:
+    """Return a whole month of probes a minute, with maintenance and corrections over it."""
+    history = History(
+        flows=("call",),
+        target=Fraction(999, 1000),
+        zone=zone,
+        start=start,
+        end=end,
+        now=end + 3600,
+        cap=60 * 100,
+        hours=[_hours(rng), _hours(rng)],
+    )
+    _place(rng, history, 60)
+    history.works = [_work(rng, history, start + 86_400 * rng.randrange(30)) for _ in range(8)]
+    history.puts = [_put(rng, history, number + 1) for number in range(4)]
+    return history
+
+
 def _hours(rng: Random) -> tuple[set[int], int, int]:
     return set(rng.sample(range(7), rng.randint(2, 7))), 15 * rng.randrange(96), 15 * rng.randrange(96)
 

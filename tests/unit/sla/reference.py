@@ -119,7 +119,7 @@ class Reference:
         self.zone = ZoneInfo(history.zone)
         self._walls: dict[int, datetime] = {}
         kinds = {"synthetic": (False,), "passive": (True,), "either": (False, True)}[history.evidence]
-        self.seen = [one for one in history.seen if one.is_traffic in kinds]
+        self.seen = [one for one in history.seen if one.is_traffic in kinds and one.since < history.now]
         self.states = [one.states() for one in self.seen]
         self.allowed = self._allowed()
 
@@ -138,7 +138,7 @@ class Reference:
         end = min(high, max(high if s.until is None else s.until for s in there))
         if start >= end:
             return None
-        until = min(max(self._settled(), start), end)
+        until = min(max(self._settled({one.interval for one in there}), start), end)
 
         raw: Counter[str] = Counter()
         total: Counter[str] = Counter()
@@ -167,9 +167,9 @@ class Reference:
             self._incidents(timeline),
         )
 
-    def _settled(self) -> int:
+    def _settled(self, intervals: set[int]) -> int:
         found = []
-        for interval in {one.interval for one in self.seen}:
+        for interval in intervals:
             end = self.h.now // interval * interval
             while end - interval + 2 * interval > self.h.now:
                 end -= interval
