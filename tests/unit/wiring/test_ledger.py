@@ -312,3 +312,27 @@ def load_changed(
     other = settings.source.with_name("other.yaml")
     other.write_text(text)
     return load(other)
+
+
+async def test_services_of_other_zones_and_rolling_days_close_together_when_the_last_is_over(
+    settings: Settings,
+) -> None:
+    more = (
+        "objectives:\n"
+        "  - {name: quick, flows: [call], latency: {timing: srd, under: 500ms}, target: 95%,\n"
+        "     zone: America/Montreal}\n"
+        "  - {name: month-long, flows: [call], target: 99%, period: 30d, zone: Asia/Tokyo}\n"
+    )
+    several = load_changed(settings, "objectives:\n", more)
+    ledger = await a_month(several)
+    [early] = await ledger.close(MONTH, author="alice", tenants=[ACME])
+    assert "not over and settled before 2026-11-01 05:00 UTC" in early.refused
+    late = Ledger(several, ledger.books, FakeClock(OVER + timedelta(hours=4)))
+    assert all(one.is_new for one in await late.close(MONTH, author="alice"))
+    assert all(one.is_good for one in await late.verify(EVERYTHING))
+    statement = await late.statement(EVERYTHING, ACME, MONTH)
+    assert statement is not None
+    ends = {one.objective.service: one.end for one in statement.accounts}
+    assert ends["quick"] == OVER + timedelta(hours=3)
+    assert ends["month-long"] == datetime(2026, 10, 31, 15, tzinfo=UTC)
+    assert ends["telephony"] == datetime(2026, 11, 1, tzinfo=UTC)
