@@ -139,6 +139,6 @@ async def through_the_store(history: History, rng: Random) -> Pages:
         await store.add_results(rng.sample(results[: start + 40], min(5, len(results))))
     await store.books.mark_slices(marks)
     since = moment(history.start - 4 * 86_400)
-    series = await store.books.slices(Scope.everything(), since=since, until=moment(history.now))
+    series = await store.books.slices(Scope.everything(), since=since, until=moment(history.end + 86_400))
     declared = the_pages(history)
     return Pages(tuple(series), (), declared.maintenance, declared.corrections)
