@@ -5,7 +5,7 @@ Every implementation, real or fake, passes the contract suite of its port (tests
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from dialtone.model import (
     AlertEvent,
@@ -253,6 +253,10 @@ class Store(Protocol):
         """Close files; a closed store raises StoreError."""
 
 
+MadeFrom: TypeAlias = Callable[[Sequence[SliceSeries], Sequence[SliceCause]], bool]
+"""Whether a closing was made from these slices and causes. It reads nothing itself, and is quick."""
+
+
 class BooksClosedError(StoreError):
     """What was to be written lies in a month that is closed, or the chain of closings has moved on."""
 
@@ -315,11 +319,13 @@ class Books(Protocol):
     async def corrections(self, scope: Scope) -> list[Correction]:
         """Return all corrections of tenants whom the scope may see, by id."""
 
-    async def close(self, closing: Closing) -> Closing:
+    async def close(self, closing: Closing, *, made_from: MadeFrom | None = None) -> Closing:
         """Freeze a month; return it with its sequence.
 
         Raises BooksClosedError where the tenant's month is closed already, or `previous` is not the hash of
-        the last closing (somebody else closed one meanwhile: take up the chain and try again).
+        the last closing (somebody else closed one meanwhile: take up the chain and try again), or
+        `made_from` says no to the tenant's slices and causes of its spans as they are in the very
+        transaction that freezes them: results came between reading them and now.
         """
 
     async def closings(

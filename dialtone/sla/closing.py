@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from dialtone.model import Closing, Correction, Maintenance
+from dialtone.model import Closing, Correction, Maintenance, SliceCause, SliceSeries
 from dialtone.sla.account import Pages
 from dialtone.sla.calendar import month
 from dialtone.sla.encoding import plain, revived
@@ -26,6 +26,10 @@ _VERSION: Final = 1
 
 class RefusedError(ValueError):
     """The books can't give or take it, as they stand; the words are for whoever asked."""
+
+
+class BrokenClosingError(ValueError):
+    """The books don't give a closed month any more; the words say whose, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,12 @@ def closed(terms: Terms, pages: Pages, *, at: datetime, author: str, previous: s
         hash_of(previous, inputs, figures),
         ((whole.start, whole.end),),
     )
+
+
+def is_made_from(closing: Closing, series: Iterable[SliceSeries], causes: Iterable[SliceCause]) -> bool:
+    """Whether a closing was made from these slices and causes of its tenant, in and around its month."""
+    inputs = inputs_of(closing)
+    return list(inputs.series) == digests(cut(inputs.terms, Pages(tuple(series), tuple(causes))))
 
 
 def hash_of(previous: str, inputs: str, figures: str) -> str:

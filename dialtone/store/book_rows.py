@@ -19,7 +19,7 @@ from dialtone.model import (
 )
 from dialtone.ports import BooksClosedError
 from dialtone.store.rows import at, encodable, instant
-from dialtone.store.tenures import Span
+from dialtone.store.tenures import Asked, Span
 
 _SECOND: Final = 1_000_000
 _MINUTE: Final = 60 * _SECOND
@@ -155,14 +155,20 @@ def closed_spans(closing: Closing) -> list[Span]:
     return [Span(instant(since) // _SECOND, instant(until) // _SECOND) for since, until in closing.spans]
 
 
+def closed_time(closing: Closing) -> Asked:
+    """Return the time from the first of a closing's spans to the last, of its tenant."""
+    since, until = min(closing.spans)[0], max(until for _, until in closing.spans)
+    return Asked.of(since, until, [closing.tenant])
+
+
 def closed_already(tenant: str, period: str) -> BooksClosedError:
     """Return the refusal of a second closing."""
     return BooksClosedError(f"{period} of {tenant} is closed already; `dialtone sla verify` shows it")
 
 
 def moved_on() -> BooksClosedError:
-    """Return the refusal of a closing that does not follow the last one."""
-    return BooksClosedError("another month was closed meanwhile; take up the chain and try again")
+    """Return the refusal of a closing that does not follow the last one, or from the slices as they are."""
+    return BooksClosedError("the books were written meanwhile; read them anew and try again")
 
 
 def row_audit(row: Mapping[str, Any]) -> AuditRow:

@@ -15,6 +15,7 @@ from dialtone.model import (
     SliceMark,
     SliceSeries,
 )
+from dialtone.ports import MadeFrom
 from dialtone.store import judging, ledger, planning, pruning, rollups, slices
 from dialtone.store.book_rows import closing_row, correction_row, maintenance_row, withdrawal_row
 from dialtone.store.database import Database
@@ -90,10 +91,10 @@ class SqliteBooks:
         seen = seen_by(scope)
         return await self._database.read(lambda db: ledger.corrections(db, self._reader, seen))
 
-    async def close(self, closing: Closing) -> Closing:
+    async def close(self, closing: Closing, *, made_from: MadeFrom | None = None) -> Closing:
         """See ports.Books."""
         row = closing_row(closing)
-        return await self._database.write(lambda db: ledger.close(db, self._reader, row))
+        return await self._database.write(lambda db: ledger.close(db, self._reader, row, made_from))
 
     async def closings(
         self, scope: Scope, *, tenant: str | None = None, period: str | None = None

@@ -4,12 +4,13 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
-from dialtone.model import AuditRow, Closing, Correction, Maintenance
+from dialtone.model import AuditRow, Closing, Correction, Maintenance, Scope
+from dialtone.ports import MadeFrom
 from dialtone.store import book_rows
 from dialtone.store.reading import RowReader
 from dialtone.store.rows import instant
-from dialtone.store.seen import Seen
-from dialtone.store.slices import SqlPages, closed_off
+from dialtone.store.seen import Seen, seen_by
+from dialtone.store.slices import SqlPages, causes, closed_off, series
 from dialtone.store.statements import sql
 
 
@@ -71,7 +72,9 @@ def corrections(
     return reader.read("corrections", rows, book_rows.row_correction)
 
 
-def close(db: sqlite3.Connection, reader: RowReader, row: Mapping[str, Any]) -> Closing:
+def close(
+    db: sqlite3.Connection, reader: RowReader, row: Mapping[str, Any], made_from: MadeFrom | None
+) -> Closing:
     """Freeze a month at the end of the chain."""
     (closed,) = db.execute(sql("closed_periods"), row).fetchone()
     if closed:
@@ -80,6 +83,10 @@ def close(db: sqlite3.Connection, reader: RowReader, row: Mapping[str, Any]) -> 
         raise book_rows.moved_on()
     sequence = db.execute(sql("put_closing"), row).lastrowid
     made = book_rows.row_closing({**row, "sequence": sequence})
+    if made_from is not None:
+        seen, asked = seen_by(Scope.of(made.tenant)), book_rows.closed_time(made)
+        if not made_from(series(db, reader, seen, asked), causes(db, reader, seen, asked)):
+            raise book_rows.moved_on()
     closed_off(SqlPages(db, reader), made.tenant, book_rows.closed_spans(made))
     for since, until in made.spans:
         span = {"tenant": made.tenant, "since": instant(since), "until": instant(until)}

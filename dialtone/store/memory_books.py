@@ -18,6 +18,7 @@ from dialtone.model import (
     SliceMark,
     SliceSeries,
 )
+from dialtone.ports import MadeFrom
 from dialtone.store import book_rows, judging, planning
 from dialtone.store.memory_rollups import MemoryRollups
 from dialtone.store.memory_slices import MemoryPages
@@ -126,7 +127,7 @@ class MemoryBooks:
         self._check()
         return [one for one in self._corrections.values() if scope.allows(one.tenant)]
 
-    async def close(self, closing: Closing) -> Closing:
+    async def close(self, closing: Closing, *, made_from: MadeFrom | None = None) -> Closing:
         """See ports.Books."""
         self._check()
         row = book_rows.closing_row(closing)
@@ -135,6 +136,10 @@ class MemoryBooks:
         if closing.previous != (self._closings[-1].hash if self._closings else ""):
             raise book_rows.moved_on()
         made = book_rows.row_closing({**row, "sequence": len(self._closings) + 1})
+        if made_from is not None:
+            scope, asked = Scope.of(made.tenant), book_rows.closed_time(made)
+            if not made_from(self._pages.series(scope, asked), self._pages.causes(scope, asked)):
+                raise book_rows.moved_on()
         self._closings.append(made)
         self._pages.close(made.tenant, book_rows.closed_spans(made))
         self._note(book_rows.closed(made))

@@ -13,7 +13,7 @@ from dialtone.model import Closing, Correction, Maintenance, Objective, Scope
 from dialtone.ports import Books, BooksClosedError, Clock
 from dialtone.sla.account import Pages, account, current_period
 from dialtone.sla.calendar import Span, month
-from dialtone.sla.closing import RefusedError, chain_problems, closed, refusal
+from dialtone.sla.closing import RefusedError, chain_problems, closed, is_made_from, refusal
 from dialtone.sla.figures import Account
 from dialtone.sla.statement import Party, Statement
 from dialtone.sla.terms import Terms, span_of
@@ -28,7 +28,7 @@ T = TypeVar("T")
 _AT_ONCE: Final = 200
 """Tenants whose pages are read together: some tens of megabytes."""
 _TRIES: Final = 5
-"""How often a closing takes up the chain anew when others close at the same time."""
+"""How often a closing begins anew when others close at the same time, or results come late."""
 _NOTHING: Final = Pages()
 
 
@@ -61,7 +61,7 @@ class Ledger:
 
         Of one tenant, or of all. `period` is a month (2026-10): of one that a tenant has closed it is as it
         was closed; without it, the period that each objective is in now. Raises RefusedError for a month that
-        has not begun, ValueError for what is none, or where the books don't give what was closed.
+        has not begun, BrokenClosingError where the books don't give what was closed, ValueError for no month.
         """
         now = self._clock.now()
         over = await laid_over(self._books)
@@ -211,12 +211,13 @@ class Ledger:
                 made = await self._beside(
                     partial(closed, terms, pages, at=at, author=author, previous=previous)
                 )
-                return ClosingAttempt(tenant, await self._books.close(made), is_new=True)
+                kept = await self._books.close(made, made_from=partial(is_made_from, made))
+                return ClosingAttempt(tenant, kept, is_new=True)
             except RefusedError as error:
                 return ClosingAttempt(tenant, None, refused=str(error))
             except BooksClosedError:
-                continue  # another closing was faster: take up the chain where it is now
-        return ClosingAttempt(tenant, None, refused="others closed months all the time; try again")
+                continue  # another closing was faster, or late results: read what there is now
+        return ClosingAttempt(tenant, None, refused="the books were written all the time; try again")
 
     async def _beside(self, work: Callable[[], T]) -> T:
         """Return what work gives, computed in a thread, one at a time: the loop goes on."""
