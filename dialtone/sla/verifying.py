@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from dialtone.model import Closing, Correction, Maintenance
 from dialtone.sla.account import Pages
-from dialtone.sla.closing import Inputs, inputs_of, pages_then
+from dialtone.sla.closing import BrokenClosingError, Inputs, inputs_of, pages_then
 from dialtone.sla.encoding import plain
 from dialtone.sla.figures import Account
 from dialtone.sla.statements.asjson import figures_json
@@ -77,23 +77,32 @@ def verified(closing: Closing, links: Iterable[str], pages: Pages) -> Verified:
 
 
 def terms_of(closing: Closing) -> Terms:
-    """Return whose month a closing is, and what was promised. Raises ValueError as inputs_of does."""
-    return inputs_of(closing).terms
+    """Return whose month a closing is, and what was promised. Raises BrokenClosingError."""
+    try:
+        return inputs_of(closing).terms
+    except ValueError as error:
+        raise _broken(closing, f"what was closed can't be read: {error}") from error
 
 
 def closed_accounts(closing: Closing, pages: Pages) -> tuple[Account, ...]:
     """Return the accounts of a closed month, as they were closed.
 
-    Raises ValueError, with words, where the books don't give them any more.
+    Raises BrokenClosingError where the books don't give them any more.
     """
-    inputs = inputs_of(closing)
-    accounts = accounts_of(inputs.terms, pages_then(inputs, pages), closing.closed)
+    try:
+        inputs = inputs_of(closing)
+        accounts = accounts_of(inputs.terms, pages_then(inputs, pages), closing.closed)
+    except (ValueError, OverflowError) as error:
+        raise _broken(closing, f"what was closed can't be computed again: {error}") from error
     if figures_json(accounts) != closing.figures:
-        raise ValueError(
-            f"{closing.tenant} {closing.period}: the books don't give what was closed; "
-            "`dialtone sla verify` says what differs"
-        )
+        raise _broken(closing, "the books don't give what was closed")
     return accounts
+
+
+def _broken(closing: Closing, why: str) -> BrokenClosingError:
+    return BrokenClosingError(
+        f"{closing.tenant} {closing.period}: {why}; run `dialtone sla verify`, which says what differs"
+    )
 
 
 def _columns(closing: Closing, inputs: Inputs) -> Iterator[str]:

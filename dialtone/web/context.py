@@ -74,7 +74,8 @@ class Corrected(Protocol):
 class Ledger(Protocol):
     """What was promised and kept, computed from the store's books; it does so beside the event loop.
 
-    What can't be, as the books stand, raises sla.closing.RefusedError; a store that fails StoreError.
+    What can't be, as the books stand, raises sla.closing.RefusedError, and BrokenClosingError where they
+    don't give a closed month any more; a store that fails StoreError.
     """
 
     async def accounts(

@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from dialtone.ports import StoreError
-from dialtone.sla.closing import RefusedError
+from dialtone.sla.closing import BrokenClosingError, RefusedError
 
 _log = structlog.get_logger(__name__)
 
@@ -48,6 +48,7 @@ DOCUMENTED: Final = _documented(
     {
         401: "A token is needed",
         404: "There is no such thing, or it is somebody else's",
+        409: "The books don't give a closed month any more",
         422: "A parameter is wrong",
         503: "The store can't answer now",
     }
@@ -64,6 +65,8 @@ DOCUMENTED_WRITES: Final = _documented(
 )
 """For `responses=` of a route: what OpenAPI says of errors; the second is of those that change something."""
 
+_OURS: Final = "Value error, "
+"""What pydantic puts in front of the words that a check of ours raised."""
 _MOST_ERRORS: Final = 20
 _MOST_CHARACTERS: Final = 60
 
@@ -88,6 +91,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(RefusedError, _refused)
+    app.add_exception_handler(BrokenClosingError, _broken)
     app.add_exception_handler(StoreError, _store)
     app.add_exception_handler(Exception, _ours)
 
@@ -107,7 +111,10 @@ async def _http(_: Request, error: Exception) -> Response:
 async def _invalid(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class alone
     found = [
-        {"at": ".".join(str(part)[:_MOST_CHARACTERS] for part in e["loc"]), "problem": str(e["msg"])}
+        {
+            "at": ".".join(str(part)[:_MOST_CHARACTERS] for part in e["loc"]),
+            "problem": str(e["msg"]).removeprefix(_OURS),
+        }
         for e in error.errors()[:_MOST_ERRORS]
     ]
     return problem(422, "; ".join(f"{e['at']}: {e['problem']}" for e in found), errors=found)
@@ -115,6 +122,11 @@ async def _invalid(_: Request, error: Exception) -> Response:
 
 async def _refused(_: Request, error: Exception) -> Response:
     return problem(422, str(error))
+
+
+async def _broken(_: Request, error: Exception) -> Response:
+    _log.error("web.closing_broken", why=str(error))
+    return problem(409, str(error))
 
 
 async def _store(_: Request, error: Exception) -> Response:

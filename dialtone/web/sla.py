@@ -24,6 +24,9 @@ from dialtone.web.slaout import AccountDetailOut, AccountOut, SlaOut, TenantSlaO
 router: Final = APIRouter(prefix="/api/v1", responses=dict(DOCUMENTED))
 
 _MONTH: Final = r"^2[0-9]{3}-(0[1-9]|1[0-2])$"
+_FIRST_YEAR: Final = 2000
+_LAST_YEAR: Final = 2999
+"""As in the months: an instant at the ends of the calendar has no UTC, and no day before it."""
 _EAST: Final = timedelta(hours=14)
 """How far ahead of UTC a month begins where it begins first."""
 
@@ -162,9 +165,9 @@ async def timings(
 ) -> Response:
     """How long a tenant's probes that passed took, by hour or day (UTC): also of results that are gone."""
     domain, now = tenant.lower().removesuffix("."), reader.now()
-    end = now if until is None else min(until.astimezone(UTC), now)
+    end = now if until is None else min(_utc(until, "until"), now)
     usual = timedelta(days=1 if step is Step.HOUR else 31)
-    begin = end - usual if since is None else since.astimezone(UTC)
+    begin = end - usual if since is None else _utc(since, "since")
     if end - begin > _MOST[step]:
         words = f"must be within {_MOST[step].days} days before `until`, for steps of a {step}"
         raise RequestValidationError([{"loc": ("query", "since"), "msg": words}])
@@ -178,6 +181,13 @@ async def timings(
 def _check_begun(period: str | None, now: datetime, place: str) -> None:
     if period is not None and period > period_of(now + _EAST, "UTC"):
         raise RequestValidationError([{"loc": (place, "period"), "msg": "has not begun yet"}])
+
+
+def _utc(at: datetime, place: str) -> datetime:
+    if not _FIRST_YEAR <= at.year <= _LAST_YEAR:
+        words = f"must be within the years {_FIRST_YEAR} to {_LAST_YEAR}"
+        raise RequestValidationError([{"loc": ("query", place), "msg": words}])
+    return at.astimezone(UTC)
 
 
 def _domain(tenant: str | None) -> str | None:

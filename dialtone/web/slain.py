@@ -16,7 +16,7 @@ from dialtone.sla.recurrence import check_rrule
 StateWord = Literal["good", "bad", "unknown", "excluded"]
 
 _UNSIGNED: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MOST_SECONDS: Final = 366 * 86_400
+_MOST_SECONDS: Final = 31 * 86_400
 _FIRST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _LAST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 

@@ -24,7 +24,7 @@ def stated(
 ) -> Statement:
     """Return the statement of a month: as it was closed, or as it stands.
 
-    Raises ValueError, with words, where the books don't give what was closed.
+    Raises BrokenClosingError where the books don't give what was closed.
     """
     if closing is None:
         of_month = cut(terms, pages)

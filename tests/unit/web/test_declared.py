@@ -199,6 +199,7 @@ async def test_what_a_foreign_page_could_send_is_not_taken(kind: str, media_type
         ("maintenance", {"seconds": 90}, "seconds", "multiple of 60"),
         ("maintenance", {"seconds": 0}, "seconds", "greater than or equal to 60"),
         ("maintenance", {"seconds": 60 * 10**30}, "seconds", "less than or equal"),
+        ("maintenance", {"seconds": 31 * 86_400 + 60}, "seconds", "less than or equal"),
         ("maintenance", {"seconds": "3600"}, "seconds", "valid integer"),
         ("maintenance", {"seconds": True}, "seconds", "valid integer"),
         ("maintenance", {"reason": "  "}, "reason", "must say something"),

@@ -8,6 +8,7 @@ import pytest
 
 from dialtone.model import Engine, Flow, LogHistogram, Rollup, RollupKey
 from dialtone.ports import StoreError
+from dialtone.sla.closing import BrokenClosingError
 from dialtone.web import create_app
 from dialtone.web.timings import timing_rows
 from tests.fakes.alerts import NOON
@@ -162,6 +163,9 @@ async def test_a_domain_with_odd_characters_makes_no_odd_file_name() -> None:
         f"/timings?tenant={ACME}&since=2026-03-01T12:00:00",
         f"/timings?tenant={ACME}&since=2026-01-01T12:00:00Z",
         f"/timings?tenant={ACME}&since=0001-01-01T00:00:00Z&step=day",
+        f"/timings?tenant={ACME}&since=0001-01-01T00:00:00%2B14:00",
+        f"/timings?tenant={ACME}&until=0001-01-01T00:00:00Z",
+        f"/timings?tenant={ACME}&until=9999-12-31T23:59:59-14:00",
         f"/timings?tenant={ACME}&step=week",
         "/maintenance?limit=1001",
         "/maintenance?cursor=-1",
@@ -215,6 +219,16 @@ async def test_what_the_books_refuse_is_told_in_their_words_and_a_store_that_fai
                 assert ("has not begun yet" in answer.text) is (status == 422)
                 assert "disk" not in answer.text
                 assert "inner" not in answer.text
+
+
+async def test_a_closed_month_that_the_books_dont_give_is_a_conflict_that_says_how_to_find_out_more() -> None:
+    words = f"{ACME} {PERIOD}: the books don't give what was closed; run `dialtone sla verify`"
+    made = await context(ledger=FakeLedger(fails=BrokenClosingError(words)))
+    async with client(create_app(made)) as http:
+        for path in (f"/sla?period={PERIOD}", f"/sla/{ACME}?period={PERIOD}", f"/statements/{ACME}/{PERIOD}"):
+            answer = await http.get(f"/api/v1{path}")
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert (answer.status_code, answer.json()["detail"]) == (409, words), path
 
 
 async def test_closed_months_come_last_first_and_their_chain_is_the_platforms_to_know() -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from dialtone.config import Settings, load
-from dialtone.model import Correction, Flow, Maintenance, Scope, SliceState
-from dialtone.sla.closing import RefusedError
+from dialtone.model import Closing, Correction, Flow, Maintenance, Scope, SliceState
+from dialtone.sla.closing import BrokenClosingError, RefusedError
 from dialtone.store import MemoryStore
 from dialtone.wiring.ledger import Ledger
 from tests.fakes.clock import FakeClock
@@ -167,6 +167,34 @@ async def test_a_closed_month_is_stated_as_it_was_closed(settings: Settings) -> 
     [account] = await changed.accounts(EVERYTHING, tenant=ACME, period=MONTH)
     assert account.objective.target == Fraction(999, 1000)
     assert [one.is_good for one in await changed.verify(EVERYTHING)] == [True]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "why"),
+    [
+        ("figures", "[]", "the books don't give what was closed"),
+        ("inputs", "{nonsense", "what was closed can't be read"),
+        ("inputs", '{"version": 1}', "what was closed can't be read"),
+    ],
+)
+async def test_a_closing_that_was_changed_is_not_stated_but_said(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, column: str, value: str, why: str
+) -> None:
+    ledger = await a_month(settings)
+    await ledger.close(MONTH, author="alice")
+    honest = ledger.books.closings
+
+    async def changed(scope: Scope, *, tenant: str | None = None, period: str | None = None) -> list[Closing]:
+        found = await honest(scope, tenant=tenant, period=period)
+        return [replace(one, **{column: value}) if one.tenant == ACME else one for one in found]  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ledger.books, "closings", changed)
+    words = rf"{ACME} {MONTH}: {why}.*; run `dialtone sla verify`"
+    with pytest.raises(BrokenClosingError, match=words):
+        await ledger.accounts(EVERYTHING, period=MONTH)
+    with pytest.raises(BrokenClosingError, match=words):
+        await ledger.statement(EVERYTHING, ACME, MONTH)
+    assert [one.objective.tenant for one in await ledger.accounts(Scope.of(BOLT), period=MONTH)] == [BOLT]
 
 
 async def test_a_tenant_that_left_the_configuration_has_its_closed_months(settings: Settings) -> None:
