@@ -68,6 +68,26 @@ ERRORS: Final = MetricDef(
     scope=MetricScope.SELF,
 )
 
+
+def _of_traffic(name: str, help_text: str) -> MetricDef:
+    return MetricDef(
+        name=f"dialtone_sla_traffic_{name}_total",
+        kind=Kind.COUNTER,
+        help=help_text,
+        scope=MetricScope.SELF,
+    )
+
+
+TRAFFIC_DROPPED: Final = _of_traffic(
+    "dropped", "Growths of a tenant's calls that came too late for their slice, or with a wrong clock"
+)
+TRAFFIC_LOST: Final = _of_traffic(
+    "lost", "Slices of tenants' calls given up because the store was away for too long"
+)
+TRAFFIC_ERRORS: Final = _of_traffic(
+    "store_errors", "Writes of slices of tenants' calls that failed; they are tried again"
+)
+
 SLA_METRICS: Final = (
     AVAILABILITY,
     TARGET,
@@ -79,6 +99,9 @@ SLA_METRICS: Final = (
     REFRESH,
     AGE,
     ERRORS,
+    TRAFFIC_DROPPED,
+    TRAFFIC_LOST,
+    TRAFFIC_ERRORS,
 )
 """Those of services are gauges; a window is written as in PromQL: 5m, 1h, 3d."""
 

@@ -10,6 +10,7 @@ import structlog
 from dialtone.export import sla
 from dialtone.model import MetricDef, Sample, Scope
 from dialtone.ports import Clock, StoreError
+from dialtone.runtime.passive import PassiveSlices
 from dialtone.sla.figures import Account
 
 _log = structlog.get_logger(__name__)
@@ -37,8 +38,8 @@ class Books(Protocol):
 class Accounting:
     """Settles the books, and shows what they say of each service, tenants at a time.
 
-    `show` puts a source's samples into the exposition in the place of its last ones. What fails is logged
-    once and counted; the figures of before stay, and their age says how old they are.
+    `show` puts a source's samples into the exposition in the place of its last ones. What fails is counted,
+    and logged once for as long as it fails; the figures of before stay, and their age says how old they are.
     """
 
     def __init__(
@@ -59,29 +60,32 @@ class Accounting:
         self._computed = [clock.monotonic()] * len(self._groups)
         self._took: float | None = None
         self._errors = 0
-        self._failing = ""
+        self._failing: set[str] = set()
+        self._told: set[str] = set()
 
     async def settle(self) -> None:
-        """Put the books in step with the configuration, unless they are; what fails is tried again later."""
+        """Put the books in step with the configuration, unless they are; what fails is tried again later.
+
+        Nothing that it raises keeps the service from probing: slices are opened by results too.
+        """
         if self._settled:
             return
         try:
             await self._ledger.settle(self._clock.now())
-        except StoreError as error:
+        except Exception as error:  # noqa: BLE001 - the edge of one part: the probes go on without it
             self._fails("the books can't be put in step with the configuration", error)
         else:
             self._settled = True
 
     async def refresh(self) -> None:
         """Compute the figures of all services and show them; it rests as long as it works."""
-        took, failed = 0.0, False
+        took = 0.0
         for number, tenants in enumerate(self._groups):
             began = self._clock.monotonic()
             try:
                 accounts = await self._ledger.accounts(Scope.of(*tenants))
                 self._show(f"sla/{number}", self._samples(accounts))
             except Exception as error:  # noqa: BLE001 - the edge of some tenants' figures: the others go on
-                failed = True
                 self._fails("figures of SLA can't be computed, they grow old", error)
             else:
                 self._computed[number] = self._clock.monotonic()
@@ -89,9 +93,9 @@ class Accounting:
             took += worked
             await self._clock.sleep(worked)
         self._took = took
-        if not failed and self._settled and self._failing:
-            self._failing = ""
+        if self._told and not self._failing:
             _log.info("figures of SLA are computed again")
+        self._told, self._failing = self._failing, set()
 
     def figures(self) -> Iterator[Sample]:
         """Yield what the service knows of the figures themselves; nothing where nothing was promised."""
@@ -106,8 +110,9 @@ class Accounting:
     def _fails(self, what: str, error: Exception) -> None:
         self._errors += 1
         told = f"{what}: {type(error).__name__}: {error}"
-        if told != self._failing:
-            self._failing = told
+        is_known = told in self._told | self._failing
+        self._failing.add(told)
+        if not is_known:
             # A store that fails says why in words; anything else is a mistake of ours.
             _log.warning(what, error=str(error), exc_info=not isinstance(error, StoreError))
 
@@ -137,6 +142,13 @@ def account_samples(account: Account, reseller_of: Callable[[str], str], at: dat
             yield sla.BURN_RATE.sample(*service, window, value=float(burn.rate), at=at)
         if burn.rate is not None or burn.bad:
             yield sla.BAD_SLICES.sample(*service, window, value=float(burn.bad), at=at)
+
+
+def traffic_samples(passive: PassiveSlices, at: datetime) -> Iterator[Sample]:
+    """Yield what was lost of the tenants' own calls as evidence."""
+    yield sla.TRAFFIC_DROPPED.sample(value=passive.dropped, at=at)
+    yield sla.TRAFFIC_LOST.sample(value=passive.lost, at=at)
+    yield sla.TRAFFIC_ERRORS.sample(value=passive.store_errors, at=at)
 
 
 def window_name(seconds: int) -> str:

@@ -44,7 +44,7 @@ from dialtone.store import held_alone, open_store
 from dialtone.web import WebContext, WebToken, create_app, open_listener, serve_on
 from dialtone.wiring import discovery as looks
 from dialtone.wiring import topologies as databases
-from dialtone.wiring.accounting import REFRESH, Accounting
+from dialtone.wiring.accounting import REFRESH, Accounting, traffic_samples
 from dialtone.wiring.ledger import Ledger
 from dialtone.wiring.parts import (
     KEEP_COUNTS,
@@ -300,6 +300,7 @@ class _Service:
         yield of("dialtone_results_lost_total", probes.driver.lost)
         yield of("dialtone_evidence_lost_total", self._evidence.lost)
         yield from self._accounting.figures()
+        yield from traffic_samples(self._passive, now)
         for receiver, counts in self._watch.deliveries.items():
             for outcome, count in asdict(counts).items():
                 yield of("dialtone_alert_messages_total", count, receiver, outcome)

@@ -104,6 +104,7 @@ async def figures_are_shown(service: Service) -> None:
     assert f"dialtone_sla_open_incident{{{series}}} 0.0\n" in text
     assert f'dialtone_sla_burn_rate{{{series},window="5m"}} 0.0\n' in text
     assert "dialtone_sla_errors_total 0.0\n" in text
+    assert "dialtone_sla_traffic_lost_total 0.0\n" in text
 
 
 async def each_sees_its_own(service: Service) -> None:

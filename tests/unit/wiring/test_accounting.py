@@ -1,6 +1,6 @@
 """The books while the service runs: settled once, shown by tenants at a time, old figures say so."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any, Final
@@ -10,11 +10,13 @@ import structlog
 
 from dialtone.export.metrics import METRICS
 from dialtone.export.prometheus import Exposition
-from dialtone.model import Catalog, Sample, Scope
+from dialtone.model import Catalog, Sample, Scope, SliceMark
 from dialtone.ports import StoreError
+from dialtone.runtime.passive import PassiveSlices
 from dialtone.sla.burn import WINDOWS
 from dialtone.sla.figures import Account, Budget, Burn, Figures
-from dialtone.wiring.accounting import Accounting, account_samples, window_name
+from dialtone.wiring.accounting import Accounting, account_samples, traffic_samples, window_name
+from dialtone.wiring.parts import build_catalog
 from tests.fakes.alerts import NOON
 from tests.fakes.clock import FakeClock
 from tests.fakes.ledger import FakeLedger
@@ -140,6 +142,57 @@ async def test_books_are_settled_once_and_a_store_that_fails_is_tried_again(cloc
     await made.settle()
     await made.settle()
     assert ledger.settled == [NOON]
+
+
+async def test_a_mistake_in_settling_stops_nothing_and_it_is_tried_again(clock: FakeClock) -> None:
+    ledger = FakeLedger(fails=KeyError("a mistake"))
+    made = accounting(ledger, clock)
+    with structlog.testing.capture_logs() as logs:
+        await made.settle()
+    assert [(one["log_level"], one["exc_info"]) for one in logs] == [("warning", True)]
+    assert own(made)["dialtone_sla_errors_total"] == 1
+    ledger.fails = None
+    await made.settle()
+    assert ledger.settled == [NOON]
+
+
+async def test_what_fails_in_several_places_is_logged_once_each_until_it_works_again(
+    clock: FakeClock,
+) -> None:
+    ledger = FakeLedger([account_of()], fails=StoreError("disk I/O error"))
+    made = accounting(ledger, clock, ACME)
+    with structlog.testing.capture_logs() as logs:
+        await made.settle()
+        for _ in range(3):
+            await made.settle()
+            await made.refresh()
+    assert len(logs) == 2
+    ledger.fails = None
+    with structlog.testing.capture_logs() as logs:
+        await made.settle()
+        await made.refresh()
+        ledger.fails = StoreError("disk I/O error")
+        await made.refresh()
+    assert [one["log_level"] for one in logs] == ["info", "warning"]
+
+
+class Losing(PassiveSlices):
+    """Has lost some of everything."""
+
+    dropped, lost, store_errors = 1, 2, 3
+
+
+async def test_what_is_lost_of_calls_as_evidence_is_told(clock: FakeClock) -> None:
+    async def mark(_: Sequence[SliceMark]) -> None:
+        """Take nothing."""
+
+    catalog = build_catalog()
+    sessions, uptime = catalog["opensips_tenant_sessions_total"], catalog["opensips_uptime_seconds"]
+    exposition = Exposition(catalog, lambda _: NTEK, clock, 1000)
+    exposition.put("self", traffic_samples(Losing(mark, clock, {}, sessions=sessions, uptime=uptime), NOON))
+    page = exposition.render().decode()
+    for name, value in (("dropped", 1), ("lost", 2), ("store_errors", 3)):
+        assert f"dialtone_sla_traffic_{name}_total {value}.0\n" in page
 
 
 async def test_figures_that_fail_stay_as_they_were_and_their_age_grows(clock: FakeClock) -> None:
