@@ -82,18 +82,49 @@ class DaySlices:
 
 
 @dataclass(frozen=True, slots=True)
+class Slices:
+    """Slices of one series over any number of days, from midnight (UTC) of `day` on.
+
+    Bit i of each plane is the slot that begins i intervals after that midnight; what is in neither is
+    unknown. A month of 60 s is two numbers of 44,640 bits, so that all of it is shifted, masked and counted
+    at once.
+    """
+
+    day: int = 0
+    good: int = 0
+    bad: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class SliceSeries:
     """A series while it was placed: from `since` until `until` (None: still).
 
-    Its days are in order; what they leave out is unknown. Both instants are whole seconds. The same key may
-    have several, one after another.
+    Both instants are whole seconds. The same key may have several, one after another.
     """
 
     id: int
     key: SeriesKey
     since: datetime
     until: datetime | None
-    days: tuple[DaySlices, ...] = ()
+    slices: Slices = Slices()
+
+    @property
+    def first(self) -> int:
+        """The slot (counted from 1970) that the first bit of its slices is about."""
+        return self.slices.day * (DAY_SECONDS // self.key.interval)
+
+    @property
+    def days(self) -> tuple[DaySlices, ...]:
+        """The days of which something is known, in order."""
+        slots = DAY_SECONDS // self.key.interval
+        mask = (1 << slots) - 1
+        good, bad = self.slices.good, self.slices.bad
+        count = -(-max(good.bit_length(), bad.bit_length()) // slots)
+        shifts = range(0, count * slots, slots)
+        every = (((good >> shift) & mask, (bad >> shift) & mask) for shift in shifts)
+        return tuple(
+            DaySlices(day, *of_day) for day, of_day in enumerate(every, self.slices.day) if any(of_day)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +220,28 @@ def planes(data: bytes) -> tuple[int, int]:
 def plane_size(interval: int) -> int:
     """Return how many bytes one plane of a day has."""
     return -(-(DAY_SECONDS // interval) // 8)
+
+
+def joined_days(days: Mapping[int, bytes], interval: int) -> Slices:
+    """Return the slices of days, each given by its number and its bytes; one that is not there is unknown."""
+    if not days:
+        return Slices()
+    first, last = min(days), max(days)
+    size, slots = plane_size(interval), DAY_SECONDS // interval
+    if slots % 8:
+        good = bad = 0
+        for day, data in days.items():
+            of_good, of_bad = planes(data)
+            good |= (of_good & (1 << slots) - 1) << (day - first) * slots
+            bad |= (of_bad & (1 << slots) - 1) << (day - first) * slots
+        return Slices(first, good, bad)
+    nothing = bytes(2 * size)
+    every = [days.get(day, nothing) for day in range(first, last + 1)]
+    return Slices(
+        first,
+        int.from_bytes(b"".join([data[:size] for data in every]), "little"),
+        int.from_bytes(b"".join([data[size:] for data in every]), "little"),
+    )
 
 
 def plane_bytes(good: int, bad: int, interval: int) -> bytes:

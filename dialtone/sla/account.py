@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
-from functools import reduce
+from functools import lru_cache, reduce
 from operator import and_, or_
 from typing import Final
 
@@ -25,7 +25,7 @@ from dialtone.sla.calendar import Span, days_of, from_unix, month, period_of, ro
 from dialtone.sla.exclusions import States, corrected, in_force, maintenance_planes, service_hours
 from dialtone.sla.figures import Account, Budget, Burn, Figures
 from dialtone.sla.incidents import incidents
-from dialtone.sla.lines import Grid, Line, common_step, parts, quorum, series_line, strictest
+from dialtone.sla.lines import Grid, Line, common_step, counts, quorum, series_line, strictest
 
 _DAY: Final = timedelta(days=1)
 
@@ -207,21 +207,33 @@ def _service_seconds(objective: Objective, span: Span) -> int:
 def _days(
     objective: Objective, grid: Grid, service: States, counted: int, span: Span
 ) -> tuple[tuple[date, Figures], ...]:
-    named = [
-        (day, unix(one.start), min(unix(one.end), grid.end)) for day, one in days_of(span, objective.zone)
-    ]
-    spans = [
-        ((low - grid.start) // grid.step, (high - grid.start) // grid.step)
-        for _, low, high in named
-        if low < high
-    ]
-    planes = (service.good, service.bad, service.excluded, counted)
+    named, spans = _days_on(grid, span, objective.zone)
+    planes = (service.good, service.bad, service.excluded)
+    whole = [high - low for low, high in spans] if counted == grid.all else counts(counted, spans)
     return tuple(
-        (day, Figures(good, bad, whole - good - bad - excluded, excluded))
-        for (day, _, _), good, bad, excluded, whole in zip(
-            named, *([grid.seconds(part) for part in parts(plane, spans)] for plane in planes), strict=False
+        (day, _figures_of(good, bad, excluded, counting, grid.step))
+        for day, good, bad, excluded, counting in zip(
+            named, *(counts(plane, spans) for plane in planes), whole, strict=True
         )
     )
+
+
+@lru_cache(maxsize=1024)
+def _days_on(grid: Grid, span: Span, zone: str) -> tuple[tuple[date, ...], tuple[tuple[int, int], ...]]:
+    """Return the days of a span and where they are on a grid, as far as it goes."""
+    found = [(day, unix(one.start), min(unix(one.end), grid.end)) for day, one in days_of(span, zone)]
+    placed = [
+        (day, ((low - grid.start) // grid.step, (high - grid.start) // grid.step))
+        for day, low, high in found
+        if low < high
+    ]
+    return tuple(day for day, _ in placed), tuple(bits for _, bits in placed)
+
+
+@lru_cache(maxsize=8192)
+def _figures_of(good: int, bad: int, excluded: int, whole: int, step: int) -> Figures:
+    """Return the figures of so many steps, once for the many days that are alike."""
+    return Figures(good * step, bad * step, (whole - good - bad - excluded) * step, excluded * step)
 
 
 def _bad_slices(

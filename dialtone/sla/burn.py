@@ -22,6 +22,8 @@ WINDOWS: Final = (300, 1800, 3600, 7200, 21_600, DAY_SECONDS, 3 * DAY_SECONDS)
 REACH: Final = max(WINDOWS)
 """How many seconds before the account's end, or the period's start, burn rates look at."""
 
+_NONE: Final = Fraction(0)
+
 LEAST_BAD_SLICES: Final = 3
 """In the long window: at one probe a minute and 99.9 % a single failure in an hour is over 14.4 already."""
 
@@ -64,18 +66,19 @@ def burn_rates(
     """
     longest_first = sorted(slices, key=lambda one: -one[0])
     found: list[Burn] = []
-    for window in WINDOWS:
-        shift = max(0, grid.count - window // grid.step)
-        good, bad = service.good >> shift, service.bad >> shift
+    good, bad, size = service.good, service.bad, grid.count
+    for window in reversed(WINDOWS):
+        cut = max(0, size - window // grid.step)
+        good, bad, size = good >> cut, bad >> cut, size - cut
         seconds, measured = grid.seconds(bad), grid.seconds(bad) + grid.seconds(good)
-        rate = Fraction(seconds, measured) / share if measured and share else None
+        rate = (Fraction(seconds, measured) / share if seconds else _NONE) if measured and share else None
         count, left = 0, bad
         for length, plane in longest_first if bad else ():
-            here = plane >> shift & left
+            here = plane >> grid.count - size & left
             count += grid.seconds(here) // length
             left ^= here
         found.append(Burn(window, rate, count))
-    return tuple(found)
+    return tuple(reversed(found))
 
 
 def burning(account: Account) -> tuple[Burning, ...]:

@@ -9,9 +9,13 @@ from dataclasses import dataclass
 from functools import reduce
 from math import gcd
 from operator import or_
+from typing import Final
 
-from dialtone.model import DAY_SECONDS, DaySlices, SliceSeries
+from dialtone.model import SliceSeries
 from dialtone.sla.calendar import unix
+
+_FEW: Final = 32
+"""Edges of runs that are faster found one by one than by a text of a month's bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,30 +75,21 @@ def series_line(series: SliceSeries, grid: Grid) -> Line:
     interval = series.key.interval
     until = grid.end if series.until is None else unix(series.until)
     placed = grid.bits(unix(series.since), until)
-    first, last = grid.start // DAY_SECONDS, (grid.end - 1) // DAY_SECONDS
-    days = [day for day in series.days if first <= day.day <= last]
-    if not placed or not days:
-        return Line(placed, 0, 0)
-    times = interval // grid.step
-    whole = Grid(first * DAY_SECONDS, grid.step, (last - first + 1) * DAY_SECONDS // grid.step)
-    good, bad = (expanded(plane, times) for plane in joined(days, interval, first, last))
-    return Line(placed, whole.cut(good, grid) & placed, whole.cut(bad, grid) & placed)
+    first, times = grid.start // interval, interval // grid.step
+    count, shift = -(-grid.end // interval) - first, (grid.start - first * interval) // grid.step
+    good, bad = (
+        expanded(_from(plane, first - series.first, count), times) >> shift
+        for plane in (series.slices.good, series.slices.bad)
+    )
+    return Line(placed, good & placed, bad & placed)
 
 
-def joined(days: Sequence[DaySlices], interval: int, first: int, last: int) -> tuple[int, int]:
-    """Return the planes good and bad of days that follow each other; a day that is not there is unknown."""
-    bits = DAY_SECONDS // interval
-    if bits % 8:
-        good = sum(day.good << (day.day - first) * bits for day in days)
-        bad = sum(day.bad << (day.day - first) * bits for day in days)
-        return good, bad
-    size, every = bits // 8, days
-    if len(days) <= last - first:
-        by_day = {day.day: day for day in days}
-        every = [by_day.get(day, DaySlices(day, 0, 0)) for day in range(first, last + 1)]
-    good_bytes = b"".join([day.good.to_bytes(size, "little") for day in every])
-    bad_bytes = b"".join([day.bad.to_bytes(size, "little") for day in every])
-    return int.from_bytes(good_bytes, "little"), int.from_bytes(bad_bytes, "little")
+def _from(plane: int, bit: int, count: int) -> int:
+    """Return so many bits of a plane from one on, which may lie before its first."""
+    if bit <= -count or not plane:
+        return 0
+    part = plane >> bit if bit >= 0 else plane << -bit
+    return part if part.bit_length() <= count else part & ((1 << count) - 1)
 
 
 def expanded(plane: int, times: int) -> int:
@@ -106,8 +101,17 @@ def expanded(plane: int, times: int) -> int:
 
 def runs(plane: int) -> list[tuple[int, int]]:
     """Return the runs of set bits in order: the first bit, and the one after the last."""
-    text = f"{plane:b}"
     found: list[tuple[int, int]] = []
+    edges = plane ^ plane << 1
+    if edges.bit_count() <= _FEW:
+        while edges:
+            end = edges.bit_length() - 1
+            edges ^= 1 << end
+            start = edges.bit_length() - 1
+            edges ^= 1 << start
+            found.append((start, end))
+        return found[::-1]
+    text = f"{plane:b}"
     size = len(text)
     start = text.rfind("1")
     while start >= 0:
@@ -126,6 +130,16 @@ def parts(plane: int, spans: Iterable[tuple[int, int]]) -> list[int]:
         int.from_bytes(data[low >> 3 : (high + 7) >> 3], "little") >> (low & 7) & ((1 << (high - low)) - 1)
         for low, high in spans
     ]
+
+
+def counts(plane: int, spans: Sequence[tuple[int, int]]) -> list[int]:
+    """Return how many bits of a plane are set in each of many spans of bits."""
+    if any((low | high) & 7 for low, high in spans):
+        return [part.bit_count() for part in parts(plane, spans)]
+    if not plane:
+        return [0] * len(spans)
+    data = plane.to_bytes(-(-plane.bit_length() // 8), "little")
+    return [int.from_bytes(data[low >> 3 : high >> 3], "little").bit_count() for low, high in spans]
 
 
 def first_bits(plane: int, most: int) -> int:

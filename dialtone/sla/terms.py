@@ -8,11 +8,10 @@ from itertools import groupby
 from typing import Final
 
 from dialtone.model import (
-    DAY_SECONDS,
-    DaySlices,
     Maintenance,
     Objective,
     SliceCause,
+    Slices,
     SliceSeries,
     plane_bytes,
 )
@@ -74,10 +73,11 @@ def cut(terms: Terms, pages: Pages) -> Pages:
     What is beyond its edges, in the same UTC day even, goes on changing after the month is closed.
     """
     span = terms.whole
-    series = [_cut_series(one, span) for one in pages.series if _touches(one, span)]
+    cut_series = (_cut_series(one, span) for one in pages.series if _touches(one, span))
+    series = tuple(one for one in cut_series if one.since != one.until)
     return Pages(
-        tuple(one for one in series if one.since != one.until),
-        tuple(cause for cause in pages.causes if _seconds(span.start) <= _start(cause) < _seconds(span.end)),
+        series,
+        _cut_causes(series, pages.causes, span),
         tuple(one for one in pages.maintenance if terms.lie_on(one.tenant) and _may_matter(one, span)),
         tuple(
             one
@@ -140,19 +140,39 @@ def _touches(series: SliceSeries, span: Span) -> bool:
 
 def _cut_series(series: SliceSeries, span: Span) -> SliceSeries:
     until = None if series.until is None or series.until > span.end else series.until
-    days = (_cut_day(day, series.key.interval, span) for day in series.days)
-    kept = tuple(day for day in days if day.good or day.bad)
-    return replace(series, since=max(series.since, span.start), until=until, days=kept)
+    kept = _cut_slices(series, span)
+    return replace(series, since=max(series.since, span.start), until=until, slices=kept)
 
 
-def _cut_day(day: DaySlices, interval: int, span: Span) -> DaySlices:
-    """Return the slots of a day that begin within the span."""
-    size = DAY_SECONDS // interval
-    midnight = day.day * DAY_SECONDS
-    first = min(max(-((midnight - _seconds(span.start)) // interval), 0), size)
-    past = min(max(-((midnight - _seconds(span.end)) // interval), 0), size)
+def _cut_slices(series: SliceSeries, span: Span) -> Slices:
+    """Return the slots that begin within the span."""
+    interval, slices = series.key.interval, series.slices
+    size = max(slices.good.bit_length(), slices.bad.bit_length())
+    first = min(max(-(-_seconds(span.start) // interval) - series.first, 0), size)
+    past = min(max(-(-_seconds(span.end) // interval) - series.first, 0), size)
     mask = (1 << past) - (1 << first) if past > first else 0
-    return DaySlices(day.day, day.good & mask, day.bad & mask)
+    return Slices(slices.day, slices.good & mask, slices.bad & mask)
+
+
+def _cut_causes(
+    series: Iterable[SliceSeries], causes: Iterable[SliceCause], span: Span
+) -> tuple[SliceCause, ...]:
+    """Return the causes of the span's slots; one that goes on into it begins with its first slot."""
+    start, end = _seconds(span.start), _seconds(span.end)
+    found = [cause for cause in causes if start <= _start(cause) < end]
+    told = {(_whose(cause), cause.slot) for cause in found}
+    before = {
+        _whose(cause): cause
+        for cause in sorted(causes, key=lambda one: (one.slot, one.known))
+        if _start(cause) < start
+    }
+    for one in series:
+        whose, first = _whose_series(one), -(-start // one.key.interval)
+        bad = first >= one.first and one.slices.bad >> first - one.first & 1
+        if bad and whose in before and (whose, first) not in told:
+            told.add((whose, first))
+            found.append(replace(before[whose], slot=first))
+    return tuple(sorted(found, key=lambda one: one.slot))
 
 
 def _start(cause: SliceCause) -> int:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from dialtone.model import (
-    DaySlices,
     Measure,
     ProbeResult,
     Scope,
@@ -15,6 +14,8 @@ from dialtone.model import (
     SliceCause,
     SliceSeries,
     is_on_the_books,
+    joined_days,
+    plane_bytes,
 )
 from dialtone.store.judging import Cause, keep_cause, may_decide, within
 from dialtone.store.rows import at
@@ -104,10 +105,13 @@ class MemoryPages:
                 place.key(tenure.measure),
                 at(tenure.since * _SECOND),
                 None if tenure.until is None else at(tenure.until * _SECOND),
-                tuple(
-                    DaySlices(day, *planes)
-                    for day, planes in sorted(self._days[tenure.id].items())
-                    if day in asked.days
+                joined_days(
+                    {
+                        day: plane_bytes(*planes, place.interval)
+                        for day, planes in self._days[tenure.id].items()
+                        if day in asked.days
+                    },
+                    place.interval,
                 ),
             )
             for place, tenure in self._placed(scope, asked)

@@ -5,17 +5,20 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Final
 
 from dialtone.model import (
-    DaySlices,
     Flow,
     Measure,
     ProbeResult,
     SeriesKey,
     Sli,
     SliceCause,
+    Slices,
     SliceSeries,
+    joined_days,
     plane_bytes,
     plane_size,
     planes,
@@ -29,6 +32,7 @@ from dialtone.store.tenures import Asked, Place, Span, Tenure
 
 _SECOND: Final = 1_000_000
 """In microseconds."""
+_NOTHING: Final = Slices()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +124,7 @@ def series(
         tenure = _tenure(row)
         end = None if tenure.until is None else at(tenure.until * _SECOND)
         return SliceSeries(
-            tenure.id, _key(row), at(tenure.since * _SECOND), end, tuple(days.get(tenure.id, ()))
+            tenure.id, _key(row), at(tenure.since * _SECOND), end, days.get(tenure.id, _NOTHING)
         )
 
     return reader.read("slice_series", rows, make)
@@ -160,27 +164,23 @@ def _days(
     seen: Seen,
     values: Mapping[str, Any],
     intervals: Mapping[int, int],
-) -> dict[int, list[DaySlices]]:
-    """Return the days of a span by series. Plain tuples and no detours: there may be 100,000 and more."""
-    sizes = {one: 2 * plane_size(interval) for one, interval in intervals.items()}
-    found: dict[int, list[DaySlices]] = {}
+) -> dict[int, Slices]:
+    """Return the slices of a span by series. Plain tuples and no detours: there may be 100,000 and more."""
+    found: dict[int, Slices] = {}
     unread: list[Mapping[str, Any]] = []
-    number = int.from_bytes
     with closing(db.cursor()) as cursor:
         cursor.row_factory = None
-        for one, day, bits in cursor.execute(seen.text + sql("days"), values):
-            size = sizes.get(one)
-            if size is None:
+        rows = cursor.execute(seen.text + sql("days"), values)
+        for one, of_series in groupby(rows, itemgetter(0)):
+            interval = intervals.get(one)
+            if interval is None:
                 continue
-            if len(bits) != size:
-                unread.append({"series": one, "day": day, "bits": bits})
-                continue
-            half = size // 2
-            slices = DaySlices(day, number(bits[:half], "little"), number(bits[half:], "little"))
-            if one in found:
-                found[one].append(slices)
-            else:
-                found[one] = [slices]
+            days = {day: bits for _, day, bits in of_series}
+            size = 2 * plane_size(interval)
+            if {len(bits) for bits in days.values()} != {size}:
+                wrong = [day for day, bits in days.items() if len(bits) != size]
+                unread.extend({"series": one, "day": day, "bits": days.pop(day)} for day in wrong)
+            found[one] = joined_days(days, interval)
     reader.read("slices", unread, lambda row: _planes(row["bits"], intervals[row["series"]]))
     return found
 

@@ -9,7 +9,6 @@ from typing import Final, Literal
 from dialtone.model import (
     AVAILABILITY,
     Correction,
-    DaySlices,
     EvidenceKind,
     Flow,
     Maintenance,
@@ -18,9 +17,12 @@ from dialtone.model import (
     Outcome,
     SeriesKey,
     Sli,
+    Slices,
     SliceSeries,
     SliceState,
     WeekSpan,
+    joined_days,
+    plane_bytes,
     verdict,
 )
 from dialtone.sla.account import Pages
@@ -243,12 +245,13 @@ def the_series(number: int, seen: Seen) -> SliceSeries:
     return SliceSeries(number, the_key(seen), moment(seen.since), until, packed(states, seen.interval))
 
 
-def packed(states: dict[int, SliceState], interval: int) -> tuple[DaySlices, ...]:
-    """Return slots as days of bits."""
+def packed(states: dict[int, SliceState], interval: int) -> Slices:
+    """Return slots as bits."""
     good: defaultdict[int, int] = defaultdict(int)
     bad: defaultdict[int, int] = defaultdict(int)
     for slot, state in states.items():
         day, bit = divmod(slot, 86_400 // interval)
         good[day] |= (state is SliceState.GOOD) << bit
         bad[day] |= (state is SliceState.BAD) << bit
-    return tuple(DaySlices(day, good[day], bad[day]) for day in sorted({*good, *bad}))
+    days = {*good, *bad}
+    return joined_days({day: plane_bytes(good[day], bad[day], interval) for day in days}, interval)

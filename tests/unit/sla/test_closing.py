@@ -22,9 +22,12 @@ from dialtone.model import (
     SeriesKey,
     Sli,
     SliceCause,
+    Slices,
     SliceSeries,
     SliceState,
     WeekSpan,
+    joined_days,
+    plane_bytes,
 )
 from dialtone.sla.account import Pages
 from dialtone.sla.closing import RefusedError, chain_problems, closed, hash_of, inputs_of
@@ -53,12 +56,18 @@ TERMS = Terms(
 )
 KEY = SeriesKey(ACME, Flow.CALL, "calls", "mtl1", 60)
 BAD = 0b111 << 600
+
+
+def put_together(*days: DaySlices, interval: int = 60) -> Slices:
+    return joined_days({one.day: plane_bytes(one.good, one.bad, interval) for one in days}, interval)
+
+
 SERIES = SliceSeries(
     1,
     KEY,
     SINCE,
     None,
-    (
+    put_together(
         DaySlices(FIRST, WHOLE_DAY, 0),
         DaySlices(FIRST + 1, WHOLE_DAY ^ BAD, BAD),
         DaySlices(FIRST + 2, WHOLE_DAY, 0),
@@ -91,7 +100,7 @@ def test_a_month_verifies_as_it_was_closed() -> None:
 
 
 def test_the_same_pages_give_the_same_bytes_in_any_order_and_by_any_id() -> None:
-    other = replace(SERIES, id=77, days=(*SERIES.days, DaySlices(FIRST + 40, 0, 0)))
+    other = replace(SERIES, id=77, slices=put_together(*SERIES.days, DaySlices(FIRST + 40, 0, 0)))
     assert a_closing(replace(PAGES, series=(other,))).hash == a_closing().hash
 
 
@@ -101,15 +110,16 @@ def test_what_lies_beyond_the_month_in_the_same_utc_day_is_not_in_it() -> None:
         int((datetime(2026, 12, 1, 5, tzinfo=UTC) - datetime(2026, 12, 1, tzinfo=UTC)).total_seconds()) // 60
     )
     later = DaySlices(last.day, last.good ^ (0b11 << until), 0b11 << until)
-    assert found(a_closing(), with_series(days=(*days, later))) == ()
+    assert found(a_closing(), with_series(slices=put_together(*days, later))) == ()
     sooner = DaySlices(last.day, last.good ^ (1 << until - 1), 0)
-    [problem] = found(a_closing(), with_series(days=(*days, sooner)))
+    [problem] = found(a_closing(), with_series(slices=put_together(*days, sooner)))
     assert "the slices of 2026-12-01 differ" in problem
 
 
 def test_a_bit_that_differs_is_told_with_its_series_and_day() -> None:
     first, second, third = SERIES.days
-    changed = with_series(days=(first, replace(second, good=second.good | BAD, bad=0), third))
+    second = replace(second, good=second.good | BAD, bad=0)
+    changed = with_series(slices=put_together(first, second, third))
     [problem] = found(a_closing(), changed)
     assert problem.startswith("call calls at mtl1, availability every 60 s from 2026-11-29T05:00:00+00:00")
     assert problem.endswith("the slices of 2026-11-30 differ")
@@ -193,7 +203,7 @@ def test_the_chain_names_the_link_that_is_broken() -> None:
 
 
 def test_a_probe_of_a_long_interval_keeps_a_month_open_until_it_is_settled() -> None:
-    slow = replace(SERIES, key=replace(KEY, interval=7200), days=(DaySlices(FIRST, (1 << 12) - 1, 0),))
+    slow = replace(SERIES, key=replace(KEY, interval=7200), slices=Slices(FIRST, (1 << 12) - 1, 0))
     with pytest.raises(RefusedError, match="not settled yet"):
         closed(TERMS, replace(PAGES, series=(slow,)), at=AT, author="alice", previous="")
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dialtone.model import DaySlices, Flow, SeriesKey, SliceSeries
+from dialtone.model import Flow, SeriesKey, Slices, SliceSeries
 from dialtone.sla.calendar import from_unix
 from dialtone.sla.lines import Grid, Line, common_step, expanded, first_bits, parts, quorum, runs, series_line
 
@@ -59,7 +59,7 @@ def test_several_locations_decide_as_the_definition_says(found: list[tuple[int, 
 def test_an_interval_that_fills_no_whole_bytes_a_day_is_laid_down_as_the_others_are() -> None:
     # 64 s cut a day into 1,350 slices, which is no multiple of eight.
     key = SeriesKey("acme.ntek.clusterpbx.example", Flow.CALL, "calls", "mtl1", 64)
-    days = (DaySlices(0, 1, 2), DaySlices(1, 4, 0))
+    days = Slices(0, 1 | 4 << 1350, 2)
     grid = Grid(0, common_step([64]), 2 * 86_400 // 4)
     line = series_line(SliceSeries(1, key, from_unix(0), None, days), grid)
     assert runs(line.good) == [(0, 16), (1352 * 16, 1353 * 16)]
