@@ -6,9 +6,23 @@ availability 9). A share without a denominator is None, never 0.
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from enum import StrEnum
 from fractions import Fraction
 
 from dialtone.model import LEAST_COVERAGE, Flow, Objective
+
+
+class Standing(StrEnum):
+    """What became of a target, or how it stands while the period goes on.
+
+    While it goes on a target is kept or below so far, and missed only where nothing can bring it back.
+    """
+
+    MET = "met"
+    MISSED = "missed"
+    KEPT = "kept"
+    BELOW = "below"
+    UNMEASURED = "unmeasured"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +159,26 @@ class Account:
         """Whether the target is kept, by the corrected figures; None where nothing was measured."""
         kept = self.corrected.availability
         return None if kept is None else kept >= self.objective.target
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the target is missed even if all that is to come is good.
+
+        The bad seconds are more than the target leaves of the whole period, without what was not measured.
+        """
+        unmeasured = (1 - self.objective.target) * self.corrected.unknown
+        return self.corrected.bad > self.budget.seconds - unmeasured
+
+    @property
+    def standing(self) -> Standing:
+        """How the target stands, by the corrected figures."""
+        if self.is_met is None:
+            return Standing.UNMEASURED
+        if self.is_over:
+            return Standing.MET if self.is_met else Standing.MISSED
+        if self.is_lost:
+            return Standing.MISSED
+        return Standing.KEPT if self.is_met else Standing.BELOW
 
 
 def _share(part: int, whole: int) -> Fraction | None:

@@ -50,6 +50,7 @@ def _together(accounts: Sequence[Account]) -> dict[str, object]:
         "services": pool.accounts,
         "met": pool.met,
         "missed": pool.missed,
+        "below": pool.below,
         "unmeasured": pool.unmeasured,
         "worst": worst and {"tenant": worst.tenant, "service": worst.service},
         "raw": _shares(pool.raw),

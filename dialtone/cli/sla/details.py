@@ -18,10 +18,15 @@ from dialtone.cli.sla.words import (
 )
 from dialtone.model import Sli
 from dialtone.sla.burn import burning
-from dialtone.sla.figures import Account, Figures, Incident
+from dialtone.sla.figures import Account, Figures, Incident, Standing
 from dialtone.sla.statements.numbers import digits_for
 
 _MOST_INCIDENTS = 20
+_SO_FAR = {
+    Standing.KEPT: " so far",
+    Standing.BELOW: " target so far, and can still be kept",
+    Standing.MISSED: " whatever is to come",
+}
 _READING = "  {:<20} {:>9} {:>20} {:>8} {:>17}"
 _DAY = "    {:<10} {:>10} {:>12} {:>12} {:>12}"
 
@@ -30,7 +35,8 @@ def details(account: Account) -> Iterator[str]:
     """Yield the lines of a service."""
     objective = account.objective
     yield from paragraph(f"{objective.tenant}: {objective.service}", indent="    ")
-    said = f"{verdict(account)}: {kept(account)} of {promised(account)} promised, {_of(account)}"
+    so_far = "" if account.is_over or account.is_met is None else _SO_FAR[account.standing]
+    said = f"{verdict(account)}{so_far}: {kept(account)} of {promised(account)} promised, {_of(account)}"
     yield from paragraph(said, "  ", "    ")
     yield from paragraph(_period(account), "  ")
     if account.is_met is not None and account.corrected.is_provisional:

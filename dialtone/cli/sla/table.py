@@ -15,12 +15,20 @@ from dialtone.cli.sla.words import (
     share,
     verdict,
 )
-from dialtone.sla.figures import Account
+from dialtone.sla.figures import Account, Standing
 from dialtone.sla.pool import pooled
 
 _HEAD = ("", "kept", "promised", "bounds", "covered", "budget", "burn", "inc")
 _LINE = "  {:<7} {:>9} {:>9} {:>16} {:>7} {:>8} {:>11} {:>4}"
 _BOUNDS_DIGITS = 3
+_SO_FAR = "kept, below: so far; missed: whatever is to come, it can't be kept any more"
+_RANKS = {
+    Standing.MISSED: 0,
+    Standing.BELOW: 1,
+    Standing.UNMEASURED: 2,
+    Standing.KEPT: 3,
+    Standing.MET: 3,
+}
 _PROVISIONAL = "* provisional: less than 95 % of the time that counts was measured"
 
 
@@ -32,16 +40,16 @@ def table(accounts: Sequence[Account]) -> Iterator[str]:
         yield _row(account)
     yield ""
     yield from _together(accounts)
+    if any(account.is_met is not None and not account.is_over for account in accounts):
+        yield _SO_FAR
     if any(account.is_met is not None and account.corrected.is_provisional for account in accounts):
         yield _PROVISIONAL
 
 
 def worst(account: Account) -> tuple[int, Fraction, str, str]:
-    """Return what sorts accounts: the missed, what nothing is known of, the kept; by budget left."""
-    order = {False: 0, None: 1, True: 2}[account.is_met]
-    left = account.budget.left
-    objective = account.objective
-    return order, Fraction(-1) if left is None else left, objective.tenant, objective.service
+    """Return what sorts accounts: the missed, the low, what nothing is known of, the kept; by budget left."""
+    rank, left, objective = _RANKS[account.standing], account.budget.left, account.objective
+    return rank, Fraction(-1) if left is None else left, objective.tenant, objective.service
 
 
 def _heading(accounts: Sequence[Account]) -> Iterator[str]:
@@ -67,7 +75,9 @@ def _row(account: Account) -> str:
 def _together(accounts: Sequence[Account]) -> Iterator[str]:
     pool = pooled(accounts)
     count = f"{pool.accounts} service{'s' if pool.accounts != 1 else ''}"
-    kept_by = f"{pool.met} met, {pool.missed} missed, {pool.unmeasured} without data"
+    below = f"{pool.below} below so far, " if pool.below else ""
+    met = "met" if all(account.is_over for account in accounts) else "kept"
+    kept_by = f"{pool.met} {met}, {pool.missed} missed, {below}{pool.unmeasured} without data"
     yield from paragraph(f"together {count}: {kept_by}", indent="    ")
     found = pool.corrected
     if found.availability is not None:

@@ -5,7 +5,7 @@ from fractions import Fraction
 from typing import Final
 
 from dialtone.cli.words import folded, printable
-from dialtone.sla.figures import Account, Burn, Figures
+from dialtone.sla.figures import Account, Burn, Figures, Standing
 from dialtone.sla.statements.numbers import digits_for, digits_of, percent_text
 
 WIDTH: Final = 80
@@ -15,10 +15,9 @@ _WINDOWS: Final = (("d", 86_400), ("h", 3600), ("m", 60))
 
 
 def verdict(account: Account) -> str:
-    """Return whether the promise is kept, with a * where too little was measured to say so."""
-    if account.is_met is None:
-        return "no data"
-    return ("met" if account.is_met else "missed") + ("*" if account.corrected.is_provisional else "")
+    """Return how the promise stands in a word, with a * where too little was measured to say so."""
+    said = "no data" if account.standing is Standing.UNMEASURED else account.standing.value
+    return said + ("*" if account.is_met is not None and account.corrected.is_provisional else "")
 
 
 def share(found: Fraction | None, digits: int, unit: str = "%") -> str:

@@ -20,7 +20,6 @@ from dialtone.sla.statements.credits import credit_of
 from dialtone.sla.statements.numbers import digits_for, digits_of, percent_text
 from dialtone.sla.statements.plain import cell
 from dialtone.sla.statements.totals import totals, whole_seconds
-from dialtone.sla.statements.verdicts import result_of
 
 COLUMNS: Final = (
     "row", "issuer", "tenant", "tenant_name", "period", "zone", "closed",
@@ -76,7 +75,7 @@ def _service(account: Account) -> dict[str, object]:
         "start_utc": _instant(account.start),
         "end_utc": _instant(account.end),
         "target_percent": percent_text(objective.target, digits_of(objective.target)),
-        "result": result_of(account).value,
+        "result": account.standing.value,
         "provisional": _yes(found.is_provisional),
         "over": _yes(account.is_over),
         "availability_percent": _percent(found.availability, digits),

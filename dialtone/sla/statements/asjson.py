@@ -109,6 +109,7 @@ def _account(account: Account) -> JsonValue:
         "until": rfc3339(account.until),
         "over": account.is_over,
         "met": account.is_met,
+        "standing": account.standing.value,
         "provisional": account.corrected.is_provisional,
         "raw": _figures(account.raw, digits),
         "corrected": _figures(account.corrected, digits),

@@ -24,17 +24,24 @@ from reportlab.platypus import (
     TableStyle,
 )
 
+from dialtone.sla.figures import Standing
 from dialtone.sla.statements.fonts import BOLD, REGULAR, latin, markup
 from dialtone.sla.statements.pages import Pages
 from dialtone.sla.statements.pdfdays import Legend, Weeks
 from dialtone.sla.statements.pdflogo import logo_of
-from dialtone.sla.statements.sheet import Calendar, Result, Sheet, Table, Verdict
+from dialtone.sla.statements.sheet import Calendar, Sheet, Table, Verdict
 
 _INK: Final = HexColor("#171c24")
 _SOFT: Final = HexColor("#57606e")
 _LINE: Final = HexColor("#d9dee5")
 _BAD: Final = HexColor("#b3202c")
-_RESULTS: Final = {Result.MET: HexColor("#14703f"), Result.MISSED: _BAD, Result.UNMEASURED: _SOFT}
+_RESULTS: Final = {
+    Standing.MET: HexColor("#14703f"),
+    Standing.KEPT: HexColor("#14703f"),
+    Standing.MISSED: _BAD,
+    Standing.BELOW: HexColor("#8a5a00"),
+    Standing.UNMEASURED: _SOFT,
+}
 
 _MARGIN: Final = 16 * mm
 _WIDTH: Final = A4[0] - 2 * _MARGIN

@@ -7,16 +7,9 @@ All texts are said in the statement's language already and are plain: texts from
 from dataclasses import dataclass
 from enum import StrEnum
 
+from dialtone.sla.figures import Standing
 from dialtone.sla.statement import Logo
 from dialtone.sla.statements.language import Language
-
-
-class Result(StrEnum):
-    """What became of a target."""
-
-    MET = "met"
-    MISSED = "missed"
-    UNMEASURED = "unmeasured"
 
 
 class DayKind(StrEnum):
@@ -53,7 +46,7 @@ class Verdict:
     budget: str
     left: str
     is_overspent: bool
-    result: Result
+    result: Standing
     said: str
     credit: str
 
@@ -125,7 +118,7 @@ class Sheet:
     facts: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
     headline: str
-    result: Result
+    result: Standing
     verdicts: tuple[Verdict, ...]
     calendars: tuple[Calendar, ...]
     keys: tuple[Key, ...]

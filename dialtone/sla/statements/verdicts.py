@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from fractions import Fraction
 
-from dialtone.sla.figures import Account, Budget, Figures
+from dialtone.sla.figures import Account, Budget, Figures, Standing
 from dialtone.sla.statements.credits import credit_of
 from dialtone.sla.statements.dates import duration
 from dialtone.sla.statements.language import Language
 from dialtone.sla.statements.numbers import digits_for, exact_percent, percent
 from dialtone.sla.statements.plain import plain
-from dialtone.sla.statements.sheet import Result, Verdict
+from dialtone.sla.statements.sheet import Verdict
 from dialtone.sla.statements.terms import about
 
 NONE = "–"
@@ -21,7 +21,6 @@ def verdict(account: Account, language: Language) -> Verdict:
     objective, locale = account.objective, language.locale
     digits = digits_for(objective.target)
     budget = account.budget
-    result = result_of(account)
     return Verdict(
         service=plain(objective.service),
         about=about(objective, language),
@@ -36,31 +35,28 @@ def verdict(account: Account, language: Language) -> Verdict:
         budget=duration(max(0, int(budget.seconds)), locale),
         left=_left(budget, language),
         is_overspent=budget.seconds < budget.spent,
-        result=result,
-        said=_said(result, account, language),
+        result=account.standing,
+        said=_said(account, language),
         credit=_credit(account, language),
     )
 
 
-def result_of(account: Account) -> Result:
-    """Return what became of a target."""
-    if account.is_met is None:
-        return Result.UNMEASURED
-    return Result.MET if account.is_met else Result.MISSED
-
-
-def headline(accounts: Sequence[Account], language: Language) -> tuple[Result, str]:
+def headline(accounts: Sequence[Account], language: Language) -> tuple[Standing, str]:
     """Return the verdict on all services in one line; it is the worst one's."""
     _, ngettext = language.gettext, language.ngettext
-    results = [result_of(account) for account in accounts]
-    count, met = len(results), results.count(Result.MET)
-    if not results:
-        return Result.UNMEASURED, _("No service was promised in this period.")
-    if met == count:
-        return Result.MET, ngettext(
+    standings = [account.standing for account in accounts]
+    count, kept = len(standings), standings.count(Standing.KEPT)
+    if not standings:
+        return Standing.UNMEASURED, _("No service was promised in this period.")
+    if standings.count(Standing.MET) == count:
+        return Standing.MET, ngettext(
             "The target was met.", "The targets of all {count} services were met.", count
         ).format(count=count)
-    missed, unmeasured = results.count(Result.MISSED), results.count(Result.UNMEASURED)
+    if standings.count(Standing.MET) + kept == count:
+        return Standing.KEPT, ngettext(
+            "The target is kept so far.", "The targets of all {count} services are kept so far.", count
+        ).format(count=count)
+    missed, below, unmeasured = map(standings.count, (Standing.MISSED, Standing.BELOW, Standing.UNMEASURED))
     parts = []
     if missed:
         parts.append(
@@ -72,6 +68,16 @@ def headline(accounts: Sequence[Account], language: Language) -> tuple[Result, s
                 missed,
             ).format(missed=missed, count=count)
         )
+    if below:
+        parts.append(
+            _("The target is not kept so far, but still can be.")
+            if count == 1
+            else ngettext(
+                "{below} service of {count} is below its target so far, but can still keep it.",
+                "{below} services of {count} are below their targets so far, but can still keep them.",
+                below,
+            ).format(below=below, count=count)
+        )
     if unmeasured:
         parts.append(
             _("Nothing was measured.")
@@ -82,7 +88,8 @@ def headline(accounts: Sequence[Account], language: Language) -> tuple[Result, s
                 unmeasured,
             ).format(unmeasured=unmeasured, count=count)
         )
-    return (Result.MISSED if missed else Result.UNMEASURED), " ".join(parts)
+    worst = Standing.MISSED if missed else Standing.BELOW if below else Standing.UNMEASURED
+    return worst, " ".join(parts)
 
 
 def share(value: Fraction | None, digits: int, language: Language) -> str:
@@ -110,13 +117,15 @@ def _bounds(figures: Figures, digits: int, language: Language) -> str:
     )
 
 
-def _said(result: Result, account: Account, language: Language) -> str:
+def _said(account: Account, language: Language) -> str:
     _ = language.gettext
-    if result is Result.UNMEASURED:
-        return _("Not measured")
-    if account.is_over:
-        return _("Met") if result is Result.MET else _("Missed")
-    return _("Met so far") if result is Result.MET else _("Missed so far")
+    return {
+        Standing.MET: _("Met"),
+        Standing.MISSED: _("Missed"),
+        Standing.KEPT: _("Met so far"),
+        Standing.BELOW: _("Below target so far"),
+        Standing.UNMEASURED: _("Not measured"),
+    }[account.standing]
 
 
 def _credit(account: Account, language: Language) -> str:

@@ -69,6 +69,25 @@ def test_the_missed_come_before_what_is_not_known_and_the_kept_last() -> None:
     assert [row for row in rows if row in ("met", "missed", "no")] == ["missed", "no", "met"]
 
 
+def test_a_period_that_goes_on_is_kept_or_below_so_far_and_missed_where_nothing_can_save_it() -> None:
+    until = START + timedelta(days=1)
+    kept = an_account("kept.example", until=until)
+    low = an_account(
+        "low.example", until=until, corrected=Figures(80_000, 900), budget=Budget(Fraction(2678), 900)
+    )
+    lost = replace(low, budget=Budget(Fraction(899), 900))
+    lines = list(table([kept, low, lost]))
+    rows = [line.split()[0] for line in lines if line.startswith("  ") and " 99.9% " in line]
+    assert rows == ["missed", "below", "kept"]
+    assert "together 3 services: 1 kept, 1 missed, 1 below so far, 0 without data" in lines
+    assert any(line.startswith("kept, below: so far") for line in lines)
+    assert "  below target so far, and can still be kept: 98.887% of 99.9% promised, call" in list(
+        details(low)
+    )
+    assert any(line.startswith("  kept so far: ") for line in details(kept))
+    assert any(line.startswith("  missed whatever is to come: ") for line in details(lost))
+
+
 def test_figures_are_cut_off_and_an_open_incident_goes_on() -> None:
     lines = list(details(terrible()))
     assert "  80 incidents" in lines

@@ -93,6 +93,27 @@ def test_a_month_that_is_not_over_says_how_far_it_goes() -> None:
     assert "Met so far" in said
 
 
+@pytest.mark.parametrize(
+    ("seconds", "language", "words"),
+    [
+        (900, "en", ("The target is not kept so far, but still can be.", "Below target so far", "left")),
+        (900, "fr", ("mais peut encore l’être.", "Sous l’objectif à ce jour", "reste")),
+        (7200, "en", ("The target was missed.", "Calls – Missed", "overspent")),
+        (7200, "fr", ("L’objectif est manqué.", "Calls – Manqué", "dépassé")),
+        (0, "en", ("The target is kept so far.", "Met so far")),
+        (0, "fr", ("L’objectif est tenu à ce jour.", "Tenu à ce jour")),
+    ],
+)
+def test_a_target_is_missed_within_a_month_only_when_nothing_can_save_it(
+    seconds: int, language: str, words: tuple[str, ...]
+) -> None:
+    until = datetime(2026, 10, 12, 15, 30, tzinfo=UTC)
+    found = (an_incident(START, seconds),) if seconds else ()
+    said = text(closing=None, language=language, accounts=(an_account(until=until, incidents=found),))
+    for one in words:
+        assert one in said
+
+
 def test_a_tenant_who_came_within_the_month_is_told_from_when() -> None:
     account = replace(an_account(), start=datetime(2026, 10, 9, 16, 0, tzinfo=UTC))
     assert "Calls is counted from Oct 9, 2026 12:00 to Nov 1, 2026 00:00." in " ".join(
