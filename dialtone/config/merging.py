@@ -5,6 +5,7 @@ from typing import Any, Final, TypeAlias
 
 from dialtone.config.problem import Where, listing, nearest, quote
 from dialtone.config.promises import DEFAULT_PASSIVE, Promise
+from dialtone.config.proof import MINUTE
 from dialtone.config.report import Report
 from dialtone.config.settings import ProbeSpec
 from dialtone.model import AVAILABILITY, EvidenceKind, Flow, Node, NodeKind, Objective, Sli
@@ -102,8 +103,16 @@ class Merging:
             yield "flows", "with `evidence: passive` must be [call]: nothing else is seen of the traffic"
         elif Flow.CALL not in made.flows:
             yield "evidence", f"{made.evidence} is of calls, and flow call is not in the service"
-        if self._nodes is not None and not any(node.kind is NodeKind.OPENSIPS for node in self._nodes):
+        if self._nodes is None:
+            return
+        seeing = [node.interval for node in self._nodes if node.kind is NodeKind.OPENSIPS]
+        if not seeing:
             yield "evidence", f"{made.evidence} needs a node of kind opensips, which sees the traffic"
+        elif min(seeing) > MINUTE:
+            words = (
+                f"needs a node of kind opensips that is read every minute: an `interval` of {MINUTE}s at most"
+            )
+            yield "evidence", f"{made.evidence} {words}"
 
     def _of_probes(self, made: Objective) -> Iterator[tuple[str, str]]:
         if self._probes is None:
