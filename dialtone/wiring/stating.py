@@ -1,11 +1,11 @@
 """A statement from a month's terms and pages, with what only the machine has: the clock and a logo's file."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Final
 
+from dialtone.config.logos import LOGO_TYPES, MAX_LOGO
 from dialtone.model import Closing
 from dialtone.sla.account import Pages
 from dialtone.sla.closing import inputs_of, pages_then
@@ -14,9 +14,6 @@ from dialtone.sla.figures import Account
 from dialtone.sla.statement import ExcludedTime, Logo, Statement
 from dialtone.sla.terms import Terms, accounts_of, cut
 from dialtone.sla.verifying import closed_accounts
-
-_LOGO_BYTES: Final = 1 << 20
-_PICTURES: Final[Mapping[bytes, str]] = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
 
 
 def stated(
@@ -51,11 +48,11 @@ def read_logo(path: Path) -> Logo | None:
     """Return a picture, None where there is none any more: a statement goes out without it."""
     try:
         with path.open("rb") as file:
-            data = file.read(_LOGO_BYTES + 1)
+            data = file.read(MAX_LOGO + 1)
     except OSError:
         return None
-    kind = next((kind for head, kind in _PICTURES.items() if data.startswith(head)), None)
-    return None if kind is None or len(data) > _LOGO_BYTES else Logo(kind, data)
+    kind = next((kind for head, kind in LOGO_TYPES.items() if data.startswith(head)), None)
+    return None if kind is None or len(data) > MAX_LOGO else Logo(kind, data)
 
 
 def _excluded(terms: Terms, pages: Pages, accounts: Iterable[Account]) -> tuple[ExcludedTime, ...]:
