@@ -207,9 +207,9 @@ def _service_seconds(objective: Objective, span: Span) -> int:
 def _days(
     objective: Objective, grid: Grid, service: States, counted: int, span: Span
 ) -> tuple[tuple[date, Figures], ...]:
-    named, spans = _days_on(grid, span, objective.zone)
+    named, spans, lengths = _days_on(grid, span, objective.zone)
     planes = (service.good, service.bad, service.excluded)
-    whole = [high - low for low, high in spans] if counted == grid.all else counts(counted, spans)
+    whole = counts(counted, spans) if objective.hours else lengths
     return tuple(
         (day, _figures_of(good, bad, excluded, counting, grid.step))
         for day, good, bad, excluded, counting in zip(
@@ -219,15 +219,18 @@ def _days(
 
 
 @lru_cache(maxsize=1024)
-def _days_on(grid: Grid, span: Span, zone: str) -> tuple[tuple[date, ...], tuple[tuple[int, int], ...]]:
-    """Return the days of a span and where they are on a grid, as far as it goes."""
+def _days_on(
+    grid: Grid, span: Span, zone: str
+) -> tuple[tuple[date, ...], tuple[tuple[int, int], ...], tuple[int, ...]]:
+    """Return the days of a span, where they are on a grid, as far as it goes, and their steps on it."""
     found = [(day, unix(one.start), min(unix(one.end), grid.end)) for day, one in days_of(span, zone)]
     placed = [
         (day, ((low - grid.start) // grid.step, (high - grid.start) // grid.step))
         for day, low, high in found
         if low < high
     ]
-    return tuple(day for day, _ in placed), tuple(bits for _, bits in placed)
+    spans = tuple(bits for _, bits in placed)
+    return tuple(day for day, _ in placed), spans, tuple(high - low for low, high in spans)
 
 
 @lru_cache(maxsize=8192)

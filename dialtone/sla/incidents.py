@@ -11,7 +11,7 @@ from dialtone.model import Flow, SeriesKey, Sli, SliceCause
 from dialtone.sla.calendar import from_unix
 from dialtone.sla.exclusions import States
 from dialtone.sla.figures import Incident
-from dialtone.sla.lines import Grid, Line, parts, runs
+from dialtone.sla.lines import Grid, Line, reaches, runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +40,15 @@ def incidents(
     bad = service.bad & within
     if not bad:
         return ()
-    spans, is_over = _joined(runs(bad), service.good & within, grid.count)
-    seen = {flow: parts(states.bad, spans) for flow, states in flows.items()}
-    of_service = parts(bad, spans)
-    named = _named(grid, spans, {flow: states.bad & bad for flow, states in flows.items()}, lines, causes)
+    bad_runs = runs(bad)
+    spans, is_over = _joined(bad_runs, service.good & within, grid.count)
+    starts = [start for start, _ in spans]
+    of_flows = {flow: runs(states.bad & bad) for flow, states in flows.items()}
+    seen = {flow: {bisect_right(starts, run[0]) - 1 for run in found} for flow, found in of_flows.items()}
+    steps: defaultdict[int, int] = defaultdict(int)
+    for start, end in bad_runs:
+        steps[bisect_right(starts, start) - 1] += end - start
+    named = _named(grid, starts, of_flows, lines, causes)
     found: list[Incident] = []
     for number, (first, last) in enumerate(spans):
         pieces = named.get(number, ())
@@ -51,8 +56,8 @@ def incidents(
             Incident(
                 start=from_unix(grid.time(first)),
                 end=from_unix(grid.time(last)) if number < len(spans) - 1 or is_over else None,
-                bad=grid.seconds(of_service[number]),
-                flows=tuple(flow for flow in flows if seen[flow][number] & of_service[number]),
+                bad=steps[number] * grid.step,
+                flows=tuple(flow for flow in flows if number in seen[flow]),
                 causes=tuple(dict.fromkeys(one.cause.cause for one in pieces)),
                 known=_known(grid, first, pieces, lines) if pieces else None,
             )
@@ -64,27 +69,26 @@ def _joined(bad: Sequence[tuple[int, int]], good: int, count: int) -> tuple[list
     """Join runs of bad that no good lies between; and say whether good comes after the last."""
     gaps = [(end, start) for (_, end), (start, _) in pairwise((*bad, (count, count)))]
     found = [bad[0]]
-    *between, last = parts(good, gaps)
+    *between, last = reaches(good, gaps)
     for run, good_before in zip(bad[1:], between, strict=True):
         if good_before:
             found.append(run)
         else:
             found[-1] = (found[-1][0], run[1])
-    return found, bool(last)
+    return found, last
 
 
 def _named(
     grid: Grid,
-    spans: Sequence[tuple[int, int]],
-    bad: Mapping[Flow, int],
+    starts: Sequence[int],
+    bad_runs: Mapping[Flow, Sequence[tuple[int, int]]],
     lines: Sequence[tuple[SeriesKey, Line]],
     causes: Sequence[SliceCause],
 ) -> Mapping[int, Sequence[_Piece]]:
     """Return what is known of why, in order of time, by the number of the incident."""
     found: defaultdict[int, list[_Piece]] = defaultdict(list)
     if causes:
-        starts = [start for start, _ in spans]
-        pieces = _pieces(grid, {flow: runs(plane) for flow, plane in bad.items()}, lines, causes)
+        pieces = _pieces(grid, bad_runs, lines, causes)
         for piece in sorted(pieces, key=lambda one: (one.start, one.cause.slot, one.cause.cause)):
             found[bisect_right(starts, piece.start) - 1].append(piece)
     return found
@@ -147,11 +151,8 @@ def _known(
             of_flow = earliest[key.flow]
             of_flow[key.location] = min(known, of_flow.get(key.location, known))
     for flow, by_location in earliest.items():
-        placed = {
-            key.location
-            for key, line in lines
-            if key.flow is flow and key.measure.sli is not Sli.PASSIVE and line.placed >> first & 1
-        }
+        probed = [one for one in lines if one[0].flow is flow and one[0].measure.sli is not Sli.PASSIVE]
+        placed = {key.location for key, line in probed if len(probed) > 1 and line.placed >> first & 1}
         needed = 1 if len(placed) < 2 else 2
         if len(by_location) >= needed:
             found.append(sorted(by_location.values())[needed - 1])

@@ -76,11 +76,11 @@ def series_line(series: SliceSeries, grid: Grid) -> Line:
     until = grid.end if series.until is None else unix(series.until)
     placed = grid.bits(unix(series.since), until)
     first, times = grid.start // interval, interval // grid.step
-    count, shift = -(-grid.end // interval) - first, (grid.start - first * interval) // grid.step
-    good, bad = (
-        expanded(_from(plane, first - series.first, count), times) >> shift
-        for plane in (series.slices.good, series.slices.bad)
-    )
+    count, ahead = -(-grid.end // interval) - first, first - series.first
+    good, bad = _from(series.slices.good, ahead, count), _from(series.slices.bad, ahead, count)
+    if times > 1:
+        shift = (grid.start - first * interval) // grid.step
+        good, bad = expanded(good, times) >> shift, expanded(bad, times) >> shift
     return Line(placed, good & placed, bad & placed)
 
 
@@ -121,25 +121,33 @@ def runs(plane: int) -> list[tuple[int, int]]:
     return found
 
 
-def parts(plane: int, spans: Iterable[tuple[int, int]]) -> list[int]:
-    """Return what a plane has in each of many spans of bits, each counted from the span's first."""
+def counts(plane: int, spans: Sequence[tuple[int, int]]) -> list[int]:
+    """Return how many bits of a plane are set in each of many spans of bits."""
     if not plane:
-        return [0 for _ in spans]
+        return [0] * len(spans)
     data = plane.to_bytes(-(-plane.bit_length() // 8), "little")
+    number = int.from_bytes
     return [
-        int.from_bytes(data[low >> 3 : (high + 7) >> 3], "little") >> (low & 7) & ((1 << (high - low)) - 1)
+        _part(data, low, high).bit_count()
+        if (low | high) & 7
+        else number(data[low >> 3 : high >> 3], "little").bit_count()
         for low, high in spans
     ]
 
 
-def counts(plane: int, spans: Sequence[tuple[int, int]]) -> list[int]:
-    """Return how many bits of a plane are set in each of many spans of bits."""
-    if any((low | high) & 7 for low, high in spans):
-        return [part.bit_count() for part in parts(plane, spans)]
-    if not plane:
-        return [0] * len(spans)
+def reaches(plane: int, spans: Iterable[tuple[int, int]]) -> list[bool]:
+    """Return whether a plane has any bit in each of many spans of bits."""
     data = plane.to_bytes(-(-plane.bit_length() // 8), "little")
-    return [int.from_bytes(data[low >> 3 : high >> 3], "little").bit_count() for low, high in spans]
+    # Mostly the first bit of a span says it, for a few bytes of what may be weeks.
+    return [
+        low < high and (_part(data, low, min(low + 64, high)) or _part(data, low, high)) > 0
+        for low, high in spans
+    ]
+
+
+def _part(data: bytes, low: int, high: int) -> int:
+    """Return the bits of a span out of a plane's bytes."""
+    return int.from_bytes(data[low >> 3 : (high + 7) >> 3], "little") >> (low & 7) & ((1 << (high - low)) - 1)
 
 
 def first_bits(plane: int, most: int) -> int:

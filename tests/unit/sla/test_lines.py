@@ -7,7 +7,18 @@ from hypothesis import strategies as st
 
 from dialtone.model import Flow, SeriesKey, Slices, SliceSeries
 from dialtone.sla.calendar import from_unix
-from dialtone.sla.lines import Grid, Line, common_step, expanded, first_bits, parts, quorum, runs, series_line
+from dialtone.sla.lines import (
+    Grid,
+    Line,
+    common_step,
+    counts,
+    expanded,
+    first_bits,
+    quorum,
+    reaches,
+    runs,
+    series_line,
+)
 
 planes = st.integers(0, 2**70)
 
@@ -36,10 +47,29 @@ def test_the_first_bits_of_a_plane_are_its_lowest(plane: int, most: int) -> None
     assert plane & ((1 << kept.bit_length()) - 1) == kept
 
 
-@given(planes, st.lists(st.tuples(st.integers(0, 90), st.integers(0, 20)), max_size=8))
-def test_parts_are_what_shifting_and_masking_give(plane: int, spans: list[tuple[int, int]]) -> None:
-    wanted = [(low, low + size) for low, size in spans]
-    assert parts(plane, wanted) == [plane >> low & ((1 << (high - low)) - 1) for low, high in wanted]
+@given(
+    st.one_of(planes, st.integers(0, 1 << 200), st.integers(0, 200).map(lambda bit: 1 << bit)),
+    st.lists(st.tuples(st.integers(0, 210), st.integers(0, 200)), max_size=8),
+    st.sampled_from((1, 8)),
+)
+def test_spans_are_counted_as_by_shifting_and_masking(
+    plane: int, spans: list[tuple[int, int]], unit: int
+) -> None:
+    wanted = [(low // unit * unit, (low + size) // unit * unit) for low, size in spans]
+    parts = [plane >> low & ((1 << (high - low)) - 1) for low, high in wanted]
+    assert counts(plane, wanted) == [part.bit_count() for part in parts]
+    assert reaches(plane, wanted) == [part > 0 for part in parts]
+
+
+@given(st.lists(st.integers(1, 3), max_size=80))
+def test_few_runs_are_found_as_many_are(lengths: list[int]) -> None:
+    spans, at = [], 0
+    for length in lengths:
+        spans.append((at, at + length))
+        at += length + 1
+    plane = sum(((1 << (end - start)) - 1) << start for start, end in spans)
+    assert runs(plane) == spans
+    assert runs(plane << 5) == [(start + 5, end + 5) for start, end in spans]
 
 
 @given(st.lists(st.tuples(planes, planes, planes), min_size=1, max_size=9))
