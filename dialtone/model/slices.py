@@ -131,15 +131,11 @@ class SliceSeries:
 class SliceCause:
     """Why slices became bad: from this slot on, until another cause follows or a slice is good.
 
-    `slot` counts intervals of the series, `cause` is in the words of the alerts (`timeout: no answer ...`),
-    `known` is when the confirming attempt ended.
+    `key` is that of the series whose slices they are, `slot` counts its intervals, `cause` is in the words of
+    the alerts (`timeout: no answer ...`), `known` is when the confirming attempt ended.
     """
 
-    tenant: str
-    flow: Flow
-    probe: str
-    location: str
-    interval: int
+    key: SeriesKey
     slot: int
     cause: str
     known: datetime

@@ -100,11 +100,11 @@ def _pieces(
     lines: Sequence[tuple[SeriesKey, Line]],
     causes: Iterable[SliceCause],
 ) -> Iterator[_Piece]:
-    by_series: defaultdict[tuple[str, Flow, str, str, int], list[SliceCause]] = defaultdict(list)
+    by_series: defaultdict[SeriesKey, list[SliceCause]] = defaultdict(list)
     for cause in causes:
-        by_series[cause.tenant, cause.flow, cause.probe, cause.location, cause.interval].append(cause)
+        by_series[cause.key].append(cause)
     for key, line in lines:
-        of_series = by_series.get((key.tenant, key.flow, key.probe, key.location, key.interval))
+        of_series = by_series.get(key)
         if not of_series or not line.bad:
             continue
         of_flow = bad_runs[key.flow]
@@ -123,7 +123,7 @@ def _in_force(
     """Return where each cause of a series holds: until the next one, or the end of the bad run it is in."""
     laid: dict[int, SliceCause] = {}
     for cause in sorted(causes, key=lambda one: (one.slot, one.known)):
-        laid[max((cause.slot * cause.interval - grid.start) // grid.step, 0)] = cause
+        laid[max((cause.slot * cause.key.interval - grid.start) // grid.step, 0)] = cause
     bits = sorted(laid)
     for start, end in bad:
         low, high = bisect_left(bits, start), bisect_left(bits, end)

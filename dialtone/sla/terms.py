@@ -1,15 +1,16 @@
 """What a month of a tenant is computed from: the terms as they stood, and the pages cut to its span."""
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from itertools import groupby
 from typing import Final
 
 from dialtone.model import (
     Maintenance,
     Objective,
+    SeriesKey,
     SliceCause,
     Slices,
     SliceSeries,
@@ -92,7 +93,9 @@ def digests(pages: Pages) -> list[dict[str, object]]:
 
     A day of which nothing is known is left out, as the store may do.
     """
-    causes = {key: list(found) for key, found in groupby(sorted(pages.causes, key=_order), _whose)}
+    causes: defaultdict[SeriesKey, list[SliceCause]] = defaultdict(list)
+    for cause in sorted(pages.causes, key=lambda one: (one.slot, one.cause)):
+        causes[cause.key].append(cause)
     return [
         {
             "series": plain(one.key),
@@ -105,7 +108,7 @@ def digests(pages: Pages) -> list[dict[str, object]]:
                 for day in one.days
                 if day.good or day.bad
             },
-            "causes": _digest(causes.get(_whose_series(one), ())),
+            "causes": _digest(causes.get(one.key, ())),
         }
         for one in pages.series
     ]
@@ -119,19 +122,6 @@ def date_of(day: int) -> date:
 def _digest(causes: Iterable[SliceCause]) -> str:
     text = "\n".join(f"{one.slot} {plain(one.known)} {one.cause}" for one in causes)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _whose(cause: SliceCause) -> tuple[str, str, str, int]:
-    return (cause.flow, cause.probe, cause.location, cause.interval)
-
-
-def _whose_series(series: SliceSeries) -> tuple[str, str, str, int]:
-    key = series.key
-    return (key.flow, key.probe, key.location, key.interval)
-
-
-def _order(cause: SliceCause) -> tuple[tuple[str, str, str, int], int, str]:
-    return (_whose(cause), cause.slot, cause.cause)
 
 
 def _touches(series: SliceSeries, span: Span) -> bool:
@@ -160,23 +150,23 @@ def _cut_causes(
     """Return the causes of the span's slots; one that goes on into it begins with its first slot."""
     start, end = _seconds(span.start), _seconds(span.end)
     found = [cause for cause in causes if start <= _start(cause) < end]
-    told = {(_whose(cause), cause.slot) for cause in found}
+    told = {(cause.key, cause.slot) for cause in found}
     before = {
-        _whose(cause): cause
+        cause.key: cause
         for cause in sorted(causes, key=lambda one: (one.slot, one.known))
         if _start(cause) < start
     }
     for one in series:
-        whose, first = _whose_series(one), -(-start // one.key.interval)
+        key, first = one.key, -(-start // one.key.interval)
         bad = first >= one.first and one.slices.bad >> first - one.first & 1
-        if bad and whose in before and (whose, first) not in told:
-            told.add((whose, first))
-            found.append(replace(before[whose], slot=first))
+        if bad and key in before and (key, first) not in told:
+            told.add((key, first))
+            found.append(replace(before[key], slot=first))
     return tuple(sorted(found, key=lambda one: one.slot))
 
 
 def _start(cause: SliceCause) -> int:
-    return cause.slot * cause.interval
+    return cause.slot * cause.key.interval
 
 
 def _seconds(at: datetime) -> int:

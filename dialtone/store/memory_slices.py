@@ -127,10 +127,11 @@ class MemoryPages:
             for cause in own if before is None else [before, *own]:
                 told = within(self, tenure.id, place, cause, asked.since)
                 if told is not None and told.slot < end:
+                    key = place.key(tenure.measure)
                     found.append(
-                        (tenure.id, SliceCause(*place, told.slot, told.text, told.known, told.evidence))
+                        (tenure.id, SliceCause(key, told.slot, told.text, told.known, told.evidence))
                     )
-        found.sort(key=lambda one: (one[1].tenant, one[1].slot, one[0]))
+        found.sort(key=lambda one: (one[1].key.tenant, one[1].slot, one[0]))
         return [told for _, told in found]
 
     def close(self, tenant: str, spans: Collection[Span]) -> None:

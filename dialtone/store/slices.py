@@ -139,16 +139,16 @@ def causes(
     """Return why slices of a span are bad; a run that began before it begins with its first slot."""
     values = _asked(seen, asked)
     placed = {row["id"]: row for row in db.execute(seen.text + sql("series"), values).fetchall()}
-    found: list[tuple[str, int, int, SliceCause]] = []
+    found: list[tuple[int, SliceCause]] = []
     pages = SqlPages(db, reader)
     for row in db.execute(seen.text + sql("causes"), values).fetchall():
         of = placed[row["series"]]
         place = _place(of)
         cause = within(pages, of["id"], place, _cause(row), asked.since)
         if cause is not None:
-            told = SliceCause(*place, cause.slot, cause.text, cause.known, cause.evidence)
-            found.append((place.tenant, cause.slot, of["id"], told))
-    return [told for _, _, _, told in sorted(found, key=lambda one: one[:3])]
+            told = SliceCause(_key(of), cause.slot, cause.text, cause.known, cause.evidence)
+            found.append((of["id"], told))
+    return [told for _, told in sorted(found, key=lambda one: (one[1].key.tenant, one[1].slot, one[0]))]
 
 
 def closed_off(pages: SqlPages, tenant: str, spans: Iterable[Span]) -> None:

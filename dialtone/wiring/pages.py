@@ -78,5 +78,5 @@ async def read_pages(
     for one in await books.slices(scope, since=since, until=span.end, tenants=seen):
         series[one.key.tenant].append(one)
     for cause in await books.causes(scope, since=since, until=span.end, tenants=seen):
-        causes[cause.tenant].append(cause)
+        causes[cause.key.tenant].append(cause)
     return {tenant: over.pages((tenant, *above[tenant]), series[tenant], causes[tenant]) for tenant in seen}

@@ -73,7 +73,7 @@ SERIES = SliceSeries(
         DaySlices(FIRST + 2, WHOLE_DAY, 0),
     ),
 )
-CAUSE = SliceCause(ACME, Flow.CALL, "calls", "mtl1", 60, (FIRST + 1) * 1440 + 600, "timeout: no answer", AT)
+CAUSE = SliceCause(KEY, (FIRST + 1) * 1440 + 600, "timeout: no answer", AT)
 WORK = Maintenance(1, NTEK, SINCE, 3600, "bob", "cores", SINCE - timedelta(days=1))
 FIX = Correction(
     1, ACME, SINCE, SINCE + timedelta(hours=1), SliceState.GOOD, "bob", "ours", AT - timedelta(days=1)

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from dialtone.model import Flow, SliceCause, SliceSeries, SliceState
+from dialtone.model import AVAILABILITY, Flow, Measure, SeriesKey, Sli, SliceCause, SliceSeries, SliceState
 from dialtone.sla.account import Pages, account
 from dialtone.sla.calendar import Span, month, unix
 from dialtone.sla.figures import Incident
@@ -16,13 +16,18 @@ ALL = (Flow.CALL, Flow.REGISTER)
 
 
 def cause(
-    minute: int, text: str, *, flow: Flow = Flow.CALL, location: str = "mtl1", after: int = 12
+    minute: int,
+    text: str,
+    *,
+    flow: Flow = Flow.CALL,
+    location: str = "mtl1",
+    after: int = 12,
+    measure: Measure = AVAILABILITY,
 ) -> SliceCause:
     start = SPAN.start + minute * MINUTE
     probe = "calls" if flow is Flow.CALL else "registers"
-    return SliceCause(
-        TENANT, flow, probe, location, 60, unix(start) // 60, text, start + timedelta(seconds=after)
-    )
+    key = SeriesKey(TENANT, flow, probe, location, 60, measure)
+    return SliceCause(key, unix(start) // 60, text, start + timedelta(seconds=after))
 
 
 def found(
@@ -54,11 +59,7 @@ def test_an_incident_has_the_causes_of_its_flows_in_order_each_once() -> None:
         cause(105, "timeout: no answer", flow=Flow.REGISTER),
         cause(300, "auth: refused"),
         SliceCause(
-            "charlie.zeta.clusterpbx.example",
-            Flow.CALL,
-            "calls",
-            "mtl1",
-            60,
+            SeriesKey("charlie.zeta.clusterpbx.example", Flow.CALL, "calls", "mtl1", 60),
             unix(SPAN.start) // 60 + 101,
             "not his",
             SPAN.start,
@@ -106,6 +107,17 @@ def test_one_that_began_before_the_month_begins_with_it_and_keeps_its_cause() ->
 def test_a_cause_of_a_slice_that_turned_out_good_is_not_told() -> None:
     (one,) = found(a_series(SPAN, bad=[20]), causes=(cause(10, "timeout"), cause(20, "auth")))
     assert one.causes == ("auth",)
+
+
+def test_an_incident_of_availability_is_never_explained_by_a_cause_of_latency() -> None:
+    slow = Measure(Sli.LATENCY, "srd", 0.5)
+    probed, timed = a_series(SPAN, bad=range(20, 24)), a_series(SPAN, bad=range(20, 30), measure=slow)
+    causes = (cause(20, "srd over 0.5 s", measure=slow, after=5), cause(21, "timeout", after=40))
+    (down,) = found(probed, timed, causes=causes)
+    assert (down.causes, down.known) == (("timeout",), None)
+    pages = Pages((probed, timed), causes)
+    (late,) = account(an_objective(measure=slow), pages, SPAN, SPAN.end + 2 * MINUTE).incidents
+    assert (late.causes, late.to_detect) == (("srd over 0.5 s",), 5)
 
 
 def test_accounts_add_up() -> None:

@@ -91,7 +91,7 @@ async def test_a_closing_is_refused_where_it_was_not_made_from_what_is_there(sto
 
     def made_from(series: Sequence[SliceSeries], causes: Sequence[SliceCause]) -> bool:
         seen.extend(each.key.tenant for each in series)
-        seen.extend(each.tenant for each in causes)
+        seen.extend(each.key.tenant for each in causes)
         return False
 
     with pytest.raises(BooksClosedError, match="read them anew"):
