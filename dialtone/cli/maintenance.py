@@ -3,6 +3,7 @@
 import json
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -26,7 +27,7 @@ from dialtone.cli.exits import Exit
 from dialtone.cli.options import config_argument
 from dialtone.cli.sla.words import paragraph
 from dialtone.config import Settings, load
-from dialtone.model import Correction, Maintenance, Scope, SliceState
+from dialtone.model import Correction, Maintenance, Scope, SliceState, normalise_domain
 from dialtone.sla.closing import RefusedError
 from dialtone.sla.encoding import plain
 from dialtone.wiring import Ledger
@@ -134,7 +135,7 @@ def correct(
     the data folder can't be used.
     """
     settings = load(config)
-    domain = domain_of(settings, tenant)
+    domain = domain_of(settings, tenant, known=asked(settings, partial(_measured, tenant)) or ())
     place = zone_of(settings, domain, zone)
     wanted = Correction(
         0,
@@ -236,6 +237,17 @@ def withdraw(config: Path, id_: int, correction: bool, author: str | None) -> in
     else:
         _tell_correction(found)
     return Exit.OK
+
+
+async def _measured(tenant: str, ledger: Ledger) -> list[str]:
+    """Return the tenant's domain where the books know it, whether the configuration still does or not."""
+    try:
+        domain = normalise_domain(tenant)
+    except ValueError:
+        return []
+    scope, now = Scope.of(domain), datetime.now(UTC)
+    known = await ledger.books.slices(scope, since=_NEVER, until=now, tenants=[domain])
+    return [domain] if known else []
 
 
 def _told_no(settings: Settings, ask: Callable[[Ledger], Awaitable[T]]) -> T:

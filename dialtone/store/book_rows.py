@@ -5,9 +5,9 @@ not on whole minutes, words without bounds.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from dialtone.model import (
     AuditRow,
@@ -20,6 +20,8 @@ from dialtone.model import (
 from dialtone.ports import BooksClosedError
 from dialtone.store.rows import at, encodable, instant
 from dialtone.store.tenures import Asked, Span
+
+T = TypeVar("T")
 
 _SECOND: Final = 1_000_000
 _MINUTE: Final = 60 * _SECOND
@@ -135,19 +137,30 @@ def closing_row(closing: Closing) -> dict[str, object]:
 
 
 def row_closing(row: Mapping[str, Any]) -> Closing:
-    """Return the closing of a row."""
+    """Return the closing of a row. Its time is 1970 and its spans are none where they can't be read.
+
+    A chain has no gaps, and one closing takes no other down: that they are not those of its inputs is told
+    by whoever verifies it.
+    """
     return Closing(
         sequence=row["sequence"],
         tenant=row["tenant"],
         period=row["period"],
-        closed=at(row["closed"]),
+        closed=_read(lambda: at(row["closed"]), at(0)),
         author=row["author"],
         inputs=row["inputs"],
         figures=row["figures"],
         previous=row["previous"],
         hash=row["hash"],
-        spans=tuple((at(since), at(until)) for since, until in json.loads(row["spans"])),
+        spans=_read(lambda: tuple((at(a), at(b)) for a, b in json.loads(row["spans"])), ()),
     )
+
+
+def _read(make: Callable[[], T], otherwise: T) -> T:
+    try:
+        return make()
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        return otherwise
 
 
 def closed_spans(closing: Closing) -> list[Span]:

@@ -46,7 +46,8 @@ async def declare(
     Raises RefusedError where it begins in the past, lasts no whole minutes, or comes back by no rule.
     """
     one = replace(maintenance, declared=now, withdrawn=None, withdrawn_by="")
-    _check_who(tree, scope, one.tenant, one.author, one.reason)
+    _check_who(tree, scope, one.tenant)
+    _check_words(one.author, one.reason)
     if one.begins < now:
         raise RefusedError(
             f"{_told(one.begins)} is past: maintenance is declared before it begins. What was measured "
@@ -80,7 +81,9 @@ async def correct(
     RefusedError where it lies in the future, has no length, or no whole minutes.
     """
     one = replace(correction, declared=now, withdrawn=None, withdrawn_by="")
-    _check_who(tree, scope, one.tenant, one.author, one.reason)
+    if one.tenant in tree or not scope.allows(one.tenant) or not await was_measured(books, one):
+        _check_who(tree, scope, one.tenant)
+    _check_words(one.author, one.reason)
     if one.ends <= one.begins:
         raise RefusedError(f"it ends at {_told(one.ends)}, which is not after its beginning")
     if one.ends > now:
@@ -112,9 +115,20 @@ def state_of(word: str) -> SliceState:
         raise RefusedError(f"{word!r} is no state; write excluded, good, bad or unknown") from None
 
 
-def _check_who(tree: TenantTree, scope: Scope, tenant: str, author: str, reason: str) -> None:
+async def was_measured(books: Books, one: Correction) -> bool:
+    """Whether the books have series of a correction's tenant, which may have left the configuration since."""
+    if one.ends <= one.begins:
+        return False
+    who = [one.tenant]
+    return bool(await books.slices(Scope.of(*who), since=one.begins, until=one.ends, tenants=who))
+
+
+def _check_who(tree: TenantTree, scope: Scope, tenant: str) -> None:
     if not scope.allows(tenant) or tenant not in tree:
         raise RefusedError(f"{tenant} is not a tenant here")
+
+
+def _check_words(author: str, reason: str) -> None:
     for what, text in (("the author", author), ("the reason", reason)):
         if not text.strip():
             raise RefusedError(f"{what} is missing")

@@ -13,7 +13,14 @@ from dialtone.model import Closing, Correction, Maintenance, Objective, Scope
 from dialtone.ports import Books, BooksClosedError, Clock
 from dialtone.sla.account import Pages, account, current_period
 from dialtone.sla.calendar import Span, month
-from dialtone.sla.closing import RefusedError, chain_problems, closed, is_made_from, refusal
+from dialtone.sla.closing import (
+    BrokenClosingError,
+    RefusedError,
+    chain_problems,
+    closed,
+    is_made_from,
+    refusal,
+)
 from dialtone.sla.figures import Account
 from dialtone.sla.statement import Party, Statement
 from dialtone.sla.terms import Terms, span_of
@@ -42,6 +49,14 @@ class ClosingAttempt:
     refused: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class SoundAccounts:
+    """Accounts; and why some tenants' are not among them: a closed month of theirs does not verify."""
+
+    accounts: list[Account]
+    broken: tuple[BrokenClosingError, ...]
+
+
 class Ledger:
     """Reads the books with the scope of who asks, and computes beside the loop.
 
@@ -63,13 +78,27 @@ class Ledger:
         was closed; without it, the period that each objective is in now. Raises RefusedError for a month that
         has not begun, BrokenClosingError where the books don't give what was closed, ValueError for no month.
         """
+        found = await self.sound_accounts(scope, tenant=tenant, period=period)
+        if found.broken:
+            raise found.broken[0]
+        return found.accounts
+
+    async def sound_accounts(
+        self, scope: Scope, *, tenant: str | None = None, period: str | None = None
+    ) -> SoundAccounts:
+        """Return what `accounts` does, without the closed months that the books don't give any more."""
         now = self._clock.now()
         over = await laid_over(self._books)
         found: dict[str, list[Account]] = {}
+        broken: list[BrokenClosingError] = []
         if period is not None:
             for closing in await self._books.closings(scope, tenant=tenant, period=period):
-                pages = await self._pages_of(scope, terms_of(closing), over)
-                found[closing.tenant] = list(await self._beside(partial(closed_accounts, closing, pages)))
+                found[closing.tenant] = []
+                try:
+                    pages = await self._pages_of(scope, terms_of(closing), over)
+                    found[closing.tenant] += await self._beside(partial(closed_accounts, closing, pages))
+                except BrokenClosingError as error:
+                    broken.append(error)
         wanted = [
             one
             for one in self._settings.objectives
@@ -85,7 +114,7 @@ class Ledger:
             for computed in await self._beside(partial(_computed, batch, pages_by, now)):
                 found.setdefault(computed.objective.tenant, []).append(computed)
         order = dict.fromkeys([*(one.tenant for one in self._settings.objectives), *sorted(found)])
-        return [one for name in order for one in found.get(name, ())]
+        return SoundAccounts([one for name in order for one in found.get(name, ())], tuple(broken))
 
     async def statement(self, scope: Scope, tenant: str, period: str) -> Statement | None:
         """Return a tenant's month; None where the scope may not see it, or nothing was promised.

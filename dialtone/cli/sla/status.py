@@ -13,11 +13,12 @@ from dialtone.cli.options import config_argument
 from dialtone.cli.sla.asjson import accounts_json
 from dialtone.cli.sla.details import details
 from dialtone.cli.sla.table import table
+from dialtone.cli.words import printable
 from dialtone.config import Settings, load
 from dialtone.config.problem import nearest
 from dialtone.model import Scope
 from dialtone.sla.figures import Account
-from dialtone.wiring import Ledger
+from dialtone.wiring import Ledger, SoundAccounts
 
 
 @click.command()
@@ -29,8 +30,8 @@ from dialtone.wiring import Ledger
 def status(config: Path, tenant: str | None, service: str | None, period: str | None, shape: str) -> int:
     """Show how the objectives of CONFIG are kept, the worst first: of the period that runs, or of a month.
 
-    Reads the data folder, whether the service runs or not. Exit 0, kept or missed; 7 where the data folder
-    can't be used.
+    Reads the data folder, whether the service runs or not. Exit 0, kept or missed; 2 when a closed month is
+    left out because the books don't give it any more; 7 where the data folder can't be used.
     """
     settings = load(config)
     domain = None
@@ -43,23 +44,27 @@ def status(config: Path, tenant: str | None, service: str | None, period: str | 
         found = asked(settings, partial(_accounts, _scope(settings, domain), period))
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--period") from None
-    chosen = [one for one in found or () if service in (None, one.objective.service)]
+    accounts, broken = ((), ()) if found is None else (found.accounts, found.broken)
+    chosen = [one for one in accounts if service in (None, one.objective.service)]
+    for why in broken:
+        click.echo(f"left out: {printable(str(why))}", err=True)
     if shape == "json":
-        click.echo(json.dumps(accounts_json(chosen, period, began=found is not None), indent=2))
+        shown = accounts_json(chosen, period, began=found is not None)
+        click.echo(json.dumps(shown | {"broken": [str(why) for why in broken]}, indent=2))
     elif found is None:
         click.echo(nothing_yet(settings))
-    elif not chosen:
+    elif not chosen and not broken:
         whom = f"{domain} and what is below it" if domain is not None else "nobody"
         click.echo(
             f"{settings.source} promises {whom} nothing" if domain else f"{settings.source} has no objectives"
         )
-    else:
+    elif chosen:
         _print(chosen, domain)
-    return Exit.OK
+    return Exit.FAILED if broken else Exit.OK
 
 
-async def _accounts(scope: Scope, period: str | None, ledger: Ledger) -> list[Account]:
-    return await ledger.accounts(scope, period=period)
+async def _accounts(scope: Scope, period: str | None, ledger: Ledger) -> SoundAccounts:
+    return await ledger.sound_accounts(scope, period=period)
 
 
 async def _closed(ledger: Ledger) -> frozenset[str]:
