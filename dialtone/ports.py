@@ -329,9 +329,11 @@ class Books(Protocol):
         """
 
     async def closings(
-        self, scope: Scope, *, tenant: str | None = None, period: str | None = None
+        self, scope: Scope, *, tenant: str | None = None, period: str | None = None, whole: bool = True
     ) -> list[Closing]:
-        """Return closings in sequence."""
+        """Return closings in sequence; but for `whole` ones without inputs and figures: all of a store's are
+        gigabytes.
+        """
 
     async def last_hash(self) -> str:
         """Return the hash of the last closing, "" before the first. It tells nothing about anybody."""

@@ -97,11 +97,11 @@ class SqliteBooks:
         return await self._database.write(lambda db: ledger.close(db, self._reader, row, made_from))
 
     async def closings(
-        self, scope: Scope, *, tenant: str | None = None, period: str | None = None
+        self, scope: Scope, *, tenant: str | None = None, period: str | None = None, whole: bool = True
     ) -> list[Closing]:
         """See ports.Books."""
         seen = seen_by(scope)
-        return await self._database.read(lambda db: ledger.closings(db, seen, tenant, period))
+        return await self._database.read(lambda db: ledger.closings(db, seen, tenant, period, whole=whole))
 
     async def last_hash(self) -> str:
         """See ports.Books."""

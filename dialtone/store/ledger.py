@@ -95,9 +95,12 @@ def close(
     return made
 
 
-def closings(db: sqlite3.Connection, seen: Seen, tenant: str | None, period: str | None) -> list[Closing]:
+def closings(
+    db: sqlite3.Connection, seen: Seen, tenant: str | None, period: str | None, *, whole: bool = True
+) -> list[Closing]:
     """Return closings in sequence. One that can't be read is an error: a chain has no gaps."""
-    rows = db.execute(seen.text + sql("closings"), {**seen.values, "tenant": tenant, "period": period})
+    values = {**seen.values, "tenant": tenant, "period": period, "whole": whole}
+    rows = db.execute(seen.text + sql("closings"), values)
     return [book_rows.row_closing(row) for row in rows]
 
 

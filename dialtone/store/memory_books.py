@@ -146,12 +146,12 @@ class MemoryBooks:
         return made
 
     async def closings(
-        self, scope: Scope, *, tenant: str | None = None, period: str | None = None
+        self, scope: Scope, *, tenant: str | None = None, period: str | None = None, whole: bool = True
     ) -> list[Closing]:
         """See ports.Books."""
         self._check()
         return [
-            one
+            one if whole else replace(one, inputs="", figures="")
             for one in self._closings
             if scope.allows(one.tenant) and tenant in (None, one.tenant) and period in (None, one.period)
         ]

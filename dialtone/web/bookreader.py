@@ -51,8 +51,9 @@ class BooksReader:
         return found if found is not None and self._scope.allows(found.tenant.domain) else None
 
     async def closings(self, *, tenant: str | None, period: str | None) -> tuple[Closing, ...]:
-        """Return the months that are closed, the last first. Raises StoreError."""
-        found = await self._context.store.books.closings(self._scope, tenant=tenant, period=period)
+        """Return the closed months, the last first, without inputs and figures. Raises StoreError."""
+        books = self._context.store.books
+        found = await books.closings(self._scope, tenant=tenant, period=period, whole=False)
         return tuple(one for one in reversed(found) if self._scope.allows(one.tenant))
 
     async def maintenance(self, *, limit: int, under: int | None) -> DeclaredPage:

@@ -146,11 +146,12 @@ async def statement(
     return Response(document, headers=headers)
 
 
-@router.get("/closings")
-async def closings(reader: Reads, tenant: OneTenant = None, period: Month = None) -> Listing[ClosingOut]:
+@router.get("/closings", response_model=Listing[ClosingOut])
+async def closings(reader: Reads, tenant: OneTenant = None, period: Month = None) -> Response:
     """The months that are frozen, the last first."""
     found = await reader.books.closings(tenant=_domain(tenant), period=period)
-    return Listing(items=[ClosingOut.of(one, whole=reader.sees_all) for one in found])
+    whole = reader.sees_all
+    return await answered(lambda: Listing(items=[ClosingOut.of(one, whole=whole) for one in found]))
 
 
 @router.get("/timings", response_model=Listing[TimingOut])

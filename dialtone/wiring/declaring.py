@@ -100,7 +100,7 @@ async def correct(
         kept,
         tuple(
             closing
-            for closing in await books.closings(scope)
+            for closing in await books.closings(scope, whole=False)
             if one.tenant in (closing.tenant, *lineage(tree, closing.tenant))
             and any(start < one.ends and end > one.begins for start, end in closing.spans)
         ),

@@ -65,7 +65,7 @@ def report(
 
 async def _stated(settings: Settings, tenant: str, period: str, ledger: Ledger) -> Statement:
     everything = Scope.everything()
-    closed = {one.tenant for one in await ledger.books.closings(everything)}
+    closed = {one.tenant for one in await ledger.books.closings(everything, whole=False)}
     domain = domain_of(settings, tenant, known=closed)
     statement = await ledger.statement(everything, domain, period)
     if statement is None:

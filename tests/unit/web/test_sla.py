@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dialtone.model import Engine, Flow, LogHistogram, Rollup, RollupKey
+from dialtone.model import Closing, Engine, Flow, LogHistogram, Rollup, RollupKey, Scope
 from dialtone.ports import StoreError
 from dialtone.sla.closing import BrokenClosingError
 from dialtone.web import create_app
@@ -239,6 +239,20 @@ async def test_closed_months_come_last_first_and_their_chain_is_the_platforms_to
     assert own == every[0] | {"sequence": None, "previous": None, "author": None}
     assert (await got(f"/closings?tenant={ACME}", "charlie"))["items"] == []
     assert (await got("/closings?period=2026-01"))["items"] == []
+
+
+async def test_of_closed_months_no_more_is_read_than_is_shown() -> None:
+    made = await context()
+    honest, asked = made.store.books.closings, list[bool]()
+
+    async def noted(scope: Scope, *, whole: bool = True, **changes: str | None) -> list[Closing]:
+        asked.append(whole)
+        return await honest(scope, whole=whole, **changes)
+
+    made.store.books.closings = noted  # type: ignore[method-assign]
+    async with client(create_app(made)) as http:
+        assert (await http.get("/api/v1/closings")).status_code == 200
+    assert asked == [False]
 
 
 async def test_timings_are_added_up_by_hour_and_day_from_what_results_left() -> None:
