@@ -68,7 +68,7 @@ async def _accounts(scope: Scope, period: str | None, ledger: Ledger) -> SoundAc
 
 
 async def _closed(ledger: Ledger) -> frozenset[str]:
-    return frozenset(one.tenant for one in await ledger.books.closings(Scope.everything()))
+    return frozenset(one.tenant for one in await ledger.books.closings(Scope.everything(), whole=False))
 
 
 def _scope(settings: Settings, domain: str | None) -> Scope:
