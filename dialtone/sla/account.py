@@ -88,7 +88,8 @@ def account(objective: Objective, pages: Pages, period: Span, now: datetime) -> 
     until = _settled(series, span, now)
     grid = _grid(series, span, contract, until)
     lines = [(one.key, series_line(one, grid)) for one in series]
-    planned = maintenance_planes(objective, pages.maintenance, grid)
+    is_new = span.start > _to_minute(period.start)
+    planned = maintenance_planes(objective, pages.maintenance, grid, span.start if is_new else None)
     raw = {flow: _under(_flow_line(objective, flow, lines), planned[flow]) for flow in objective.flows}
     laid = in_force(objective, pages.corrections)
     flows = {flow: corrected(states, flow, laid, grid) for flow, states in raw.items()}
@@ -108,6 +109,7 @@ def account(objective: Objective, pages: Pages, period: Span, now: datetime) -> 
         days=_days(objective, grid, service, counted, span),
         incidents=incidents(grid, service, flows, within, lines, pages.causes),
         burns=burn_rates(grid, service, _bad_slices(lines, flows), share),
+        is_new=is_new,
     )
 
 

@@ -12,7 +12,7 @@ from operator import or_
 from typing import Final
 
 from dialtone.model import DAY_SECONDS, Correction, Flow, Maintenance, Objective, SliceState, WeekSpan
-from dialtone.sla.calendar import Span, from_unix, months_over, offsets, unix
+from dialtone.sla.calendar import Span, from_unix, months_over, offsets, start_of_day, unix
 from dialtone.sla.figures import Account
 from dialtone.sla.lines import Grid, first_bits, runs
 from dialtone.sla.recurrence import starts
@@ -89,19 +89,23 @@ def _hours(hours: tuple[WeekSpan, ...], zone: str, grid: Grid) -> int:
 
 
 def maintenance_planes(
-    objective: Objective, maintenance: Sequence[Maintenance], grid: Grid
+    objective: Objective, maintenance: Sequence[Maintenance], grid: Grid, came: datetime | None = None
 ) -> dict[Flow, int]:
     """Return where each flow of an objective is excluded on a grid by what was declared beforehand.
 
     Of each calendar month in the objective's zone the first `objective.maintenance` seconds in which work of
-    any of its flows lies within the hours of service.
+    any of its flows lies within the hours of service. In the month in which the contract began, or the tenant
+    `came` (None: before the period), they count from then on.
     """
     known = tuple(one for one in maintenance if _touches(one.flows, objective))
     if not known:
         return dict.fromkeys(objective.flows, 0)
     whole = _months(objective.zone, grid)
+    if came is None and objective.starts is not None:
+        came = start_of_day(objective.starts, objective.zone)
+    since = whole.start if came is None else max(unix(came), whole.start)
     terms = (objective.flows, objective.hours, objective.zone, objective.maintenance)
-    return {flow: whole.cut(plane, grid) for flow, plane in _maintained(*terms, known, whole)}
+    return {flow: whole.cut(plane, grid) for flow, plane in _maintained(*terms, known, whole, since)}
 
 
 @lru_cache(maxsize=256)
@@ -112,6 +116,7 @@ def _maintained(
     cap: int,
     maintenance: tuple[Maintenance, ...],
     grid: Grid,
+    since: int,
 ) -> tuple[tuple[Flow, int], ...]:
     planes = [(one, occurrence_plane(one, grid)) for one in maintenance]
     union = reduce(or_, (plane for _, plane in planes))
@@ -119,7 +124,8 @@ def _maintained(
         union &= _hours(hours, zone, grid)
     within = 0
     for month in months_over(Span(from_unix(grid.start), from_unix(grid.end)), zone):
-        of_month = grid.bits(unix(month.start), unix(month.end))
+        start, end = unix(month.start), unix(month.end)
+        of_month = grid.bits(since if start < since < end else start, end)
         within |= first_bits(union & of_month, cap // grid.step)
     return tuple(
         (
@@ -180,7 +186,7 @@ def _excluded_of(
     grid = Grid(start, 60, (end - start) // 60)
     if end % 60:
         grid = Grid(start, 1, end - start)
-    planes = maintenance_planes(objective, maintenance, grid)
+    planes = maintenance_planes(objective, maintenance, grid, account.start if account.is_new else None)
     laid = in_force(objective, corrections)
     counted = service_hours(objective, grid)
     after = {

@@ -133,7 +133,8 @@ class Account:
     """A service of a tenant over a period.
 
     `start` and `end` (UTC) are the whole period's, cut to the tenant's time with us; `until` is how far it is
-    counted: before `end` where it is not over. `days` are by calendar day in the objective's zone.
+    counted: before `end` where it is not over. `is_new` says that the tenant came, or the contract began,
+    within the period: at `start`. `days` are by calendar day in the objective's zone.
     `raw` excludes what was declared beforehand, `corrected` has the corrections of later too; incidents, days
     and budget are of the corrected.
     """
@@ -148,6 +149,7 @@ class Account:
     days: tuple[tuple[date, Figures], ...]
     incidents: tuple[Incident, ...]
     burns: tuple[Burn, ...]
+    is_new: bool = False
 
     @property
     def is_over(self) -> bool:

@@ -121,23 +121,15 @@ class Reference:
         kinds = {"synthetic": (False,), "passive": (True,), "either": (False, True)}[history.evidence]
         self.seen = [one for one in history.seen if one.is_traffic in kinds and one.since < history.now]
         self.states = [one.states() for one in self.seen]
+        self.time = self._time()
         self.allowed = self._allowed()
 
     def books(self) -> Books | None:
         """None where the tenant was not there."""
         h, step = self.h, self.step
-        low, high = h.start, h.end
-        while low < high and not self._contract(low):
-            low += step
-        while low < high and not self._contract(high - step):
-            high -= step
-        there = [s for s in self.seen if s.since < high and (s.until is None or s.until > max(low, s.since))]
-        if low >= high or not there:
+        if self.time is None:
             return None
-        start = max(low, min(s.since for s in there))
-        end = min(high, max(high if s.until is None else s.until for s in there))
-        if start >= end:
-            return None
+        start, end, there = self.time
         until = min(max(self._settled({one.interval for one in there}), start), end)
 
         raw: Counter[str] = Counter()
@@ -166,6 +158,28 @@ class Reference:
             [(day, _four(count)) for day, count in days.items()],
             self._incidents(timeline),
         )
+
+    def _time(self) -> tuple[int, int, list[Seen]] | None:
+        """From when to when the tenant was there in the period, and who looked then."""
+        low, high = self.h.start, self.h.end
+        while low < high and not self._contract(low):
+            low += self.step
+        while low < high and not self._contract(high - self.step):
+            high -= self.step
+        there = [s for s in self.seen if s.since < high and (s.until is None or s.until > max(low, s.since))]
+        if low >= high or not there:
+            return None
+        start = max(low, min(s.since for s in there))
+        end = min(high, max(high if s.until is None else s.until for s in there))
+        return (start, end, there) if start < end else None
+
+    def _is_before_it_came(self, at: int) -> bool:
+        """Whether an instant is before the contract, or in the month, but before the day, it came in."""
+        if self.h.first_day is not None and self._wall(at).date() < self.h.first_day:
+            return True
+        came = self.time[0] if self.time is not None else self.h.start
+        wall, then = self._wall(at), self._wall(came)
+        return self.h.start < came and at < came and (wall.year, wall.month) == (then.year, then.month)
 
     def _settled(self, intervals: set[int]) -> int:
         found = []
@@ -220,6 +234,8 @@ class Reference:
         spent: Counter[tuple[int, int]] = Counter()
         for at in sorted(instants):
             wall = self._wall(at)
+            if self._is_before_it_came(at):
+                continue
             if self._open(at) and spent[wall.year, wall.month] < self.h.cap:
                 spent[wall.year, wall.month] += self.step
                 found.add(at)

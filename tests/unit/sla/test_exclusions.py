@@ -1,6 +1,6 @@
 """What is outside the figures: the cap of maintenance, and the list for a statement."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from fractions import Fraction
 
 import pytest
@@ -59,6 +59,40 @@ def test_what_was_used_of_the_cap_before_a_rolling_period_begins_is_used() -> No
     pages = Pages((a_series(Span(SPAN.start, period.end)),), maintenance=works)
     found = account(an_objective(rolling=5, maintenance=3600), pages, period, period.end)
     assert found.raw.excluded == 20 * 60
+
+
+def test_work_before_a_tenant_came_spends_nothing_of_its_cap() -> None:
+    # An hour allowed, and used up on the 1st; the tenant came on the 5th at 10:00, amid other work.
+    came = SPAN.start + 4 * DAY + 10 * HOUR
+    works = (work(SPAN.start, 60), work(came - HOUR / 2, 50, id=2), work(came + DAY, 90, id=3))
+    found = over(Pages((a_series(Span(came, SPAN.end)),), maintenance=works), maintenance=3600)
+    assert found.raw.excluded == 3600
+    assert [(one.start, one.end) for one in excluded_times([found], works, ())] == [
+        (came, came + timedelta(minutes=20)),
+        (came + DAY, came + DAY + timedelta(minutes=40)),
+    ]
+    assert found.budget.seconds == Fraction((27 * 24 - 10 - 1) * 3600, 1000)
+
+
+def test_work_before_a_contract_began_spends_nothing_of_its_cap() -> None:
+    starts = date(2026, 10, 5)
+    works = (work(SPAN.start, 60), work(SPAN.start + 4 * DAY, 40, id=2), work(SPAN.start + 9 * DAY, 40, id=3))
+    pages = Pages((a_series(Span(SPAN.start - DAY, SPAN.end)),), maintenance=works)
+    found = over(pages, maintenance=3600, starts=starts)
+    assert found.raw.excluded == 3600
+    # The contract began before these five days, in their month, and still has 20 minutes of its hour.
+    objective = an_objective(rolling=5, maintenance=3600, starts=starts)
+    period = rolling(SPAN.start + 10 * DAY, 5)
+    assert account(objective, pages, period, period.end).raw.excluded == 20 * 60
+    assert [one.end - one.start for one in excluded_times([found], works, ())] == [HOUR * 2 / 3, HOUR / 3]
+
+
+def test_work_of_the_month_before_a_tenant_came_within_a_rolling_period_is_of_its_own_cap() -> None:
+    period = rolling(SPAN.start + 10 * DAY, 30)
+    works = (work(SPAN.start - HOUR, 120), work(SPAN.start + 2 * DAY, 40, id=2))
+    pages = Pages((a_series(Span(SPAN.start + DAY, period.end)),), maintenance=works)
+    found = account(an_objective(rolling=30, maintenance=3600), pages, period, period.end)
+    assert found.raw.excluded == 40 * 60
 
 
 def test_work_outside_the_hours_of_service_spends_nothing_of_the_cap() -> None:
