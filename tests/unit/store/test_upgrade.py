@@ -2,7 +2,8 @@
 
 tests/data/store/schema-N.sqlite3 was written by the program whose newest migration was N. Their results,
 alerts and leases are the same; schema-2 has a message that waits and a probe that began, too. schema-5 has
-some of everything there was before media.
+some of everything there was before media, schema-6 results with media and a confirmed failure of before the
+books.
 """
 
 import shutil
@@ -10,7 +11,7 @@ import sqlite3
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -243,3 +244,36 @@ async def test_an_upgraded_file_takes_media(folder: Path, tmp_path: Path) -> Non
         [totals] = [one for one in await store.probe_totals(ALICE) if one.location == "lon1"]
         assert len(totals.media) == 8
         await store.aclose()
+
+
+async def test_results_of_before_the_books_are_there_and_have_no_say_in_slices(tmp_path: Path) -> None:
+    store = await open_store(left_by(6, tmp_path))
+    confirmed, failed, called = await store.results(ALICE)
+    assert called == a_result("call-1", timings={"srd": 0.25}, media=(a_stream(), a_stream("caller", lost=3)))
+    assert [one.outcome for one in (failed, confirmed)] == [FAIL, FAIL]
+    assert {one.interval for one in (called, failed, confirmed)} == {0.0}
+    [begun] = await store.adopt_unended()
+    assert (begun.id, begun.interval) == ("begun", 0.0)
+    [totals] = await store.probe_totals(ALICE)
+    assert totals.outcomes == {(PASS, ""): 1, (FAIL, "timeout"): 2, (INCONCLUSIVE, "engine-crashed"): 1}
+    ever: dict[str, Any] = {"since": NOON - seconds(86_400), "until": NOON + seconds(86_400)}
+    assert await store.books.slices(ALICE, **ever) == []
+    assert await store.books.causes(ALICE, **ever) == []
+    await store.aclose()
+
+
+@pytest.mark.parametrize("schema", [1, 2, 5, 6])
+async def test_an_upgraded_file_keeps_books_from_its_first_result_on(tmp_path: Path, schema: int) -> None:
+    store = await open_store(left_by(schema, tmp_path))
+    slot = int(NOON.timestamp()) // 60
+    probed: dict[str, Any] = {"slot": slot, "interval": 60.0}
+    silent: dict[str, Any] = {"outcome": FAIL, "failure": Failure(FailureCode.TIMEOUT, "no answer")}
+    await store.add_results([a_result(f"new-{n}", attempt=n, **probed, **silent) for n in (1, 2)])
+    [series] = await store.books.slices(ALICE, since=NOON, until=NOON + seconds(60))
+    [cause] = await store.books.causes(ALICE, since=NOON, until=NOON + seconds(60))
+    assert (series.key.tenant, series.since, series.until) == (ACME, NOON, None)
+    assert (cause.slot, cause.cause) == (slot, "timeout: no answer")
+    await store.aclose()
+    again = await open_store(tmp_path)
+    assert await again.books.slices(ALICE, since=NOON, until=NOON + seconds(60)) == [series]
+    await again.aclose()
