@@ -231,8 +231,10 @@ def joined_days(days: Mapping[int, bytes], interval: int) -> Slices:
             good |= (of_good & (1 << slots) - 1) << (day - first) * slots
             bad |= (of_bad & (1 << slots) - 1) << (day - first) * slots
         return Slices(first, good, bad)
-    nothing = bytes(2 * size)
-    every = [days.get(day, nothing) for day in range(first, last + 1)]
+    every = list(days.values())
+    if list(days) != list(range(first, last + 1)):
+        nothing = bytes(2 * size)
+        every = [days.get(day, nothing) for day in range(first, last + 1)]
     return Slices(
         first,
         int.from_bytes(b"".join([data[:size] for data in every]), "little"),

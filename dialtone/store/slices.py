@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final
@@ -121,11 +122,9 @@ def series(
     days = _days(db, reader, seen, values, {row["id"]: row["interval"] for row in rows})
 
     def make(row: Mapping[str, Any]) -> SliceSeries:
-        tenure = _tenure(row)
-        end = None if tenure.until is None else at(tenure.until * _SECOND)
-        return SliceSeries(
-            tenure.id, _key(row), at(tenure.since * _SECOND), end, days.get(tenure.id, _NOTHING)
-        )
+        id_, since, until = row["id"], row["since"], row["until"]
+        end = None if until is None else at(until // _SECOND * _SECOND)
+        return SliceSeries(id_, _key(row), at(since // _SECOND * _SECOND), end, days.get(id_, _NOTHING))
 
     return reader.read("slice_series", rows, make)
 
@@ -204,7 +203,12 @@ def _place(row: Mapping[str, Any]) -> Place:
 
 
 def _measure(row: Mapping[str, Any]) -> Measure:
-    return Measure(Sli(row["sli"]), row["timing"], row["threshold"], row["other"])
+    return _measure_of(row["sli"], row["timing"], row["threshold"], row["other"])
+
+
+@lru_cache(maxsize=256)
+def _measure_of(sli: int, timing: str, threshold: float | None, other: float | None) -> Measure:
+    return Measure(Sli(sli), timing, threshold, other)
 
 
 def _key(row: Mapping[str, Any]) -> SeriesKey:
