@@ -98,7 +98,7 @@ def close(
 def closings(
     db: sqlite3.Connection, seen: Seen, tenant: str | None, period: str | None, *, whole: bool = True
 ) -> list[Closing]:
-    """Return closings in sequence. One that can't be read is an error: a chain has no gaps."""
+    """Return closings in sequence, all of them: a chain has no gaps (book_rows.row_closing)."""
     values = {**seen.values, "tenant": tenant, "period": period, "whole": whole}
     rows = db.execute(seen.text + sql("closings"), values)
     return [book_rows.row_closing(row) for row in rows]

@@ -15,15 +15,17 @@ from typing import Final
 
 import pytest
 
-from dialtone.model import MessageState, Scope
+from dialtone.model import MessageState, Scope, SliceMark, SliceState
 from dialtone.ports import StoreError
 from dialtone.store import SqliteStore, open_store
 from tests.fakes.records import NOON, a_message, a_result, an_alert
+from tests.fakes.slots import MINUTE, a_closing, a_correction, a_key, an_attempt, failed, slot_of, work
 
 pytestmark = pytest.mark.integration
 
 ROOT: Final = Path(__file__).parents[2]
 FILE: Final = "dialtone.sqlite3"
+TRAFFIC: Final = a_key(probe="", location="")
 LATER: Final = NOON + timedelta(seconds=60)
 
 WRITES: Final[Mapping[str, Callable[[SqliteStore], Awaitable[object]]]] = {
@@ -37,6 +39,19 @@ WRITES: Final[Mapping[str, Callable[[SqliteStore], Awaitable[object]]]] = {
     "settle": lambda store: store.settle_message("waits", MessageState.DELIVERED, NOON),
     "prune results": lambda store: store.prune_results(LATER),
     "prune messages": lambda store: store.prune_messages(LATER),
+    "a result that ends a run": lambda store: store.add_results([an_attempt(NOON)]),
+    "a failure that is confirmed": lambda store: store.add_results(failed(NOON + 2 * MINUTE)),
+    "plan series": lambda store: store.books.plan_series("mtl1", [a_key(probe="other")], LATER),
+    "mark slices": lambda store: store.books.mark_slices(
+        [SliceMark(TRAFFIC, slot_of(NOON), SliceState.BAD, "traffic: SEER 40 %", NOON)]
+    ),
+    "declare": lambda store: store.books.declare(work()),
+    "withdraw": lambda store: store.books.withdraw(Scope.everything(), 1, at=LATER, author="bob"),
+    "correct": lambda store: store.books.correct(a_correction()),
+    "withdraw a correction": lambda store: store.books.withdraw_correction(
+        Scope.everything(), 1, at=LATER, author="bob"
+    ),
+    "close": lambda store: store.books.close(a_closing()),
     "lease": lambda store: store.lease_accounts(["101@a", "102@a"], "new", now=NOON, until=LATER),
     "release": lambda store: store.release_accounts(["100@a"], "begun"),
 }
@@ -51,6 +66,11 @@ async def prepared(folder: Path) -> SqliteStore:
     await store.lease_accounts(["100@a"], "begun", now=NOON, until=LATER)
     await store.put_alerts([an_alert("known")], [a_message("waits"), a_message("gone")])
     await store.settle_message("gone", MessageState.DELIVERED, NOON)
+    # Three bad minutes for one cause: the first of them alone tells it.
+    await store.books.plan_series("", [TRAFFIC], NOON)
+    await store.add_results([one for count in (0, 1, 3) for one in failed(NOON + count * MINUTE)])
+    await store.books.declare(work())
+    await store.books.correct(a_correction())
     return store
 
 
@@ -189,7 +209,7 @@ async def check(found: dict[str, dict[str, object]], words: str, tmp_path: Path)
     """Compare what the child found with writes that met no trouble."""
     for name, of in found.items():
         assert words in str(of["words"]), name
-        assert (of["untouched"], of["readable"]) == (True, 1), name
+        assert (of["untouched"], of["readable"]) == (True, 7), name
         assert of["after"] == await done_well(tmp_path / "well" / name, name), name
 
 
