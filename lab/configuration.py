@@ -92,12 +92,18 @@ _PROBES: Final = (
 _OBJECTIVES: Final[tuple[tuple[frozenset[str], Mapping[str, object]], ...]] = (
     (
         frozenset({"register", "call"}),
-        {"name": "telephony", "flows": ["register", "call"], "target": "99.9%"},
+        {
+            "name": "telephony",
+            "title": {"en": "Telephony", "fr": "Téléphonie"},
+            "flows": ["register", "call"],
+            "target": "99.9%",
+        },
     ),
     (
         frozenset({"call"}),
         {
             "name": "quick-calls",
+            "title": {"en": "Quick calls", "fr": "Appels rapides"},
             "flows": ["call"],
             "latency": {"timing": "srd", "under": "500ms"},
             "target": "95%",

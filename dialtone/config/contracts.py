@@ -1,5 +1,6 @@
 """The shape of what was promised: entries of `objectives:` and `maintenance:`, as in schema.py."""
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from fractions import Fraction
 from typing import Annotated
@@ -20,6 +21,7 @@ class ObjectiveEntry(Entry):
     name: Annotated[Name, Field(examples=["telephony"])]
     tenants: TenantChoice = "all"
     promised: Annotated[bool, PlainValidator(values.truth)] = True
+    title: Annotated[Mapping[str, str], PlainValidator(terms.titles), Field(default_factory=dict)]
     flows: Flows = ()
     probes: Annotated[tuple[str, ...], PlainValidator(values.words)] = ()
     target: Annotated[Fraction, PlainValidator(terms.share), Field(examples=["99.9%"])] = Fraction(1)

@@ -19,6 +19,7 @@ _MOST_CREDITS: Final = 20
 _PLAIN: Final[Mapping[str, str]] = {
     "flows": "flows", "probes": "probes", "target": "target", "period": "rolling", "zone": "zone",
     "maintenance": "maintenance", "starts": "starts", "ends": "ends", "hours": "hours",
+    "title": "titles",
 }  # fmt: skip
 """Keys whose values are what the objective has, under the name of its field."""
 
@@ -40,7 +41,7 @@ class Promise:
         if term == "measure":
             measure = self.terms[term]
             return "mos" if isinstance(measure, Measure) and measure.sli is Sli.MOS else "latency"
-        return "period" if term == "rolling" else term
+        return {"rolling": "period", "titles": "title"}.get(term, term)
 
 
 def read_promise(report: Report, raw: object, where: Where) -> Promise | None:

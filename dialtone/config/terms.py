@@ -5,6 +5,7 @@ As in values.py, what is wrong is a ValueError with words for a person.
 # ruff: noqa: TRY004 - pydantic reports ValueError; a TypeError would end the validation
 
 import re
+from collections.abc import Mapping
 from datetime import date, datetime
 from fractions import Fraction
 from typing import Final, TypeVar
@@ -12,7 +13,7 @@ from typing import Final, TypeVar
 from dialtone.config.document import WrittenNumber
 from dialtone.config.problem import nearest, quote
 from dialtone.config.quiet import week_spans
-from dialtone.config.values import DAY, OneOf, duration, kind_of, text, words
+from dialtone.config.values import DAY, OneOf, duration, kind_of, language, text, words
 from dialtone.model import TIMINGS, Flow, WeekSpan
 
 HOUR: Final = 3600
@@ -28,6 +29,8 @@ _flow: Final = OneOf(tuple(Flow))
 _YEARS: Final = range(2000, 2100)
 _LONGEST_PERIOD: Final = 366
 _LONGEST_WORK: Final = 31 * DAY
+_LONGEST_TITLE: Final = 60
+_MOST_TITLES: Final = 20
 
 _Day = TypeVar("_Day", date, datetime)
 
@@ -57,6 +60,21 @@ def percent(value: Fraction) -> str:
     """Return a share as a person writes it: 99.95 %; truncated where it has more digits than twelve."""
     digits = str(int(value * 10**14)).rjust(13, "0")
     return f"{digits[:-12]}.{digits[-12:]}".rstrip("0").rstrip(".") + " %"
+
+
+def titles(raw: object) -> Mapping[str, str]:
+    """Return titles by language: those of a mapping such as {en: Telephony}; a text is for any ("")."""
+    if not isinstance(raw, Mapping):
+        return {"": text(raw, most=_LONGEST_TITLE)}
+    if not 0 < len(raw) <= _MOST_TITLES:
+        raise ValueError(f"has {len(raw):,} languages; give it 1 to {_MOST_TITLES}, or one text")
+    found: dict[str, str] = {}
+    for tag, title in raw.items():
+        try:
+            found[language(tag)] = text(title, most=_LONGEST_TITLE)
+        except ValueError as error:
+            raise ValueError(f"{quote(str(tag))}: {error}") from None
+    return found
 
 
 def flows(raw: object) -> tuple[Flow, ...]:

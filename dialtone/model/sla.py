@@ -4,7 +4,8 @@ Declarations of maintenance and corrections are never changed or removed, only w
 books later sees all of them, with who, when and why.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from fractions import Fraction
@@ -49,6 +50,7 @@ class Objective:
     - `passive` is what the tenant's traffic is judged by, None where it is not.
     - `starts` and `ends` are the contract's first and last day in the zone, None for open.
     - `credits` go from the highest bound to the lowest.
+    - `titles` are what people read for the service's name, by language tag; "" is for any language.
     """
 
     tenant: str
@@ -66,6 +68,16 @@ class Objective:
     credits: tuple[Credit, ...] = ()
     starts: date | None = None
     ends: date | None = None
+    titles: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    def title(self, language: str) -> str:
+        """Return what people of a language (a tag such as fr-CA) read: its title, or the service's name.
+
+        It is the title of the language, or else of its base (fr), or else the one for any language.
+        """
+        base = language.replace("_", "-").partition("-")[0]
+        found = (self.titles.get(one) for one in (language, base, ""))
+        return next((one for one in found if one), self.service)
 
     def has_flow(self, flow: Flow, probe: str) -> bool:
         """Whether a probe of that flow belongs to the service."""

@@ -58,6 +58,8 @@ def _revived(kind: Any, raw: Any) -> Any:
         return None if raw is None else _revived(next(one for one in arguments if one is not type(None)), raw)
     if origin in (tuple, frozenset):
         return origin(_revived(arguments[0], one) for one in raw)
+    if origin is Mapping:
+        return {_revived(arguments[0], key): _revived(arguments[1], one) for key, one in raw.items()}
     if isinstance(kind, type) and is_dataclass(kind):
         hints = typing.get_type_hints(kind)
         return kind(**{name: _revived(hint, raw[name]) for name, hint in hints.items() if name in raw})

@@ -345,3 +345,42 @@ def test_minutes_of_the_week_are_those_that_hours_cover() -> None:
         for day in range(7)
         for minute in range(1440)
     )
+
+
+def test_a_title_is_for_any_language_or_by_language_and_comes_from_above(read: Reader) -> None:
+    found = by_tenant(
+        read,
+        "{name: web, flows: [http], target: 99%, title: {en: Telephony, fr: Téléphonie, fr-CA: Voix}}",
+        f"{{name: web, tenants: [{ACME}], target: 99.9%}}",
+        f"{{name: web, tenants: [{BOLT}], title: Phones of Bolt}}",
+    )
+
+    assert [found[ACME].title(one) for one in ("fr-CA", "fr-FR", "fr", "en", "de")] == [
+        "Voix", "Téléphonie", "Téléphonie", "Telephony", "web",
+    ]  # fmt: skip
+    assert {found[BOLT].title(one) for one in ("fr", "en", "")} == {"Phones of Bolt"}
+    assert by_tenant(read, "{name: web, flows: [http], target: 99%}")[ACME].title("en") == "web"
+
+
+@pytest.mark.parametrize(
+    ("title", "words"),
+    [
+        ("''", "is empty"),
+        ("x" * 61, "has 61 characters; 60 are the most"),
+        ("{}", "has 0 languages"),
+        ("{english: Web}", "'english' is not a language"),
+        ("{en: ''}", "'en': is empty"),
+        ("{en: [a]}", "'en': must be text, not a list"),
+        ('"a\\nb"', "one line of printable text"),
+        ("{" + ", ".join(f"{a}{b}: T" for a in "abc" for b in "abcdefgh") + "}", "has 24 languages"),
+    ],
+)
+def test_a_title_that_is_none_is_refused_in_words(read: Reader, title: str, words: str) -> None:
+    text = (
+        f"{TREE}probes: [{PAGES}]\nobjectives: [{{name: web, flows: [http], target: 99%, title: {title}}}]\n"
+    )
+
+    (refusal,) = refusals(read, text)
+
+    assert "title" in refusal
+    assert words in refusal

@@ -234,3 +234,13 @@ def test_terms_come_back_as_they_were() -> None:
 def test_what_is_no_terms_is_refused(raw: object) -> None:
     with pytest.raises(ValueError, match="can't be read"):
         revived(Terms, raw)
+
+
+def test_titles_are_terms_that_a_closing_keeps() -> None:
+    titled = replace(OBJECTIVE, titles={"en": "Telephony", "fr": "Téléphonie"})
+
+    assert revived(Objective, json.loads(json.dumps(plain(titled)))) == titled
+    assert revived(Objective, {k: v for k, v in plain(OBJECTIVE).items() if k != "titles"}) == OBJECTIVE
+    assert hash(titled) == hash(OBJECTIVE)
+    with pytest.raises(ValueError, match="can't be read"):
+        revived(Objective, {**plain(titled), "titles": ["en"]})
