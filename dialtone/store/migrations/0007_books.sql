@@ -119,6 +119,22 @@ CREATE TRIGGER audit_stays BEFORE UPDATE ON audit BEGIN SELECT raise(ABORT, 'aud
 CREATE TRIGGER audit_is_kept BEFORE DELETE ON audit BEGIN SELECT raise(ABORT, 'audit rows are kept'); END;
 CREATE TRIGGER closings_stay BEFORE UPDATE ON closings BEGIN SELECT raise(ABORT, 'closings never change'); END;
 CREATE TRIGGER closings_are_kept BEFORE DELETE ON closings BEGIN SELECT raise(ABORT, 'closings are kept'); END;
+CREATE TRIGGER maintenance_stays BEFORE UPDATE ON maintenance
+WHEN old.withdrawn IS NOT NULL
+    OR (new.id, new.tenant, new.begins, new.seconds, new.author, new.reason, new.declared, new.flows, new.recurs,
+        new.zone, new.source, new.name)
+    IS NOT (old.id, old.tenant, old.begins, old.seconds, old.author, old.reason, old.declared, old.flows,
+        old.recurs, old.zone, old.source, old.name)
+BEGIN
+    SELECT raise(ABORT, 'maintenance never changes, it is withdrawn once');
+END;
+CREATE TRIGGER corrections_stay BEFORE UPDATE ON corrections
+WHEN old.withdrawn IS NOT NULL
+    OR (new.id, new.tenant, new.begins, new.ends, new.state, new.author, new.reason, new.declared, new.flows)
+    IS NOT (old.id, old.tenant, old.begins, old.ends, old.state, old.author, old.reason, old.declared, old.flows)
+BEGIN
+    SELECT raise(ABORT, 'corrections never change, they are withdrawn once');
+END;
 CREATE TRIGGER maintenance_is_kept BEFORE DELETE ON maintenance BEGIN
     SELECT raise(ABORT, 'maintenance is withdrawn, never removed');
 END;

@@ -70,6 +70,7 @@ async def test_a_declaration_of_a_newer_version_takes_no_other_down(
     for _ in range(2):
         await store.books.declare(work())
         await store.books.correct(a_correction())
+    raw.executescript("DROP TRIGGER maintenance_stays; DROP TRIGGER corrections_stay;")
     raw.execute("UPDATE maintenance SET flows = '[\"fax\"]' WHERE id = 1")
     raw.execute("UPDATE corrections SET state = 99 WHERE id = 2")
     with capture_logs() as logs:
@@ -99,6 +100,11 @@ async def test_a_result_of_a_newer_version_keeps_no_other_of_its_slot_from_being
         "DELETE FROM closings",
         "UPDATE audit SET author = 'nobody'",
         "DELETE FROM audit",
+        "UPDATE maintenance SET reason = 'another'",
+        "UPDATE maintenance SET declared = declared - 1, withdrawn = 1",
+        "UPDATE maintenance SET withdrawn = NULL WHERE id = 2",
+        "UPDATE corrections SET state = 2",
+        "UPDATE corrections SET withdrawn = 2 WHERE id = 2",
         "DELETE FROM maintenance",
         "DELETE FROM corrections",
     ],
@@ -106,8 +112,11 @@ async def test_a_result_of_a_newer_version_keeps_no_other_of_its_slot_from_being
 async def test_the_file_itself_refuses_to_change_what_was_put_down(
     store: SqliteStore, raw: sqlite3.Connection, change: str
 ) -> None:
-    await store.books.declare(work())
-    await store.books.correct(a_correction())
+    for _ in range(2):
+        await store.books.declare(work())
+        await store.books.correct(a_correction())
+    await store.books.withdraw(ALICE, 2, at=NOON, author="bob")
+    await store.books.withdraw_correction(ALICE, 2, at=NOON, author="bob")
     await store.books.close(a_closing())
     before = list(raw.iterdump())
     with pytest.raises(sqlite3.IntegrityError, match=r"never|kept"):
