@@ -15,6 +15,7 @@ from anyio import to_thread
 from benchmarks.sla.history import END, PERIOD
 from dialtone.config import load
 from dialtone.model import Scope
+from dialtone.runtime import garbage
 from dialtone.runtime.clock import SystemClock
 from dialtone.sla.statements import render
 from dialtone.store import open_store
@@ -45,6 +46,7 @@ class _AtTheEnd(SystemClock):
 
 async def measure(config: Path, tenants: Sequence[str]) -> Figures:
     """Measure a store that is filled."""
+    garbage.settle()  # as the service does
     settings = load(config)
     store = await open_store(settings.data)
     ledger = Ledger(settings, store.books, _AtTheEnd())

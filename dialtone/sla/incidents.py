@@ -43,12 +43,13 @@ def incidents(
     bad_runs = runs(bad)
     spans, is_over = _joined(bad_runs, service.good & within, grid.count)
     starts = [start for start, _ in spans]
-    of_flows = {flow: runs(states.bad & bad) for flow, states in flows.items()}
+    planes = {flow: states.bad & bad for flow, states in flows.items()}
+    of_flows = {flow: runs(plane) for flow, plane in planes.items()}
     seen = {flow: {bisect_right(starts, run[0]) - 1 for run in found} for flow, found in of_flows.items()}
     steps: defaultdict[int, int] = defaultdict(int)
     for start, end in bad_runs:
         steps[bisect_right(starts, start) - 1] += end - start
-    named = _named(grid, starts, of_flows, lines, causes)
+    named = _named(grid, starts, planes, of_flows, lines, causes)
     found: list[Incident] = []
     for number, (first, last) in enumerate(spans):
         pieces = named.get(number, ())
@@ -81,6 +82,7 @@ def _joined(bad: Sequence[tuple[int, int]], good: int, count: int) -> tuple[list
 def _named(
     grid: Grid,
     starts: Sequence[int],
+    bad: Mapping[Flow, int],
     bad_runs: Mapping[Flow, Sequence[tuple[int, int]]],
     lines: Sequence[tuple[SeriesKey, Line]],
     causes: Sequence[SliceCause],
@@ -88,7 +90,7 @@ def _named(
     """Return what is known of why, in order of time, by the number of the incident."""
     found: defaultdict[int, list[_Piece]] = defaultdict(list)
     if causes:
-        pieces = _pieces(grid, bad_runs, lines, causes)
+        pieces = _pieces(grid, bad, bad_runs, lines, causes)
         for piece in sorted(pieces, key=lambda one: (one.start, one.cause.slot, one.cause.cause)):
             found[bisect_right(starts, piece.start) - 1].append(piece)
     return found
@@ -96,6 +98,7 @@ def _named(
 
 def _pieces(
     grid: Grid,
+    bad: Mapping[Flow, int],
     bad_runs: Mapping[Flow, Sequence[tuple[int, int]]],
     lines: Sequence[tuple[SeriesKey, Line]],
     causes: Iterable[SliceCause],
@@ -108,7 +111,8 @@ def _pieces(
         if not of_series or not line.bad:
             continue
         of_flow = bad_runs[key.flow]
-        for start, end, cause in _in_force(grid, runs(line.bad), of_series):
+        own = of_flow if line.bad == bad[key.flow] else runs(line.bad)
+        for start, end, cause in _in_force(grid, own, of_series):
             at = bisect_right(of_flow, (start, grid.count)) - 1
             for low, high in of_flow[max(at, 0) :]:
                 if low >= end:

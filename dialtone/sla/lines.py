@@ -14,8 +14,8 @@ from typing import Final
 from dialtone.model import SliceSeries
 from dialtone.sla.calendar import unix
 
-_FEW: Final = 32
-"""Edges of runs that are faster found one by one than by a text of a month's bits."""
+_FEW: Final = 16
+"""Runs that are faster found one by one than in a text of a month's bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +103,19 @@ def runs(plane: int) -> list[tuple[int, int]]:
     """Return the runs of set bits in order: the first bit, and the one after the last."""
     found: list[tuple[int, int]] = []
     edges = plane ^ plane << 1
-    if edges.bit_count() <= _FEW:
-        while edges:
-            end = edges.bit_length() - 1
-            edges ^= 1 << end
-            start = edges.bit_length() - 1
-            edges ^= 1 << start
-            found.append((start, end))
-        return found[::-1]
+    while edges and len(found) < _FEW:
+        end = edges.bit_length() - 1
+        edges ^= 1 << end
+        start = edges.bit_length() - 1
+        edges ^= 1 << start
+        found.append((start, end))
+    rest = _runs_of_text(plane & ((1 << edges.bit_length()) - 1)) if edges else []
+    return [*rest, *reversed(found)]
+
+
+def _runs_of_text(plane: int) -> list[tuple[int, int]]:
     text = f"{plane:b}"
+    found: list[tuple[int, int]] = []
     size = len(text)
     start = text.rfind("1")
     while start >= 0:
