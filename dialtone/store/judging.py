@@ -121,8 +121,14 @@ def within(pages: Pages, series: int, place: Place, cause: Cause, since: int) ->
 
 
 def keep_cause(pages: Pages, series: int, place: Place, since: int) -> None:
-    """Put down at the first slot of a span the cause that goes on into it, if any."""
-    cause = pages.cause(series, -(-since // place.interval))
+    """Put down at the first slot of a span the cause that goes on into it, if any.
+
+    Not where that slot is closed already: then all that leads up to it is closed with it.
+    """
+    first = -(-since // place.interval)
+    if place.is_closed(first, pages.closed(place.tenant)):
+        return
+    cause = pages.cause(series, first)
     if cause is not None and (own := within(pages, series, place, cause, since)) is not None:
         pages.put_cause(series, own)
 
@@ -205,8 +211,7 @@ class _Judge:
         return (tenure for tenure in tuple(self._tenures) if tenure.covers(start))
 
     def _is_closed(self, slot: int) -> bool:
-        start = slot * self._place.interval
-        return any(span.touches(start, start + self._place.interval) for span in self._closed)
+        return self._place.is_closed(slot, self._closed)
 
     def _tell(self, sheet: "_Sheet", slot: int, cause: Cause | None) -> None:
         """Put down why a slot is bad, or (None) that it is not; the next slot's cause stays what it was.

@@ -3,7 +3,7 @@
 Everything here counts in whole seconds since 1970 UTC.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple, Self
@@ -12,6 +12,17 @@ from dialtone.model import DAY_SECONDS, Flow, Measure, ProbeResult, SeriesKey
 from dialtone.store.rows import instant
 
 MINUTE: Final = 60
+
+
+class Span(NamedTuple):
+    """From `since` on, before `until`."""
+
+    since: int
+    until: int
+
+    def touches(self, since: int, until: int) -> bool:
+        """Whether they have an instant in common."""
+        return since < self.until and until > self.since
 
 
 class Place(NamedTuple):
@@ -38,20 +49,14 @@ class Place(NamedTuple):
         """How many slots begin within a day."""
         return DAY_SECONDS // self.interval
 
+    def is_closed(self, slot: int, closed: Iterable[Span]) -> bool:
+        """Whether a slot lies, even in part, in one of these spans."""
+        start = slot * self.interval
+        return any(span.touches(start, start + self.interval) for span in closed)
+
     def key(self, measure: Measure) -> SeriesKey:
         """Return the key of the series that goes by a measure."""
         return SeriesKey(*self, measure)
-
-
-class Span(NamedTuple):
-    """From `since` on, before `until`."""
-
-    since: int
-    until: int
-
-    def touches(self, since: int, until: int) -> bool:
-        """Whether they have an instant in common."""
-        return since < self.until and until > self.since
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,16 +137,16 @@ def opening(tenures: Collection[Tenure], second: int, closed: Sequence[Span]) ->
 def beginning(tenures: Collection[Tenure], second: int, closed: Sequence[Span]) -> int:
     """Return when a series that is planned at an instant begins: cut to the minute.
 
-    Later where the clock was set back: not before an earlier tenure ended, nor within a closed month.
+    Later where the clock was set back: not before an earlier tenure ended, nor before the last closed month.
     """
     ends = (one.until for one in tenures if one.until is not None)
-    return max(_outside(second // MINUTE * MINUTE, closed), max(ends, default=0))
+    return max(second // MINUTE * MINUTE, *(span.until for span in closed), *ends, 0)
 
 
 def ending(tenure: Tenure, second: int, closed: Sequence[Span]) -> int:
-    """Return when an open series that is planned no more ends: as `beginning`, never before it began."""
-    return max(_outside(second // MINUTE * MINUTE, closed), tenure.since)
+    """Return when an open series that is planned no more ends: cut to the minute.
 
-
-def _outside(second: int, closed: Sequence[Span]) -> int:
-    return max((span.until for span in closed if span.since <= second < span.until), default=second)
+    Later where the clock was set back: not before it began, and not within a closed month or before one.
+    """
+    after = (span.until for span in closed if span.until > tenure.since)
+    return max(second // MINUTE * MINUTE, tenure.since, *after)
