@@ -15,13 +15,12 @@ from dialtone.model import Closing, Correction, Maintenance, SliceCause, SliceSe
 from dialtone.sla.account import Pages
 from dialtone.sla.calendar import month
 from dialtone.sla.encoding import plain, revived
-from dialtone.sla.statements.asjson import canonical_json, figures_json
-from dialtone.sla.terms import Terms, accounts_of, cut, digests
+from dialtone.sla.statements.asjson import canonical_json
+from dialtone.sla.terms import Terms, cut
+from dialtone.sla.versions import CURRENT, Version, version
 
 SETTLED: Final = timedelta(hours=1)
 """How long after its end a month can be closed: until then results may come late."""
-
-_VERSION: Final = 1
 
 
 class RefusedError(ValueError):
@@ -34,8 +33,12 @@ class BrokenClosingError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What a closing was made from, as it was then. `series` are as terms.digests gives them."""
+    """What a closing was made from, as it was then, by which version.
 
+    `series` are as the version's digests give them.
+    """
+
+    version: Version
     terms: Terms
     maintenance: tuple[Maintenance, ...]
     corrections: tuple[Correction, ...]
@@ -63,23 +66,24 @@ def closed(terms: Terms, pages: Pages, *, at: datetime, author: str, previous: s
     if why := refusal(terms, at):
         raise RefusedError(why)
     of_month = cut(terms, pages)
-    accounts = accounts_of(terms, of_month, at)
+    by = version(CURRENT)
+    accounts = by.accounts(terms, of_month, at)
     if not all(one.is_over for one in accounts):
         raise RefusedError(
             f"{terms.period}: a probe of so long an interval is not settled yet; close it later"
         )
     inputs = canonical_json(
         {
-            "version": _VERSION,
+            "version": CURRENT,
             "closed": plain(at),
             "author": author,
             "terms": plain(terms),
             "maintenance": plain(of_month.maintenance),
             "corrections": plain(of_month.corrections),
-            "series": digests(of_month),
+            "series": by.digests(of_month),
         }
     )
-    figures, whole = figures_json(accounts), terms.whole
+    figures, whole = by.figures(accounts), terms.whole
     return Closing(
         0,
         terms.tenant.domain,
@@ -97,7 +101,8 @@ def closed(terms: Terms, pages: Pages, *, at: datetime, author: str, previous: s
 def is_made_from(closing: Closing, series: Iterable[SliceSeries], causes: Iterable[SliceCause]) -> bool:
     """Whether a closing was made from these slices and causes of its tenant, in and around its month."""
     inputs = inputs_of(closing)
-    return list(inputs.series) == digests(cut(inputs.terms, Pages(tuple(series), tuple(causes))))
+    pages = cut(inputs.terms, Pages(tuple(series), tuple(causes)))
+    return list(inputs.series) == inputs.version.digests(pages)
 
 
 def hash_of(previous: str, inputs: str, figures: str) -> str:
@@ -110,14 +115,14 @@ def inputs_of(closing: Closing) -> Inputs:
     found = json.loads(closing.inputs)
     if not isinstance(found, dict) or "version" not in found:
         raise ValueError("the inputs are not those of a closing")
-    if found["version"] != _VERSION:
-        raise ValueError(f"inputs of version {found['version']!r} are not known here: use a newer dialtone")
+    by = version(found["version"])
     try:
         series = tuple(dict(one) for one in found["series"])
         terms, maintenance, corrections = found["terms"], found["maintenance"], found["corrections"]
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"the inputs lack something: {error}") from error
     return Inputs(
+        by,
         revived(Terms, terms),
         tuple(revived(Maintenance, one) for one in maintenance),
         tuple(revived(Correction, one) for one in corrections),

@@ -98,7 +98,7 @@ def digests(pages: Pages) -> list[dict[str, object]]:
         causes[cause.key].append(cause)
     return [
         {
-            "series": plain(one.key),
+            "series": _named(one.key),
             "since": plain(one.since),
             "until": plain(one.until),
             "days": {
@@ -117,6 +117,24 @@ def digests(pages: Pages) -> list[dict[str, object]]:
 def date_of(day: int) -> date:
     """Return the date of a day that is counted from 1970-01-01."""
     return date(1970, 1, 1) + timedelta(days=day)
+
+
+def _named(key: SeriesKey) -> dict[str, object]:
+    """Return whose slices, field by field: what a key comes to have later is not in closings of before."""
+    measure = key.measure
+    return {
+        "tenant": key.tenant,
+        "flow": key.flow.value,
+        "probe": key.probe,
+        "location": key.location,
+        "interval": key.interval,
+        "measure": {
+            "sli": plain(measure.sli),
+            "timing": measure.timing,
+            "threshold": measure.threshold,
+            "other": measure.other,
+        },
+    }
 
 
 def _digest(causes: Iterable[SliceCause]) -> str:

@@ -10,8 +10,7 @@ from dialtone.sla.account import Pages
 from dialtone.sla.closing import BrokenClosingError, Inputs, inputs_of, pages_then
 from dialtone.sla.encoding import plain
 from dialtone.sla.figures import Account
-from dialtone.sla.statements.asjson import figures_json
-from dialtone.sla.terms import Terms, accounts_of, cut, digests
+from dialtone.sla.terms import Terms, cut
 
 _WITHDRAWAL = frozenset({"withdrawn", "withdrawn_by"})
 
@@ -60,14 +59,15 @@ def verified(closing: Closing, links: Iterable[str], pages: Pages) -> Verified:
         problems += _columns(closing, inputs)
         then = pages_then(inputs, pages)
         of_month = cut(inputs.terms, pages)
-        before = accounts_of(inputs.terms, then, closing.closed)
-        after = accounts_of(inputs.terms, of_month, closing.closed)
+        by = inputs.version
+        before = by.accounts(inputs.terms, then, closing.closed)
+        after = by.accounts(inputs.terms, of_month, closing.closed)
     except (ValueError, OverflowError) as error:
         return Verified(closing, (*problems, f"it can't be computed again: {error}"))
-    problems += _differing_series(inputs.series, digests(then))
+    problems += _differing_series(inputs.series, by.digests(then))
     problems += _lost("maintenance", inputs.maintenance, pages.maintenance)
     problems += _lost("correction", inputs.corrections, pages.corrections)
-    if figures_json(before) != closing.figures and not problems:
+    if by.figures(before) != closing.figures and not problems:
         problems.append(
             "the same inputs give other figures now; was it closed by another version of dialtone?"
         )
@@ -91,10 +91,10 @@ def closed_accounts(closing: Closing, pages: Pages) -> tuple[Account, ...]:
     """
     try:
         inputs = inputs_of(closing)
-        accounts = accounts_of(inputs.terms, pages_then(inputs, pages), closing.closed)
+        accounts = inputs.version.accounts(inputs.terms, pages_then(inputs, pages), closing.closed)
     except (ValueError, OverflowError) as error:
         raise _broken(closing, f"what was closed can't be computed again: {error}") from error
-    if figures_json(accounts) != closing.figures:
+    if inputs.version.figures(accounts) != closing.figures:
         raise _broken(closing, "the books don't give what was closed")
     return accounts
 
