@@ -23,7 +23,7 @@ from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from dialtone.export.prometheus import Exposition
 from dialtone.model import Catalog, Kind, MetricDef, MetricScope, Node, NodeKind, NodeState, Reading
 from dialtone.runtime.clock import SystemClock
-from dialtone.wiring import build_catalog
+from dialtone.wiring.parts import build_catalog
 
 NODES = 10
 METRIC = MetricDef(

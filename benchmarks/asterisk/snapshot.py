@@ -20,7 +20,7 @@ from dialtone.runtime import garbage
 from dialtone.runtime.board import Board
 from dialtone.runtime.clock import SystemClock
 from dialtone.runtime.runner import CollectorRunner
-from dialtone.wiring import build_catalog
+from dialtone.wiring.parts import build_catalog
 
 MOST: Final = 0.080
 """CPU seconds that a poll may take in the median."""

@@ -14,7 +14,7 @@ from dialtone.model import CollectError, CollectFailure, Node, NodeKind, NodeSta
 from dialtone.runtime.board import Board
 from dialtone.runtime.clock import SystemClock
 from dialtone.runtime.runner import CollectorRunner
-from dialtone.wiring import build_catalog
+from dialtone.wiring.parts import build_catalog
 from lab.mysql.database import Database
 from lab.mysql.flavour import Flavour
 from lab.mysql.plan import Plan, Wishes, galera, primary_replica

@@ -10,45 +10,51 @@ from typing import Final
 import click
 
 from dialtone import __version__
-from dialtone.cli.alerts import alerts
-from dialtone.cli.capture import capture
-from dialtone.cli.check import check
-from dialtone.cli.collect import collect
-from dialtone.cli.demo import demo
 from dialtone.cli.exits import Exit
-from dialtone.cli.heartbeat import heartbeat
-from dialtone.cli.lab import lab
-from dialtone.cli.maintenance import maintenance
-from dialtone.cli.probe import probe
-from dialtone.cli.serve import serve
-from dialtone.cli.signals import SignalledError
-from dialtone.cli.sla import sla
-from dialtone.config import ConfigError
-from dialtone.ports import StoreError
-from dialtone.runtime import logs
-from dialtone.web import ListenError
-from lab.base import LabError
-from synthetic.capture.file import CaptureError
+from dialtone.cli.lazy import Later, LazyGroup
+
+_COMMANDS: Final = {
+    "alerts": Later("dialtone.cli.alerts", "Show alerts; see whether receivers can be told."),
+    "capture": Later(
+        "dialtone.cli.capture", "Packet captures: calls, figures of RFC 6076 and audio quality."
+    ),
+    "check": Later("dialtone.cli.check", "Validate CONFIG and its rule file; list every problem."),
+    "collect": Later("dialtone.cli.collect", "Poll the nodes of CONFIG once and print what they said."),
+    "demo": Later("dialtone.cli.demo", "Start a sample platform and watch it."),
+    "heartbeat": Later(
+        "dialtone.cli.heartbeat", "Write the time into the heartbeat table of each node of CONFIG."
+    ),
+    "lab": Later("dialtone.cli.lab", "Start and stop real servers on loopback."),
+    "maintenance": Later("dialtone.cli.maintenance", "Declare maintenance before it begins."),
+    "probe": Later("dialtone.cli.probe", "Place one FLOW probe of CONFIG now, as a phone of a tenant."),
+    "serve": Later("dialtone.cli.serve", "Run the service for CONFIG."),
+    "sla": Later("dialtone.cli.sla", "Show what was promised and kept; make statements; close months."),
+}
+"""By name; each is called in its module what it is called here."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=LazyGroup,
+    later=_COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="dialtone")
 def cli() -> None:
     """Monitoring, synthetic testing and SLA observability for multi-tenant VoIP platforms."""
+    from dialtone.runtime import logs  # here: the version and the help are told without it
+
     # stdout is for what a command was asked for; `serve` configures its own.
     logs.configure("warning", "text", sys.stderr)
 
 
-for command in (check, serve, collect, probe, capture, sla, maintenance, alerts, heartbeat, lab, demo):
-    cli.add_command(command)
-
-_CODES: tuple[tuple[type[Exception], Exit], ...] = (
-    (ConfigError, Exit.USAGE),
-    (ListenError, Exit.PORT_BUSY),
-    (StoreError, Exit.STORE),
-    (LabError, Exit.LAB),
-    (CaptureError, Exit.USAGE),
-)
+_CODES: Final = {
+    "dialtone.config.problem.ConfigError": Exit.USAGE,
+    "dialtone.web.server.ListenError": Exit.PORT_BUSY,
+    "dialtone.ports.StoreError": Exit.STORE,
+    "lab.base.LabError": Exit.LAB,
+    "synthetic.capture.file.CaptureError": Exit.USAGE,
+}
+"""The codes of errors, by name: to know a class by itself would take importing all that can fail."""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -83,10 +89,13 @@ def _innermost(error: BaseException) -> BaseException:
 
 
 def _failed(error: BaseException) -> int:
+    from dialtone.cli.signals import SignalledError  # here, for the same reason as in `cli`
+
     if isinstance(error, SignalledError):
         return error.code
-    for kind, code in _CODES:
-        if isinstance(error, kind):
+    names = {f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__}
+    for name, code in _CODES.items():
+        if name in names:
             click.echo(f"dialtone: {error}", err=True)
             return code
     if isinstance(error, OSError) and error.errno in _FULL:

@@ -13,11 +13,11 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from dialtone import wiring
 from dialtone.cli.exits import Exit
 from dialtone.cli.options import config_argument
 from dialtone.config import Receiver, Settings, load
 from dialtone.model import AlertEvent, AlertState, MessageState, OutboxEntry
+from dialtone.wiring import commands
 
 _GIVEN_UP: Final = frozenset({MessageState.REFUSED, MessageState.DROPPED})
 _ORDER: Final = (AlertState.FIRING, AlertState.UNKNOWN, AlertState.PENDING, AlertState.RESOLVED)
@@ -42,7 +42,7 @@ def list_(config: Path, everything: bool, shape: str) -> int:
     folder can't be used.
     """
     settings = load(config)
-    kept = anyio.run(wiring.alerts_listed, settings)
+    kept = anyio.run(commands.alerts_listed, settings)
     events, entries = kept or ((), ())
     shown = sorted(filter(_everything if everything else _live, events), key=lambda e: _ORDER.index(e.state))
     if shape == "json":
@@ -73,7 +73,7 @@ def test(config: Path, names: tuple[str, ...]) -> int:
     """
     settings = load(config)
     receivers = _chosen(settings, names)
-    tests = anyio.run(wiring.alerts_tested, settings, receivers)
+    tests = anyio.run(commands.alerts_tested, settings, receivers)
     console = Console(highlight=False)
     for receiver, (seconds, problem) in zip(receivers, tests, strict=True):
         _put(console, f"{receiver.name}: {problem or f'taken in {seconds * 1000:.0f} ms'}")

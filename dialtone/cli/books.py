@@ -16,7 +16,8 @@ from dialtone.config import Settings, values
 from dialtone.config.problem import nearest
 from dialtone.model import Flow, normalise_domain
 from dialtone.sla.statements.numbers import percent_text
-from dialtone.wiring import Ledger, opened_ledger
+from dialtone.wiring.books import opened_ledger
+from dialtone.wiring.ledger import Ledger
 
 T = TypeVar("T")
 

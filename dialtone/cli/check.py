@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
-from dialtone import wiring
 from dialtone.cli.exits import Exit
 from dialtone.cli.options import config_argument
 from dialtone.config import ConfigError, load
 from dialtone.model import Engine
+from dialtone.wiring import parts
 
 
 @click.command()
@@ -20,7 +20,7 @@ def check(config: Path) -> int:
     """Validate CONFIG and its rule file; list every problem. Exit 0, or 2 when there are problems."""
     try:
         settings = load(config)
-        wiring.build_rules(settings)
+        parts.build_rules(settings)
     except ConfigError as error:
         click.echo(str(error), err=True)
         count = len(error.problems)

@@ -14,7 +14,6 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from dialtone import wiring
 from dialtone.cli.exits import Exit
 from dialtone.cli.options import config_argument
 from dialtone.cli.topology import draw
@@ -22,6 +21,7 @@ from dialtone.cli.words import printable
 from dialtone.config import Settings, load
 from dialtone.model import Catalog, CollectFailure, Node, NodeState, Reading, Sample, Spread, TopologyState
 from dialtone.runtime import logs
+from dialtone.wiring import commands, parts
 
 _ASCII: Final = str.maketrans("└├│─", "`||-")
 _REFUSED: Final = frozenset({CollectFailure.AUTH, CollectFailure.DENIED})
@@ -51,8 +51,8 @@ def collect(config: Path, names: tuple[str, ...], shape: str) -> int:
     nodes = _chosen(settings, names)
     # What is down is said below, in words of its own; the log's line would say it twice.
     logs.configure("error", "text", sys.stderr)
-    catalog = wiring.build_catalog()
-    found = anyio.run(wiring.collect, settings, nodes, catalog)
+    catalog = parts.build_catalog()
+    found = anyio.run(commands.collect, settings, nodes, catalog)
     states = found.states
     match shape:
         case "prometheus":

@@ -13,11 +13,11 @@ from typing import Final
 import anyio
 import click
 
-from dialtone import wiring
 from dialtone.cli.exits import Exit
 from dialtone.cli.signals import until_signal
 from dialtone.model import Engine, Flow
 from dialtone.runtime.clock import SystemClock
+from dialtone.wiring import parts
 from lab import lab as the_lab
 from lab.faults.matrix import PARTS, Row, Told, Wanted, run_matrix, unreachable, wanted
 from lab.state import LabState
@@ -77,7 +77,7 @@ async def _produced(name: str | None, asked: Wanted, sabotage: bool, told: Told)
             ) from None
     with first_cause(), tempfile.TemporaryDirectory(prefix="dialtone-faults-") as folder:
         clock, spool = SystemClock(), Path(folder)
-        async with _lab(name) as state, wiring.engines(clock, spool) as probers:
+        async with _lab(name) as state, parts.engines(clock, spool) as probers:
             for fault in unreachable(state, asked):
                 click.echo(f"left out, for the lab has no address for it (see lab up): {fault}", err=True)
             # Six probes run at once here, and messages or seconds decide a fault's code, never a timing:

@@ -7,12 +7,12 @@ from typing import get_args
 import anyio
 import click
 
-from dialtone import wiring
 from dialtone.cli.exits import Exit
 from dialtone.cli.options import config_argument
 from dialtone.config import Settings, load
 from dialtone.model import Node
 from dialtone.runtime import logs
+from dialtone.wiring import heartbeat as beating
 
 
 @click.command()
@@ -35,10 +35,10 @@ def heartbeat(
     settings = load(config)
     nodes = _chosen(settings, names)
     if sql:
-        click.echo(wiring.heartbeat_sql(settings, nodes), nl=False)
+        click.echo(beating.heartbeat_sql(settings, nodes), nl=False)
         return Exit.OK
     logs.configure(log_level, log_format, sys.stderr)
-    anyio.run(wiring.beat, settings, nodes)
+    anyio.run(beating.beat, settings, nodes)
     return Exit.OK
 
 

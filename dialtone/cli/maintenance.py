@@ -30,7 +30,7 @@ from dialtone.config import Settings, load
 from dialtone.model import Correction, Maintenance, Scope, SliceState, normalise_domain
 from dialtone.sla.closing import RefusedError
 from dialtone.sla.encoding import plain
-from dialtone.wiring import Ledger
+from dialtone.wiring.ledger import Ledger
 
 T = TypeVar("T")
 

@@ -11,7 +11,6 @@ from typing import Final
 import anyio
 import click
 
-from dialtone import wiring
 from dialtone.cli.exits import Exit
 from dialtone.cli.media import told
 from dialtone.cli.options import config_argument
@@ -20,6 +19,7 @@ from dialtone.config import ProbeSpec, Settings, load
 from dialtone.config.plans import engine_contradictions
 from dialtone.model import TIMINGS, Engine, Flow, Outcome, ProbeRun, normalise_domain, stream_to_json
 from dialtone.ports import StoreError
+from dialtone.wiring import commands
 from synthetic.ladder import WIDTH, ladder
 
 _CODES: Final = {Outcome.FAIL: Exit.FAILED, Outcome.INCONCLUSIVE: Exit.USAGE, Outcome.PASS: Exit.OK}
@@ -49,7 +49,7 @@ def probe(
     settings = load(config)
     spec = _spec(settings, Flow(flow), _domain(settings, tenant), name, engine)
     try:
-        runs = anyio.run(until_signal, partial(wiring.probe, settings, spec, spec.tenants[0], count))
+        runs = anyio.run(until_signal, partial(commands.probe, settings, spec, spec.tenants[0], count))
     except StoreError as error:
         # Not 7: a scheduler would not know the code, and nothing was learnt about the platform.
         click.echo(f"dialtone: {error}", err=True)

@@ -7,11 +7,11 @@ from typing import get_args
 import anyio
 import click
 
-from dialtone import wiring
 from dialtone.cli.exits import Exit
 from dialtone.cli.options import config_argument
 from dialtone.config import load
 from dialtone.runtime import garbage, logs
+from dialtone.wiring import service
 
 
 @click.command()
@@ -26,5 +26,5 @@ def serve(config: Path, log_format: logs.Format, log_level: str) -> int:
     settings = load(config)
     logs.configure(log_level, log_format, sys.stderr)
     garbage.settle()
-    anyio.run(wiring.serve, settings)
+    anyio.run(service.serve, settings)
     return Exit.OK

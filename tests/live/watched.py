@@ -9,7 +9,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from dialtone.model import Flow
-from dialtone.wiring import build_catalog
+from dialtone.wiring.parts import build_catalog
 from tests.integration.service import Service, dialtone, serving, until
 from tests.live.figures import Figure, Figures
 

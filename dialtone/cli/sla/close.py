@@ -11,7 +11,7 @@ from dialtone.cli.exits import Exit
 from dialtone.cli.options import config_argument
 from dialtone.cli.words import printable
 from dialtone.config import load
-from dialtone.wiring import ClosingAttempt, Ledger
+from dialtone.wiring.ledger import ClosingAttempt, Ledger
 
 
 @click.command()

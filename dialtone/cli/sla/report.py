@@ -17,7 +17,7 @@ from dialtone.config.values import language as language_tag
 from dialtone.model import Scope
 from dialtone.sla.statement import Statement
 from dialtone.sla.statements import render
-from dialtone.wiring import Ledger
+from dialtone.wiring.ledger import Ledger
 
 _BINARY = frozenset({"pdf"})
 

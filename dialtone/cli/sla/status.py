@@ -18,7 +18,7 @@ from dialtone.config import Settings, load
 from dialtone.config.problem import nearest
 from dialtone.model import Scope
 from dialtone.sla.figures import Account
-from dialtone.wiring import Ledger, SoundAccounts
+from dialtone.wiring.ledger import Ledger, SoundAccounts
 
 
 @click.command()

@@ -16,7 +16,7 @@ from dialtone.config import load
 from dialtone.model import Scope
 from dialtone.sla.statements.numbers import MOST_DIGITS
 from dialtone.sla.verifying import Change, Verified
-from dialtone.wiring import Ledger
+from dialtone.wiring.ledger import Ledger
 
 _VERDICTS = {True: "met", False: "missed", None: "nothing measured"}
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from dialtone import wiring
 from dialtone.cli.collect import _print_tables
 from dialtone.model import (
     Catalog,
@@ -27,6 +26,7 @@ from dialtone.model import (
     TopologyKind,
     Trouble,
 )
+from dialtone.wiring import commands, parts
 from dialtone.wiring.commands import Collected
 from tests.fakes.results import ACME, NOON, a_node, a_state
 from tests.fakes.topologies import a_link, a_member, a_topology_state
@@ -122,8 +122,8 @@ def test_of_a_histogram_the_json_says_bounds_counts_and_sum(
     async def collected(*_: object) -> Collected:
         return Collected((a_state(a_node("pbx1"), reading=HEARD),), "", {})
 
-    monkeypatch.setattr(wiring, "collect", collected)
-    monkeypatch.setattr(wiring, "build_catalog", lambda: Catalog([SCORES]))
+    monkeypatch.setattr(commands, "collect", collected)
+    monkeypatch.setattr(parts, "build_catalog", lambda: Catalog([SCORES]))
     (node,) = json.loads(dialtone("collect", config, "--format", "json").out)
     assert node["samples"] == []
     assert node["spreads"][0] == {
@@ -158,7 +158,7 @@ def test_a_node_that_is_up_without_a_part_of_it_has_a_note_for_each_and_a_code(
     async def collected(*_: object) -> Collected:
         return Collected((state,), "", {})
 
-    monkeypatch.setattr(wiring, "collect", collected)
+    monkeypatch.setattr(commands, "collect", collected)
     said = dialtone("collect", config)
     assert said.code == code
     assert said.out.startswith("sip1  opensips  up")
@@ -173,7 +173,7 @@ def collected(monkeypatch: pytest.MonkeyPatch, found: Collected) -> None:
     async def collect(*_: object) -> Collected:
         return found
 
-    monkeypatch.setattr(wiring, "collect", collect)
+    monkeypatch.setattr(commands, "collect", collect)
 
 
 PAIR = a_topology_state(

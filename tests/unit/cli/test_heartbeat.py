@@ -6,9 +6,9 @@ from typing import Final
 
 import pytest
 
-from dialtone import wiring
 from dialtone.config import Settings
 from dialtone.model import Node
+from dialtone.wiring import heartbeat as beating
 from tests.unit.cli.conftest import DB_PASSWORD, Dialtone
 
 NODES: Final = """\
@@ -42,7 +42,7 @@ def beaten(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         assert {settings.heartbeats[node.name].secret.reveal() for node in nodes} == {DB_PASSWORD}
         names.extend(node.name for node in nodes)
 
-    monkeypatch.setattr(wiring, "beat", beat)
+    monkeypatch.setattr(beating, "beat", beat)
     return names
 
 

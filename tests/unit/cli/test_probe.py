@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from dialtone import wiring
 from dialtone.config import ProbeSpec, Settings
 from dialtone.model import (
     COUNTS,
@@ -24,6 +23,7 @@ from dialtone.model import (
     ProbeRun,
     stream_from_json,
 )
+from dialtone.wiring import commands
 from tests.fakes.records import a_result, a_stream
 from tests.unit.cli.conftest import Dialtone
 
@@ -60,7 +60,7 @@ def a_run(code: FailureCode | None = None, **changes: object) -> ProbeRun:
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
     found = Asked(a_run())
-    monkeypatch.setattr(wiring, "probe", found)
+    monkeypatch.setattr(commands, "probe", found)
     return found
 
 

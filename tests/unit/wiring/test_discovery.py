@@ -13,9 +13,9 @@ from dialtone.export.prometheus import Exposition
 from dialtone.model import CollectError, CollectFailure, NodeState
 from dialtone.runtime.clock import SystemClock
 from dialtone.runtime.scheduler import Scheduler
-from dialtone.wiring import build_catalog, build_rules, collect
+from dialtone.wiring.commands import collect
 from dialtone.wiring.discovery import discovering, figures, mi_clients, plan
-from dialtone.wiring.parts import alert_writer, running_collectors
+from dialtone.wiring.parts import alert_writer, build_catalog, build_rules, running_collectors
 from tests.fakes.alerts import alert
 from tests.fakes.mi import FakeMi, http, recorded_reply
 from tests.fakes.mysql import FakeMysql, Ok, Refusal, Result

@@ -22,8 +22,8 @@ from dialtone.model import (
 )
 from dialtone.runtime.clock import SystemClock
 from dialtone.runtime.scheduler import Scheduler
-from dialtone.wiring import build_catalog, collect
-from dialtone.wiring.commands import Collected
+from dialtone.wiring.commands import Collected, collect
+from dialtone.wiring.parts import build_catalog
 from dialtone.wiring.topologies import TopologyFigures, plan, topologies_of, topology_tenants
 from tests.fakes.mysql import FakeMysql, Ok, Refusal, Result
 from tests.fakes.topologies import a_link, a_member, a_topology_state

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dialtone.config import load
-from dialtone.wiring import build_rules
+from dialtone.wiring.parts import build_rules
 from dialtone.wiring.service import _Service
 from tests.fakes.alerts import alert
 from tests.fakes.store import BreakableStore
