@@ -99,7 +99,8 @@ class Slices:
 class SliceSeries:
     """A series while it was placed: from `since` until `until` (None: still).
 
-    Both instants are whole seconds. The same key may have several, one after another.
+    Both instants are whole seconds. The same key may have several, one after another. `unread` are the days,
+    counted from 1970-01-01, of which the books have slices that can't be read: these count as unknown.
     """
 
     id: int
@@ -107,6 +108,7 @@ class SliceSeries:
     since: datetime
     until: datetime | None
     slices: Slices = Slices()
+    unread: tuple[int, ...] = ()
 
     @property
     def first(self) -> int:

@@ -8,19 +8,22 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from dialtone.model import Closing, Correction, Maintenance, SliceCause, SliceSeries
 from dialtone.sla.account import Pages
-from dialtone.sla.calendar import month
+from dialtone.sla.calendar import Span, month
 from dialtone.sla.encoding import plain, revived
 from dialtone.sla.statements.asjson import canonical_json
-from dialtone.sla.terms import Terms, cut
+from dialtone.sla.terms import Terms, cut, date_of
 from dialtone.sla.versions import CURRENT, Version, version
 
 SETTLED: Final = timedelta(hours=1)
 """How long after its end a month can be closed: until then results may come late."""
+
+_MOST_NAMED: Final = 5
+"""Damaged days that are told by name."""
 
 
 class RefusedError(ValueError):
@@ -61,11 +64,14 @@ def refusal(terms: Terms, now: datetime) -> str:
 def closed(terms: Terms, pages: Pages, *, at: datetime, author: str, previous: str) -> Closing:
     """Return the closing of a month, sequence 0, from the tenant's pages.
 
-    `previous` is the hash of the last one in the store. Raises RefusedError where the month is not over.
+    `previous` is the hash of the last one in the store. Raises RefusedError where the month is not over, or
+    the books have slices of it that can't be read.
     """
     if why := refusal(terms, at):
         raise RefusedError(why)
     of_month = cut(terms, pages)
+    if lost := _unread(of_month.series, terms.whole):
+        raise RefusedError(f"{terms.period}: {lost}")
     by = version(CURRENT)
     accounts = by.accounts(terms, of_month, at)
     if not all(one.is_over for one in accounts):
@@ -96,6 +102,28 @@ def closed(terms: Terms, pages: Pages, *, at: datetime, author: str, previous: s
         hash_of(previous, inputs, figures),
         ((whole.start, whole.end),),
     )
+
+
+def _unread(series: Iterable[SliceSeries], span: Span) -> str:
+    """Say which slices of a month can't be read, "" where all can."""
+    lost = [
+        f"those of {date_of(day)} of {one.key.flow} {one.key.probe}".rstrip()
+        + (f" at {one.key.location}" if one.key.location else "")
+        for one in series
+        for day in sorted(one.unread)
+        if _start_of(day) < span.end and _start_of(day + 1) > span.start
+    ]
+    if not lost:
+        return ""
+    more = f" and {len(lost) - _MOST_NAMED} more" if len(lost) > _MOST_NAMED else ""
+    return (
+        f"slices are damaged in the file of the books: {', '.join(lost[:_MOST_NAMED])}{more}; "
+        "put the file back from a copy of before, then close it"
+    )
+
+
+def _start_of(day: int) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=day)
 
 
 def is_made_from(closing: Closing, series: Iterable[SliceSeries], causes: Iterable[SliceCause]) -> bool:

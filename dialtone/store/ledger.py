@@ -98,16 +98,27 @@ def close(
 def closings(
     db: sqlite3.Connection, seen: Seen, tenant: str | None, period: str | None, *, whole: bool = True
 ) -> list[Closing]:
-    """Return closings in sequence, all of them: a chain has no gaps (book_rows.row_closing)."""
+    """Return closings in sequence, all of them: a chain has no gaps (book_rows.row_closing).
+
+    Texts are read as bytes: one that is damaged, and no UTF-8 any more, takes no other down.
+    """
     values = {**seen.values, "tenant": tenant, "period": period, "whole": whole}
     rows = db.execute(seen.text + sql("closings"), values)
-    return [book_rows.row_closing(row) for row in rows]
+    return [book_rows.row_closing(_text(row)) for row in rows]
 
 
 def last_hash(db: sqlite3.Connection) -> str:
     """Return the hash of the last closing, "" before the first."""
     row = db.execute(sql("last_hash")).fetchone()
-    return "" if row is None else row["hash"]
+    return "" if row is None else str(_text(row)["hash"])
+
+
+def _text(row: sqlite3.Row) -> dict[str, Any]:
+    """Return a row with its bytes as text; what is none stands as U+FFFD, and gives another hash."""
+    return {
+        name: value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+        for name, value in dict(row).items()
+    }
 
 
 def audit(db: sqlite3.Connection, seen: Seen, tenant: str | None, limit: int) -> list[AuditRow]:

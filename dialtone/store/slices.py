@@ -119,12 +119,13 @@ def series(
     """Return the series that were placed within a span, with their days."""
     values = _asked(seen, asked)
     rows = db.execute(seen.text + sql("series"), values).fetchall()
-    days = _days(db, reader, seen, values, {row["id"]: row["interval"] for row in rows})
+    days, unread = _days(db, reader, seen, values, {row["id"]: row["interval"] for row in rows})
 
     def make(row: Mapping[str, Any]) -> SliceSeries:
         id_, since, until = row["id"], row["since"], row["until"]
         end = None if until is None else at(until // _SECOND * _SECOND)
-        return SliceSeries(id_, _key(row), at(since // _SECOND * _SECOND), end, days.get(id_, _NOTHING))
+        begin = at(since // _SECOND * _SECOND)
+        return SliceSeries(id_, _key(row), begin, end, days.get(id_, _NOTHING), unread.get(id_, ()))
 
     return reader.read("slice_series", rows, make)
 
@@ -163,10 +164,14 @@ def _days(
     seen: Seen,
     values: Mapping[str, Any],
     intervals: Mapping[int, int],
-) -> dict[int, Slices]:
-    """Return the slices of a span by series. Plain tuples and no detours: there may be 100,000 and more."""
+) -> tuple[dict[int, Slices], dict[int, tuple[int, ...]]]:
+    """Return the slices of a span by series, and the days that can't be read.
+
+    Plain tuples and no detours: there may be 100,000 and more.
+    """
     found: dict[int, Slices] = {}
-    unread: list[Mapping[str, Any]] = []
+    unread: dict[int, tuple[int, ...]] = {}
+    damaged: list[Mapping[str, Any]] = []
     with closing(db.cursor()) as cursor:
         cursor.row_factory = None
         rows = cursor.execute(seen.text + sql("days"), values)
@@ -178,10 +183,11 @@ def _days(
             size = 2 * plane_size(interval)
             if {len(bits) for bits in days.values()} != {size}:
                 wrong = [day for day, bits in days.items() if len(bits) != size]
-                unread.extend({"series": one, "day": day, "bits": days.pop(day)} for day in wrong)
+                damaged.extend({"series": one, "day": day, "bits": days.pop(day)} for day in wrong)
+                unread[one] = tuple(wrong)
             found[one] = joined_days(days, interval)
-    reader.read("slices", unread, lambda row: _planes(row["bits"], intervals[row["series"]]))
-    return found
+    reader.read("slices", damaged, lambda row: _planes(row["bits"], intervals[row["series"]]))
+    return found, unread
 
 
 def _asked(seen: Seen, asked: Asked) -> dict[str, Any]:

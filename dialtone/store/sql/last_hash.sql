@@ -1,1 +1,1 @@
-SELECT hash FROM closings ORDER BY sequence DESC LIMIT 1
+SELECT CAST(hash AS BLOB) AS hash FROM closings ORDER BY sequence DESC LIMIT 1

@@ -78,6 +78,57 @@ async def test_one_tampered_month_takes_no_other_down(
     assert [one.closing.tenant for one in others] == [BOLT, CHARLIE]
 
 
+@pytest.mark.parametrize("column", ["inputs", "figures", "hash", "previous", "author", "spans", "period"])
+async def test_text_that_is_no_utf8_is_told_by_verify_and_takes_no_other_down(
+    settings: Settings, store: Store, tmp_path: Path, column: str
+) -> None:
+    ledger = await closed(store, settings)
+    with sqlite3.connect(tmp_path / "data" / "dialtone.sqlite3") as db:
+        db.execute("DROP TRIGGER closings_stay")
+        db.execute(f"UPDATE closings SET {column} = CAST(x'32fffe80' AS TEXT) WHERE sequence = 1")  # noqa: S608
+    db.close()
+    acme, bolt, charlie = await ledger.verify(EVERYTHING)
+    assert acme.problems
+    assert charlie.is_good
+    assert bolt.is_good or column == "hash", "the next one follows from what was the hash"
+    assert [one.objective.tenant for one in await ledger.accounts(EVERYTHING, tenant=BOLT, period=MONTH)]
+    assert (await store.books.closings(Scope.of(BOLT)))[0].tenant == BOLT
+
+
+async def test_a_chain_whose_last_hash_is_damaged_can_be_read(
+    settings: Settings, store: Store, tmp_path: Path
+) -> None:
+    ledger = await closed(store, settings)
+    with sqlite3.connect(tmp_path / "data" / "dialtone.sqlite3") as db:
+        db.execute("DROP TRIGGER closings_stay")
+        db.execute("UPDATE closings SET hash = CAST(x'ff' AS TEXT) WHERE sequence = 3")
+    db.close()
+    assert await store.books.last_hash() == "\ufffd"
+    *others, last = await ledger.verify(EVERYTHING)
+    assert all(one.is_good for one in others)
+    assert not last.is_good
+
+
+@pytest.mark.parametrize("bits", ["x''", "x'ff'", "zeroblob(361)"])
+async def test_a_month_with_a_day_that_cannot_be_read_is_not_closed_and_says_which(
+    settings: Settings, store: Store, tmp_path: Path, bits: str
+) -> None:
+    ledger = Ledger(settings, store.books, FakeClock(OVER))
+    for tenant in (ACME, BOLT):
+        await store.add_results(list(probed(tenant, BEGAN, 30, failing=[5])))
+    await ledger.settle(BEGAN)
+    with sqlite3.connect(tmp_path / "data" / "dialtone.sqlite3") as db:
+        db.execute(f"UPDATE slices SET bits = {bits} WHERE series = (SELECT min(id) FROM slice_series)")  # noqa: S608
+    db.close()
+    acme, *others = await ledger.close(MONTH, author="alice")
+    assert acme.closing is None
+    assert acme.refused == (
+        "2026-10: slices are damaged in the file of the books: those of 2026-10-31 of call calls at mtl1; "
+        "put the file back from a copy of before, then close it"
+    )
+    assert all(one.is_new for one in others), "it is Acme's alone"
+
+
 @pytest.mark.parametrize("spans", ["{", "[[1]]", "[[0,99999999999999999999]]", "7"])
 async def test_spans_that_cannot_be_read_are_told_by_verify(
     settings: Settings, store: Store, tmp_path: Path, spans: str
