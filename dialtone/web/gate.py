@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as Connection
 
-from dialtone.model import AccessRole, Scope
+from dialtone.model import AccessRole, Level, Scope
 from dialtone.web.bodies import MAX_BODY, PATIENCE, BodyError, replayed, whole_body
 from dialtone.web.context import LOCAL, Visitor, WebContext, WebToken
 from dialtone.web.problems import problem
@@ -81,6 +81,7 @@ class Gate:
         self._patience = patience
         self._keys = Keys(context.tokens) if context.tokens else None
         self._hosts = _hosts(context)
+        self._tenants = context.tenants
 
     async def __call__(self, connection: Connection, receive: Receive, send: Send) -> None:
         """Let a request in, or answer it with a problem."""
@@ -133,26 +134,37 @@ class Gate:
         if path in PLATFORM_ONLY and not visitor.scope.sees_all:
             return problem(403, "these figures mix tenants: they need a token of the platform's scope")
         if connection["method"] not in _READS:
-            refused = _refused(connection["method"], headers, visitor)
+            refused = self._refused(connection["method"], headers, visitor)
             if refused is not None:
                 return refused
         connection.setdefault("state", {})["visitor"] = visitor
         return None
 
+    def _refused(self, method: str, headers: Headers, visitor: Visitor) -> Response | None:
+        """Return why what would change something is refused, None where it may be tried."""
+        if visitor.role is not AccessRole.OPERATOR:
+            return problem(
+                403,
+                "this token only reads: declaring and withdrawing need one with `role: operator` "
+                "in `access.tokens` of the configuration",
+            )
+        if not self._is_provider(visitor.scope):
+            return problem(
+                403,
+                "this token's scope is a client's: who gives the service keeps the books of a contract. "
+                "Declaring and withdrawing need a scope of a reseller or of the platform",
+            )
+        media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+        if method != "DELETE" and media_type != _JSON:
+            # A page of some other site can have a browser send a form here, or plain text, but no JSON.
+            return problem(415, f"send JSON, and say so: Content-Type: {_JSON}")
+        return None
 
-def _refused(method: str, headers: Headers, visitor: Visitor) -> Response | None:
-    """Return why what would change something is refused, None where it may be tried."""
-    if visitor.role is not AccessRole.OPERATOR:
-        return problem(
-            403,
-            "this token only reads: declaring and withdrawing need one with `role: operator` "
-            "in `access.tokens` of the configuration",
+    def _is_provider(self, scope: Scope) -> bool:
+        """Whether a scope is the platform's, or has a reseller in it: a client's never has one."""
+        return scope.sees_all or any(
+            one.level is not Level.CLIENT and scope.allows(one.domain) for one in self._tenants()
         )
-    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if method != "DELETE" and media_type != _JSON:
-        # A page of some other site can have a browser send a form here, or plain text, but no JSON.
-        return problem(415, f"send JSON, and say so: Content-Type: {_JSON}")
-    return None
 
 
 def _token(authorization: str) -> bytes:

@@ -56,7 +56,7 @@ DOCUMENTED: Final = _documented(
 DOCUMENTED_WRITES: Final = _documented(
     {
         400: "The body is no JSON",
-        403: "The token only reads",
+        403: "The token only reads, or its scope is a client's",
         408: "The body did not come in time",
         409: "The books can't take it as they stand",
         413: "The body is too large",

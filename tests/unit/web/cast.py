@@ -1,7 +1,8 @@
-"""The cast: Alice's client and Charlie's client hang under different resellers; Bob is Alice's reseller.
+"""The cast: Alice's client and Charlie's client hang under different resellers; Bob is Alice's reseller, Dan
+is Charlie's.
 
 clusterpbx.example
-  ntek (Bob)          volt
+  ntek (Bob)          volt (Dan)
     acme (Alice)        zeta (Charlie)
 """
 
@@ -118,18 +119,21 @@ TOKENS: Final = {
     "bob": "bob-token-22",
     "alice": "alice-token-333",
     "charlie": "c-token-4",
+    "dan": "dan-token-55555",
 }
 SCOPES: Final = {
     "root": Scope.everything(),
     "bob": Scope.of(NTEK, ACME),
     "alice": Scope.of(ACME),
     "charlie": Scope.of(ZETA),
+    "dan": Scope.of(VOLT, ZETA),
 }
 ROLES: Final = {
     "root": AccessRole.OPERATOR,
     "bob": AccessRole.OPERATOR,
     "alice": AccessRole.VIEWER,
     "charlie": AccessRole.OPERATOR,
+    "dan": AccessRole.OPERATOR,
 }
 
 
