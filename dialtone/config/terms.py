@@ -14,7 +14,7 @@ from dialtone.config.document import WrittenNumber
 from dialtone.config.problem import nearest, quote
 from dialtone.config.quiet import week_spans
 from dialtone.config.values import DAY, OneOf, duration, kind_of, language, text, words
-from dialtone.model import TIMINGS, Flow, WeekSpan
+from dialtone.model import LONGEST_MAINTENANCE, TIMINGS, Flow, WeekSpan
 
 HOUR: Final = 3600
 MONTH: Final = "month"
@@ -28,7 +28,6 @@ _PERIOD: Final = re.compile(r"([0-9]{1,4})d")
 _flow: Final = OneOf(tuple(Flow))
 _YEARS: Final = range(2000, 2100)
 _LONGEST_PERIOD: Final = 366
-_LONGEST_WORK: Final = 31 * DAY
 _LONGEST_TITLE: Final = 60
 _MOST_TITLES: Final = 20
 
@@ -138,7 +137,7 @@ def _minutes(raw: object) -> int:
     seconds = duration(raw)
     if seconds % 60:
         raise ValueError(f"must be whole minutes, not {seconds:,g} s")
-    if seconds > _LONGEST_WORK:
+    if seconds > LONGEST_MAINTENANCE:
         raise ValueError(f"must be at most 31d, not {seconds / DAY:,.0f}d")
     return int(seconds)
 

@@ -70,6 +70,7 @@ from dialtone.model.scope import AccessRole, Scope
 from dialtone.model.secret import Secret
 from dialtone.model.sla import (
     LEAST_COVERAGE,
+    LONGEST_MAINTENANCE,
     AuditRow,
     Closing,
     Correction,
@@ -133,6 +134,7 @@ __all__ = [
     "billionths",
     "rollup_key",
     "LEAST_COVERAGE",
+    "LONGEST_MAINTENANCE",
     "AuditRow",
     "Closing",
     "Correction",

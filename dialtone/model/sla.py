@@ -18,6 +18,9 @@ from dialtone.model.week import WeekSpan
 LEAST_COVERAGE: Final = Fraction(95, 100)
 """Of the time that counts: where less was measured, a figure is provisional (docs/sla.md)."""
 
+LONGEST_MAINTENANCE: Final = 31 * 86_400
+"""Seconds that one piece of work may last."""
+
 
 class EvidenceKind(StrEnum):
     """What an objective is judged by: our probes, the tenant's own traffic, or probes and what traffic adds.

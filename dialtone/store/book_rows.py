@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, Final, TypeVar
 
 from dialtone.model import (
+    LONGEST_MAINTENANCE,
     AuditRow,
     Closing,
     Correction,
@@ -25,7 +26,6 @@ T = TypeVar("T")
 
 _SECOND: Final = 1_000_000
 _MINUTE: Final = 60 * _SECOND
-_MOST_SECONDS: Final = 366 * 86_400
 _MOST_WORDS: Final = 2_000
 """Characters of an author, a reason or a name."""
 
@@ -34,9 +34,9 @@ _MOST_SPANS: Final = 1_000
 
 def maintenance_row(maintenance: Maintenance) -> dict[str, object]:
     """Return maintenance as a new row: its id, and that it was withdrawn, are none of it."""
-    if not 0 < maintenance.seconds <= _MOST_SECONDS or maintenance.seconds % 60:
+    if not 0 < maintenance.seconds <= LONGEST_MAINTENANCE or maintenance.seconds % 60:
         raise ValueError(
-            f"maintenance lasts {maintenance.seconds} s; whole minutes are needed, a year at most"
+            f"maintenance lasts {maintenance.seconds} s; whole minutes are needed, 31 days at most"
         )
     return {
         "tenant": maintenance.tenant,

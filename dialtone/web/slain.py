@@ -9,14 +9,13 @@ from typing import Annotated, Final, Literal, NoReturn, Self
 from fastapi.exceptions import RequestValidationError
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from dialtone.model import Correction, Flow, Maintenance, SliceState
+from dialtone.model import LONGEST_MAINTENANCE, Correction, Flow, Maintenance, SliceState
 from dialtone.sla.calendar import zone_of
 from dialtone.sla.recurrence import check_rrule
 
 StateWord = Literal["good", "bad", "unknown", "excluded"]
 
 _UNSIGNED: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MOST_SECONDS: Final = 31 * 86_400
 _FIRST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _LAST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 
@@ -71,7 +70,7 @@ class MaintenanceIn(Told):
     tenant: TenantName
     begins: Minute
     seconds: Annotated[
-        int, Field(ge=60, le=_MOST_SECONDS, multiple_of=60, strict=True, description="Whole minutes")
+        int, Field(ge=60, le=LONGEST_MAINTENANCE, multiple_of=60, strict=True, description="Whole minutes")
     ]
     reason: Reason
     flows: Flows = ()

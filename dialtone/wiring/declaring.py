@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from dialtone.config import TenantTree
-from dialtone.model import Closing, Correction, Flow, Maintenance, Scope, SliceState
+from dialtone.model import LONGEST_MAINTENANCE, Closing, Correction, Flow, Maintenance, Scope, SliceState
 from dialtone.ports import Books
 from dialtone.sla.calendar import Span
 from dialtone.sla.closing import RefusedError
@@ -14,8 +14,6 @@ from dialtone.sla.exclusions import occurrences
 from dialtone.sla.recurrence import check_rrule
 from dialtone.wiring.pages import lineage
 
-MOST_SECONDS: Final = 31 * 86_400
-"""How long one piece of work may last."""
 _MOST_AHEAD: Final = timedelta(days=2 * 366)
 _LOOKED_AT: Final = timedelta(days=92)
 """How far ahead it is looked for what overlaps."""
@@ -57,7 +55,7 @@ async def declare(
         raise RefusedError(f"{_told(one.begins)} is more than two years ahead")
     if not _is_minute(one.begins) or one.seconds % 60:
         raise RefusedError("maintenance begins and lasts in whole minutes")
-    if not 60 <= one.seconds <= MOST_SECONDS:
+    if not 60 <= one.seconds <= LONGEST_MAINTENANCE:
         raise RefusedError("maintenance lasts from a minute to 31 days")
     if one.recurs:
         try:
