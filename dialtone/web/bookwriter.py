@@ -22,8 +22,8 @@ class BooksWriter:
         self._visitor = visitor
 
     def now(self) -> datetime:
-        """Return the time, in whole seconds."""
-        return self._context.clock.now().replace(microsecond=0)
+        """Return the time, as the ledger takes it for what is declared."""
+        return self._context.clock.now()
 
     def zone_of(self, tenant: str) -> str | None:
         """Return the time zone of a tenant, None where there is none that the visitor may see."""
