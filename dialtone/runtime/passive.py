@@ -86,6 +86,7 @@ class PassiveSlices:
         self._lost = 0
         self._errors = 0
         self._failing = False
+        self._has_told = False
 
     @property
     def dropped(self) -> int:
@@ -94,7 +95,7 @@ class PassiveSlices:
 
     @property
     def store_errors(self) -> int:
-        """How often the store failed since the start."""
+        """How often judging or keeping slices failed since the start."""
         return self._errors
 
     @property
@@ -132,7 +133,7 @@ class PassiveSlices:
         try:
             while True:
                 await self._clock.sleep(_EVERY)
-                await self.settle()
+                await self._settle_or_say()
         finally:
             with anyio.move_on_after(_ENDING, shield=True):
                 await self._write()
@@ -144,6 +145,13 @@ class PassiveSlices:
             if not self._is_awaited(slot, now):
                 self._put(tuple(self._judged(slot, now)))
         await self._write()
+
+    async def _settle_or_say(self) -> None:
+        """Settle; what can't be leaves the service as it is, and is tried again."""
+        try:
+            await self.settle()
+        except Exception as error:  # noqa: BLE001 - the edge of one part: the probes go on without it
+            self._mistaken("slices of traffic can't be judged", error)
 
     def _is_awaited(self, slot: int, now: datetime) -> bool:
         """Whether a server is still to be polled that may have counted within that slice."""
@@ -181,7 +189,18 @@ class PassiveSlices:
                     _log.warning("slices of traffic can't be kept now; they wait", error=str(error))
                 self._failing = True
                 return
+            except Exception as error:  # noqa: BLE001 - as above; these would fail again, those behind may not
+                self._mistaken("slices of traffic can't be kept, they are lost", error)
+                self._lost += len(self._marks.popleft())
+                continue
             self._marks.popleft()
             if self._failing:
                 self._failing = False
                 _log.info("slices of traffic are kept again")
+
+    def _mistaken(self, what: str, error: Exception) -> None:
+        """Count a mistake of ours; the first is logged, with where it was made."""
+        self._errors += 1
+        if not self._has_told:
+            _log.error(what, error=str(error), exc_info=error)
+        self._has_told = True

@@ -8,6 +8,7 @@ from typing import Final
 
 import anyio
 import pytest
+from structlog.testing import capture_logs
 
 from collectors.opensips.traffic import TENANT_SESSIONS
 from dialtone.model import (
@@ -39,16 +40,19 @@ GOOD: Final = SliceState.GOOD
 
 
 class Sheet:
-    """Takes marks as the books do; refuses all while it is `full`."""
+    """Takes marks as the books do; refuses all while it is `full`, fails in `mistaken` ways."""
 
     def __init__(self) -> None:
         self.full = False
+        self.mistaken = False
         self.marks: list[SliceMark] = []
 
     async def mark_slices(self, marks: Sequence[SliceMark]) -> None:
         """See ports.Books."""
         if self.full:
             raise StoreError("database or disk is full")
+        if self.mistaken:
+            raise RuntimeError("planted: the store")
         self.marks.extend(marks)
 
     def states(self, tenant: str = ACME) -> dict[int, SliceState]:
@@ -388,6 +392,38 @@ async def test_marks_wait_for_a_store_that_is_away_and_go_in_order(clock: FakeCl
     assert list(service.sheet.states()) == [0, 1, 2]
     assert [mark.known for mark in service.sheet.marks] == [NOON + timedelta(minutes=n) for n in (1, 2, 3)]
     assert (service.passive.waiting, service.passive.lost) == (0, 0)
+
+
+async def test_a_mistake_of_ours_loses_its_slice_and_neither_later_ones_nor_the_service(
+    clock: FakeClock, served: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = Service(clock)
+    await service.read(served)
+
+    def mistaken(*_: object) -> None:
+        raise RuntimeError("planted")
+
+    async def minute() -> None:
+        served.carry(ACME, 30, failed=30)
+        for _ in range(4):
+            await clock.advance(15)
+            await service.read(served)
+        await clock.advance(5)
+
+    with capture_logs() as logs:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(service.passive.run)
+            with monkeypatch.context() as patched:
+                patched.setattr("dialtone.runtime.passive.judged", mistaken)
+                await minute()
+            service.sheet.mistaken = True
+            await minute()
+            service.sheet.mistaken = False
+            await minute()
+            tasks.cancel_scope.cancel()
+    assert list(service.sheet.states().values()) == [BAD], "of the last minute"
+    assert (service.passive.store_errors, service.passive.lost) == (2, 1)
+    assert [one["log_level"] for one in logs] == ["error"], "once"
 
 
 async def test_a_store_that_stays_away_costs_the_oldest_marks(
