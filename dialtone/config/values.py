@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from dialtone.config.files import SecretRef
 from dialtone.config.problem import listing, nearest, quote
-from dialtone.model import normalise_domain
+from dialtone.model import normalise_domain, zone_trouble
 
 Tenants: TypeAlias = Literal["all"] | tuple[str, ...]
 
@@ -102,8 +102,10 @@ def language(raw: object) -> str:
 
 
 def timezone(raw: object) -> str:
-    """Return the name of a time zone that this machine's database has."""
+    """Return the name of a time zone that this machine's database has, as every other's."""
     found = text(raw)
+    if trouble := zone_trouble(found):
+        raise ValueError(f"{quote(found)} {trouble}")
     try:
         ZoneInfo(found)
     except (ZoneInfoNotFoundError, ValueError, OSError):

@@ -124,6 +124,7 @@ from dialtone.model.topology import (
 )
 from dialtone.model.traffic import SESSION_COUNTS, SessionResult, TrafficMark
 from dialtone.model.week import WeekSpan, is_covered
+from dialtone.model.zone import zone_trouble
 
 __all__ = [
     "LOG_BOUNDS",
@@ -253,4 +254,5 @@ __all__ = [
     "normalise_domain",
     "stream_from_json",
     "stream_to_json",
+    "zone_trouble",
 ]

@@ -11,6 +11,8 @@ from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from dialtone.model import zone_trouble
+
 _PERIOD: Final = re.compile(r"(\d{4})-(0[1-9]|1[0-2])", re.ASCII)
 _FIRST_YEAR: Final = 1971
 _LAST_YEAR: Final = 9998
@@ -49,7 +51,9 @@ def from_unix(seconds: int) -> datetime:
 
 
 def zone_of(name: str) -> ZoneInfo:
-    """Return a time zone by its IANA name. Raises ValueError, in words, where there is none."""
+    """Return a time zone by its IANA name. Raises ValueError, in words, for any other."""
+    if trouble := zone_trouble(name):
+        raise ValueError(f"{name!r} {trouble}")
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):

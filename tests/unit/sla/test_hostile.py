@@ -7,7 +7,7 @@ import pytest
 
 from dialtone.model import SliceState
 from dialtone.sla.account import Pages, account
-from dialtone.sla.calendar import Span, days_of, month, previous_period, rolling
+from dialtone.sla.calendar import Span, days_of, month, previous_period, rolling, zone_of
 from dialtone.sla.exclusions import occurrences
 from dialtone.sla.recurrence import starts
 from tests.unit.sla.books import a_correction, a_series, an_objective, work
@@ -112,6 +112,14 @@ def test_the_first_and_the_last_month_can_be_counted() -> None:
         now = span.end + timedelta(days=1)
         pages = Pages((a_series(span),), maintenance=(work(span.start, 60, recurs="FREQ=DAILY"),))
         assert account(an_objective(zone=zone), pages, span, now).corrected.good > 0
+
+
+@pytest.mark.parametrize(
+    "zone", ["localtime", "posixrules", "Factory", "right/America/Montreal", "posix/Europe/Paris"]
+)
+def test_a_zone_that_is_another_on_another_machine_or_has_leap_seconds_is_refused_in_words(zone: str) -> None:
+    with pytest.raises(ValueError, match=r"on another machine; use an IANA|machine; write [AE]"):
+        zone_of(zone)
 
 
 def test_a_day_that_a_zone_skipped_is_not_there() -> None:
