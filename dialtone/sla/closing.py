@@ -30,8 +30,17 @@ class RefusedError(ValueError):
     """The books can't give or take it, as they stand; the words are for whoever asked."""
 
 
+class NothingPlacedError(RefusedError):
+    """Nothing was to be measured of a tenant in a month: it had not come, or the contract had not begun."""
+
+
 class BrokenClosingError(ValueError):
     """The books don't give a closed month any more; the words say whose, and what to do."""
+
+    def __init__(self, words: str, *, tenant: str, period: str) -> None:
+        super().__init__(words)
+        self.tenant = tenant
+        self.period = period
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +74,7 @@ def closed(terms: Terms, pages: Pages, *, at: datetime, author: str, previous: s
     """Return the closing of a month, sequence 0, from the tenant's pages.
 
     `previous` is the hash of the last one in the store. Raises RefusedError where the month is not over, or
-    the books have slices of it that can't be read.
+    the books have slices of it that can't be read; NothingPlacedError where no service has any time in it.
     """
     if why := refusal(terms, at):
         raise RefusedError(why)
@@ -74,6 +83,8 @@ def closed(terms: Terms, pages: Pages, *, at: datetime, author: str, previous: s
         raise RefusedError(f"{terms.period}: {lost}")
     by = version(CURRENT)
     accounts = by.accounts(terms, of_month, at)
+    if all(one.start == one.end for one in accounts):
+        raise NothingPlacedError(f"nothing was measured of {terms.tenant.domain} in {terms.period}")
     if not all(one.is_over for one in accounts):
         raise RefusedError(
             f"{terms.period}: a probe of so long an interval is not settled yet; close it later"

@@ -3,13 +3,12 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
-from fractions import Fraction
 
 from dialtone.model import Closing, Correction, Maintenance
 from dialtone.sla.account import Pages
 from dialtone.sla.closing import BrokenClosingError, Inputs, inputs_of, pages_then
 from dialtone.sla.encoding import plain
-from dialtone.sla.figures import Account
+from dialtone.sla.figures import Account, Figures
 from dialtone.sla.terms import Terms, cut
 
 _WITHDRAWAL = frozenset({"withdrawn", "withdrawn_by"})
@@ -17,14 +16,14 @@ _WITHDRAWAL = frozenset({"withdrawn", "withdrawn_by"})
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What was put down after the closing makes of a service: the availability as closed, and as it is now.
+    """What was put down after the closing makes of a service: its corrected figures as closed, and as now.
 
-    None is where nothing was measured that counts. `is_met` are the verdicts then and now.
+    `was_met` and `now_met` are the verdicts, None where nothing was measured that counts.
     """
 
     service: str
-    was: Fraction | None
-    now: Fraction | None
+    was: Figures
+    now: Figures
     was_met: bool | None
     now_met: bool | None
 
@@ -101,7 +100,9 @@ def closed_accounts(closing: Closing, pages: Pages) -> tuple[Account, ...]:
 
 def _broken(closing: Closing, why: str) -> BrokenClosingError:
     return BrokenClosingError(
-        f"{closing.tenant} {closing.period}: {why}; run `dialtone sla verify`, which says what differs"
+        f"{closing.tenant} {closing.period}: {why}; run `dialtone sla verify`, which says what differs",
+        tenant=closing.tenant,
+        period=closing.period,
     )
 
 
@@ -213,8 +214,8 @@ def _changes(before: Iterable[Account], after: Iterable[Account]) -> Iterator[Ch
         if replace(was, objective=now.objective) != now:
             yield Change(
                 was.objective.service,
-                was.corrected.availability,
-                now.corrected.availability,
+                was.corrected,
+                now.corrected,
                 was.is_met,
                 now.is_met,
             )

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from dialtone.model import Closing, Correction, Maintenance, Rollup, Scope
+from dialtone.sla.closing import BrokenClosingError
 from dialtone.sla.figures import Account
 from dialtone.sla.statement import Statement
 from dialtone.web.beside import beside
@@ -22,6 +23,18 @@ class DeclaredPage:
 
     items: Sequence[Maintenance | Correction]
     end: int | None
+
+
+TenantMonth: TypeAlias = tuple[str, str]
+"""A domain and a month: there is one closing of it at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClosingPage:
+    """Some closed months, the last first, and which one ends the page; None where there are no more."""
+
+    items: Sequence[Closing]
+    end: TenantMonth | None
 
 
 class BooksReader:
@@ -43,6 +56,16 @@ class BooksReader:
         found = await self._context.ledger.accounts(self._scope, tenant=tenant, period=period)
         return tuple(one for one in found if self._scope.allows(one.objective.tenant))
 
+    async def sound_accounts(
+        self, *, tenant: str | None = None, period: str | None = None
+    ) -> tuple[tuple[Account, ...], tuple[BrokenClosingError, ...]]:
+        """Return the services that there are, and the closed months that the books don't give any more."""
+        found = await self._context.ledger.sound_accounts(self._scope, tenant=tenant, period=period)
+        return (
+            tuple(one for one in found.accounts if self._scope.allows(one.objective.tenant)),
+            tuple(one for one in found.broken if self._scope.allows(one.tenant)),
+        )
+
     async def statement(self, tenant: str, period: str) -> Statement | None:
         """Return a tenant's statement of a month. Raises StoreError."""
         if not self.has(tenant):
@@ -50,11 +73,20 @@ class BooksReader:
         found = await self._context.ledger.statement(self._scope, tenant, period)
         return found if found is not None and self._scope.allows(found.tenant.domain) else None
 
-    async def closings(self, *, tenant: str | None, period: str | None) -> tuple[Closing, ...]:
-        """Return the closed months, the last first, without inputs and figures. Raises StoreError."""
+    async def closings(
+        self, *, tenant: str | None, period: str | None, limit: int, after: TenantMonth | None
+    ) -> ClosingPage:
+        """Return closed months, the last first, without inputs and figures, from the one after `after` on.
+
+        Raises StoreError.
+        """
         books = self._context.store.books
         found = await books.closings(self._scope, tenant=tenant, period=period, whole=False)
-        return tuple(one for one in reversed(found) if self._scope.allows(one.tenant))
+        newest = [one for one in reversed(found) if self._scope.allows(one.tenant)]
+        months = [(one.tenant, one.period) for one in newest]
+        start = 0 if after is None else months.index(after) + 1 if after in months else len(months)
+        page = newest[start : start + limit]
+        return ClosingPage(page, months[start + limit - 1] if start + limit < len(newest) else None)
 
     async def maintenance(self, *, limit: int, under: int | None) -> DeclaredPage:
         """Return what was declared for tenants in scope, and for those above them: it holds for both.

@@ -18,6 +18,7 @@ from dialtone.model import (
     Tenant,
 )
 from dialtone.ports import Clock, Store
+from dialtone.sla.closing import BrokenClosingError
 from dialtone.sla.figures import Account
 from dialtone.sla.statement import Statement
 
@@ -71,6 +72,18 @@ class Corrected(Protocol):
         """Of tenants that the scope may see."""
 
 
+class Sound(Protocol):
+    """Accounts; and why some tenants' are not among them: the books don't give a closed month of theirs."""
+
+    @property
+    def accounts(self) -> Sequence[Account]:
+        """In the order of the configuration."""
+
+    @property
+    def broken(self) -> Sequence[BrokenClosingError]:
+        """Of tenants that the scope may see."""
+
+
 class Ledger(Protocol):
     """What was promised and kept, computed from the store's books; it does so beside the event loop.
 
@@ -85,6 +98,11 @@ class Ledger(Protocol):
 
         Of a calendar month (`2026-10`), or of the period that runs now.
         """
+
+    async def sound_accounts(
+        self, scope: Scope, *, tenant: str | None = None, period: str | None = None
+    ) -> Sound:
+        """Return what `accounts` does, without the closed months that the books don't give any more."""
 
     async def statement(self, scope: Scope, tenant: str, period: str) -> Statement | None:
         """Return a month's statement, None where nothing was promised to a tenant of the scope."""

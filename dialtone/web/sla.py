@@ -14,12 +14,13 @@ from pydantic import AwareDatetime
 
 from dialtone.sla.calendar import period_of
 from dialtone.sla.statements import render
+from dialtone.web import cursor as cursors
 from dialtone.web.access import Reads
 from dialtone.web.beside import answered, beside
 from dialtone.web.declaredout import ClosingOut, TimingOut
 from dialtone.web.models import Listing
 from dialtone.web.problems import DOCUMENTED
-from dialtone.web.slaout import AccountDetailOut, AccountOut, SlaOut, TenantSlaOut, worst
+from dialtone.web.slaout import AccountDetailOut, AccountOut, BrokenOut, SlaOut, TenantSlaOut, worst
 
 router: Final = APIRouter(prefix="/api/v1", responses=dict(DOCUMENTED))
 
@@ -90,11 +91,15 @@ async def sla(
 ) -> Response:
     """Every service's figures over the period that runs, or over a month; the least budget left first."""
     _check_begun(period, reader.now(), "query")
-    found = await reader.books.accounts(tenant=_domain(tenant), period=period)
+    found, broken = await reader.books.sound_accounts(tenant=_domain(tenant), period=period)
 
     def told() -> SlaOut:
         ours = sorted((one for one in found if service in (None, one.objective.service)), key=worst)
-        return SlaOut(items=[AccountOut.of(one) for one in ours[:limit]], total=len(ours))
+        return SlaOut(
+            items=[AccountOut.of(one) for one in ours[:limit]],
+            total=len(ours),
+            broken=[BrokenOut.of(one) for one in broken[:limit]],
+        )
 
     return await answered(told)
 
@@ -147,11 +152,23 @@ async def statement(
 
 
 @router.get("/closings", response_model=Listing[ClosingOut])
-async def closings(reader: Reads, tenant: OneTenant = None, period: Month = None) -> Response:
+async def closings(
+    reader: Reads,
+    tenant: OneTenant = None,
+    period: Month = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    cursor: Annotated[str | None, Query(max_length=400, description="`next` of the page before")] = None,
+) -> Response:
     """The months that are frozen, the last first."""
-    found = await reader.books.closings(tenant=_domain(tenant), period=period)
-    whole = reader.sees_all
-    return await answered(lambda: Listing(items=[ClosingOut.of(one, whole=whole) for one in found]))
+    try:
+        after = cursors.read_month(cursor) if cursor is not None else None
+    except ValueError as error:
+        raise RequestValidationError([{"loc": ("query", "cursor"), "msg": str(error)}]) from None
+    page = await reader.books.closings(tenant=_domain(tenant), period=period, limit=limit, after=after)
+    items = [ClosingOut.of(one, whole=reader.sees_all) for one in page.items]
+    return await answered(
+        lambda: Listing(items=items, next=cursors.write_month(*page.end) if page.end else None)
+    )
 
 
 @router.get("/timings", response_model=Listing[TimingOut])

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from dialtone.model import EvidenceKind, Flow, Objective
 from dialtone.sla.burn import burning
+from dialtone.sla.closing import BrokenClosingError
 from dialtone.sla.figures import Account, Burn, Figures, Incident
 from dialtone.web.models import Answer
 
@@ -182,11 +183,27 @@ class AccountDetailOut(AccountOut):
         )
 
 
+class BrokenOut(Answer):
+    """A closed month that the books don't give any more."""
+
+    tenant: str
+    period: str
+    problem: str = Field(description="What is wrong and how to find out more")
+
+    @classmethod
+    def of(cls, error: BrokenClosingError) -> "BrokenOut":
+        """Show it."""
+        return cls(tenant=error.tenant, period=error.period, problem=str(error))
+
+
 class SlaOut(Answer):
     """Services, the one with the least budget left first."""
 
     items: list[AccountOut]
     total: int = Field(description="How many there are; `items` has the worst of them")
+    broken: list[BrokenOut] = Field(
+        description="Closed months that the books don't give any more: their services are not in `items`"
+    )
 
 
 class TenantSlaOut(Answer):

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from dialtone.model import Closing, Correction, Maintenance, Scope
 from dialtone.ports import Books
-from dialtone.sla.closing import RefusedError
+from dialtone.sla.closing import BrokenClosingError, RefusedError
 from dialtone.sla.figures import Account
 from dialtone.sla.statement import Statement
 
@@ -27,6 +27,14 @@ class Corrected:
     closed: Sequence[Closing] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """Accounts, and closed months that are broken."""
+
+    accounts: Sequence[Account]
+    broken: Sequence[BrokenClosingError]
+
+
 @dataclass(slots=True)
 class FakeLedger:
     """Gives accounts and statements by scope; a `leaky` one gives everything to everybody.
@@ -41,6 +49,7 @@ class FakeLedger:
     leaky: bool = False
     refused: str = ""
     fails: Exception | None = None
+    broken: Sequence[BrokenClosingError] = ()
     asked: list[tuple[Scope, str | None]] = field(default_factory=list)
     settled: list[datetime] = field(default_factory=list)
 
@@ -55,6 +64,13 @@ class FakeLedger:
             for one in self.given
             if self.leaky or (scope.allows(one.objective.tenant) and tenant in (None, one.objective.tenant))
         ]
+
+    async def sound_accounts(
+        self, scope: Scope, *, tenant: str | None = None, period: str | None = None
+    ) -> Sound:
+        """Return what `accounts` does, and what is broken of the tenants in scope."""
+        found = await self.accounts(scope, tenant=tenant, period=period)
+        return Sound(found, [one for one in self.broken if self.leaky or scope.allows(one.tenant)])
 
     async def statement(self, scope: Scope, tenant: str, period: str) -> Statement | None:
         """Return the tenant's; a leaky one gives the first that there is."""

@@ -1,5 +1,6 @@
 """What was promised and kept, over the API: figures, statements, closed months, timings."""
 
+import base64
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -16,7 +17,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.records import a_result
 from tests.fakes.statements import a_statement
-from tests.unit.web.cast import ACME, NTEK, ZETA, client, context, seen_by
+from tests.unit.web.cast import ACME, NTEK, TOKENS, ZETA, client, context, seen_by
 from tests.unit.web.promises import CAUSES, PERIOD, accounts, statements
 
 
@@ -80,7 +81,7 @@ async def test_a_tenants_services_have_days_incidents_burn_rates_and_both_readin
 async def test_a_reseller_sees_the_services_of_its_clients_and_no_others() -> None:
     assert {one["tenant"] for one in (await got("/sla", "bob"))["items"]} == {ACME}
     assert {one["tenant"] for one in (await got("/sla", "charlie"))["items"]} == {ZETA}
-    assert (await got("/sla?tenant=" + ACME, "charlie")) == {"items": [], "total": 0}
+    assert (await got("/sla?tenant=" + ACME, "charlie")) == {"items": [], "total": 0, "broken": []}
 
 
 @pytest.mark.parametrize(
@@ -159,6 +160,10 @@ async def test_a_domain_with_odd_characters_makes_no_odd_file_name() -> None:
         f"/sla/{ACME}?period=２０２６-02",
         f"/sla?tenant={'x' * 300}",
         "/closings?period=x",
+        "/closings?limit=1001",
+        "/closings?limit=0",
+        "/closings?cursor=x",
+        "/closings?cursor=bm9wZQ",
         "/timings",
         f"/timings?tenant={ACME}&since=2026-03-01T12:00:00",
         f"/timings?tenant={ACME}&since=2026-01-01T12:00:00Z",
@@ -223,9 +228,9 @@ async def test_what_the_books_refuse_is_told_in_their_words_and_a_store_that_fai
 
 async def test_a_closed_month_that_the_books_dont_give_is_a_conflict_that_says_how_to_find_out_more() -> None:
     words = f"{ACME} {PERIOD}: the books don't give what was closed; run `dialtone sla verify`"
-    made = await context(ledger=FakeLedger(fails=BrokenClosingError(words)))
+    made = await context(ledger=FakeLedger(fails=BrokenClosingError(words, tenant=ACME, period=PERIOD)))
     async with client(create_app(made)) as http:
-        for path in (f"/sla?period={PERIOD}", f"/sla/{ACME}?period={PERIOD}", f"/statements/{ACME}/{PERIOD}"):
+        for path in (f"/sla/{ACME}?period={PERIOD}", f"/statements/{ACME}/{PERIOD}"):
             answer = await http.get(f"/api/v1{path}")
             assert answer.headers["content-type"] == "application/problem+json"
             assert (answer.status_code, answer.json()["detail"]) == (409, words), path
@@ -239,6 +244,30 @@ async def test_closed_months_come_last_first_and_their_chain_is_the_platforms_to
     assert own == every[0] | {"sequence": None, "previous": None, "author": None}
     assert (await got(f"/closings?tenant={ACME}", "charlie"))["items"] == []
     assert (await got("/closings?period=2026-01"))["items"] == []
+
+
+async def test_a_broken_closing_takes_no_others_figures_and_is_told_to_whom_it_concerns() -> None:
+    words = f"{ACME} {PERIOD}: the books don't give what was closed"
+    broken = [BrokenClosingError(words, tenant=ACME, period=PERIOD)]
+    for leaky in (False, True):
+        ledger = FakeLedger(accounts()[2:], broken=broken, leaky=leaky)
+        app = create_app(await context(tokens=True, ledger=ledger))
+        for who, told in (("root", True), ("alice", True), ("bob", True), ("charlie", False)):
+            async with client(app, TOKENS[who]) as http:
+                found = (await http.get(f"/api/v1/sla?period={PERIOD}")).json()
+            expected = [{"tenant": ACME, "period": PERIOD, "problem": words}] if told else []
+            assert found["broken"] == expected, who
+            assert found["total"] == (who in ("root", "charlie")), who
+
+
+async def test_closed_months_are_told_in_pages_whose_cursor_holds_what_was_shown_alone() -> None:
+    first = await got("/closings?limit=1")
+    rest = await got(f"/closings?limit=1&cursor={first['next']}")
+    assert [one["tenant"] for one in (*first["items"], *rest["items"])] == [ZETA, ACME]
+    assert rest["next"] is None
+    assert base64.urlsafe_b64decode(first["next"] + "==").decode() == f"{ZETA}|{PERIOD}"
+    assert (await got(f"/closings?cursor={first['next']}", "alice"))["items"] == [], "nothing to go on from"
+    assert (await got("/closings?limit=1", "charlie"))["next"] is None
 
 
 async def test_of_closed_months_no_more_is_read_than_is_shown() -> None:
