@@ -92,7 +92,6 @@ def rfc3339(at: datetime) -> str:
 
 def _closing(closing: Closing) -> JsonValue:
     return {
-        "sequence": closing.sequence,
         "closed": rfc3339(closing.closed),
         "previous": closing.previous,
         "hash": closing.hash,

@@ -107,7 +107,6 @@ def _seal(statement: Statement, spoken: Language) -> tuple[tuple[str, str], ...]
     zone = ZoneInfo(statement.zone)
     return (
         (_("Closed on"), instant(closing.closed, zone, spoken.locale, year=True)),
-        (_("Closing"), _("no. {number}").format(number=closing.sequence)),
         (_("SHA-256"), closing.hash),
     )
 
