@@ -148,6 +148,12 @@ def minute(at: datetime, zone: str = "UTC") -> str:
     return f"{at.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}"
 
 
+def moment(at: datetime, zone: str) -> str:
+    """Return an instant by the wall clock of a zone, with its offset: 2026-11-03 02:00-05:00."""
+    local = at.astimezone(ZoneInfo(zone))
+    return f"{local:%Y-%m-%d %H:%M}{local.isoformat()[-6:]}"
+
+
 def asked(settings: Settings, ask: Callable[[Ledger], Awaitable[T]], *, make: bool = False) -> T | None:
     """Run what asks the ledger of a configuration; None where there is no store and none is to be made."""
 

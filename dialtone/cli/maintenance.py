@@ -17,7 +17,7 @@ from dialtone.cli.books import (
     flow_option,
     flows_of,
     instant_of,
-    minute,
+    moment,
     nothing_yet,
     seconds_of,
     span_told,
@@ -26,11 +26,16 @@ from dialtone.cli.books import (
 from dialtone.cli.exits import Exit
 from dialtone.cli.options import config_argument
 from dialtone.cli.sla.words import paragraph
+from dialtone.cli.words import printable
 from dialtone.config import Settings, load
-from dialtone.model import Correction, Maintenance, Scope, SliceState, normalise_domain
+from dialtone.model import Correction, Flow, Maintenance, Scope, SliceState, normalise_domain
+from dialtone.sla.calendar import Span
 from dialtone.sla.closing import RefusedError
 from dialtone.sla.encoding import plain
+from dialtone.sla.exclusions import occurrences
+from dialtone.wiring.declaring import Corrected
 from dialtone.wiring.ledger import Ledger
+from dialtone.wiring.pages import lineage
 
 T = TypeVar("T")
 
@@ -99,11 +104,11 @@ def add(
     made = _told_no(settings, lambda ledger: ledger.declare(Scope.everything(), wanted))
     one = made.maintenance
     click.echo(f"maintenance {one.id} is declared:")
-    _tell(one)
+    _tell(settings, one)
     if made.overlapping:
         click.echo("it overlaps with this, which is no fault: time is excluded once")
     for other in made.overlapping:
-        _tell(other)
+        _tell(settings, other)
     return Exit.OK
 
 
@@ -130,7 +135,8 @@ def correct(
 ) -> int:
     """Put right what was measured of a tenant of CONFIG and all below it, for a time that is over.
 
-    Figures without it stay beside those with it, on statements too. A closed month stands as it was closed;
+    Figures without it stay beside those with it, on statements too. Where corrections overlap the one with
+    the higher number counts. A closed month stands as it was closed;
     `dialtone sla verify` says what the correction would change. Exit 0; 3 where it can't be put down; 7 where
     the data folder can't be used.
     """
@@ -148,9 +154,15 @@ def correct(
         _NEVER,
         flows_of(flows),
     )
-    made = _told_no(settings, lambda ledger: ledger.correct(Scope.everything(), wanted))
+    made, overlapping, was_placed = _told_no(settings, partial(_corrected, settings, wanted))
     click.echo(f"correction {made.correction.id} is put down:")
-    _tell_correction(made.correction)
+    _tell_correction(settings, made.correction)
+    if not was_placed:
+        click.echo("nothing was to be measured of that then: as it is, this changes no figure")
+    if overlapping:
+        click.echo(f"it overlaps with this; where both say something, {made.correction.id} counts")
+    for other in overlapping:
+        _tell_correction(settings, other)
     for closing in made.closed:
         text = (
             f"{closing.tenant} {closing.period} is closed and stands as it was closed; "
@@ -184,7 +196,7 @@ def list_(config: Path, past: bool, shape: str) -> int:
         )
     else:
         for one in shown:
-            _tell(one)
+            _tell(settings, one)
     return Exit.OK
 
 
@@ -203,7 +215,7 @@ def corrections(config: Path, shape: str) -> int:
         click.echo("nothing was corrected")
     else:
         for one in found:
-            _tell_correction(one)
+            _tell_correction(settings, one)
     return Exit.OK
 
 
@@ -230,13 +242,54 @@ def withdraw(config: Path, id_: int, correction: bool, author: str | None) -> in
             f"there is no {what} {id_}; `dialtone maintenance {command}` shows what there is", param_hint="ID"
         )
     if isinstance(found, Maintenance) and found.source == "config":
-        click.echo(f"note: {found.name} stands in the configuration still: take it out there too", err=True)
+        note = (
+            f"note: the configuration declares {printable(found.name)}, and the next start of the service "
+            f"would again: take it out of {settings.source}"
+        )
+        click.echo(note, err=True)
     click.echo(f"{what} {id_} is withdrawn:")
     if isinstance(found, Maintenance):
-        _tell(found)
+        _tell(settings, found)
+        _tell_begun(settings, found)
     else:
-        _tell_correction(found)
+        _tell_correction(settings, found)
     return Exit.OK
+
+
+async def _corrected(
+    settings: Settings, wanted: Correction, ledger: Ledger
+) -> tuple[Corrected, list[Correction], bool]:
+    """Put down a correction; return with it those that it overlaps, and whether any series is in its time."""
+    made = await ledger.correct(Scope.everything(), wanted)
+    one, tree = made.correction, settings.tree
+    known = await ledger.books.corrections(Scope.everything())
+    overlapping = [
+        other
+        for other in known
+        if other.id != one.id
+        and other.withdrawn is None
+        and other.begins < one.ends
+        and other.ends > one.begins
+        and set(other.flows or Flow) & set(one.flows or Flow)
+        and (
+            one.tenant in (other.tenant, *lineage(tree, other.tenant))
+            or other.tenant in lineage(tree, one.tenant)
+        )
+    ]
+    scope = tree.scope(one.tenant) if one.tenant in tree else Scope.of(one.tenant)
+    placed = await ledger.books.slices(scope, since=one.begins, until=one.ends)
+    return made, overlapping, any(not one.flows or series.key.flow in one.flows for series in placed)
+
+
+def _tell_begun(settings: Settings, one: Maintenance) -> None:
+    """Say what stays outside the figures of maintenance that was withdrawn."""
+    until = one.withdrawn or one.declared
+    begun = occurrences(one, Span(one.begins, until)) if one.begins < until else []
+    if begun:
+        times = "once" if len(begun) == 1 else f"{len(begun)} times"
+        last = moment(begun[-1].start, zone_of(settings, one.tenant, None))
+        for line in paragraph(f"it began {times}, the last time at {last}: that stays outside the figures"):
+            click.echo(line)
 
 
 async def _measured(tenant: str, ledger: Ledger) -> list[str]:
@@ -267,25 +320,28 @@ def _is_to_come(one: Maintenance, now: datetime) -> bool:
     return bool(one.recurs) or one.begins + timedelta(seconds=one.seconds) > now
 
 
-def _tell(one: Maintenance) -> None:
-    when = f"{minute(one.begins, one.zone)} {one.zone} for {span_told(one.seconds)}"
-    again = f", again {one.recurs}" if one.recurs else ""
+def _tell(settings: Settings, one: Maintenance) -> None:
+    zone = zone_of(settings, one.tenant, None)
+    when = f"{moment(one.begins, zone)} {zone} for {span_told(one.seconds)}"
+    again = f", again {one.recurs}" + ("" if one.zone == zone else f" in {one.zone}") if one.recurs else ""
     where = f", {one.source}" + (f" {one.name}" if one.name else "")
     lines = (
         f"{one.id}  {one.tenant}: {_flows(one)}",
         f"{when}{again}",
         one.reason,
-        f"declared {minute(one.declared)} UTC by {one.author}{where}{_withdrawn(one)}",
+        f"declared {moment(one.declared, zone)} by {one.author}{where}{_withdrawn(one, zone)}",
     )
     _print(lines)
 
 
-def _tell_correction(one: Correction) -> None:
+def _tell_correction(settings: Settings, one: Correction) -> None:
+    zone = zone_of(settings, one.tenant, None)
+    span = f"{moment(one.begins, zone)} to {moment(one.ends, zone)}"
     lines = (
         f"{one.id}  {one.tenant}: {_flows(one)}",
-        f"{minute(one.begins)} to {minute(one.ends)} UTC counts as {one.state.name.lower()}",
+        f"{span} {zone} counts as {one.state.name.lower()}",
         one.reason,
-        f"put down {minute(one.declared)} UTC by {one.author}{_withdrawn(one)}",
+        f"put down {moment(one.declared, zone)} by {one.author}{_withdrawn(one, zone)}",
     )
     _print(lines)
 
@@ -300,5 +356,7 @@ def _flows(one: Maintenance | Correction) -> str:
     return ", ".join(one.flows) or "all flows"
 
 
-def _withdrawn(one: Maintenance | Correction) -> str:
-    return "" if one.withdrawn is None else f"; withdrawn {minute(one.withdrawn)} UTC by {one.withdrawn_by}"
+def _withdrawn(one: Maintenance | Correction, zone: str) -> str:
+    if one.withdrawn is None:
+        return ""
+    return f"; withdrawn {moment(one.withdrawn, zone)} by {one.withdrawn_by}"

@@ -48,12 +48,16 @@ RULES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Burning:
-    """A budget that is spent too fast; `factor` is the rule's, scaled by period / 30 days."""
+    """A budget that is spent too fast; `factor` is the rule's, scaled by period / 30 days.
+
+    `share` is that of the budget which goes within the long window at that rate.
+    """
 
     severity: Literal["page", "ticket"]
     long: Burn
     short: Burn
     factor: Fraction
+    share: Fraction
 
 
 def burn_rates(
@@ -83,7 +87,8 @@ def burn_rates(
 
 def burning(account: Account) -> tuple[Burning, ...]:
     """Return the rules by which an account's budget is spent too fast, the fastest first."""
-    scale = _period_seconds(account) / Fraction(30 * DAY_SECONDS)
+    seconds = _period_seconds(account)
+    scale = seconds / Fraction(30 * DAY_SECONDS)
     burns = {one.window: one for one in account.burns}
     found: list[Burning] = []
     for rule in RULES:
@@ -91,7 +96,8 @@ def burning(account: Account) -> tuple[Burning, ...]:
         if long.rate is None or short.rate is None or long.bad < LEAST_BAD_SLICES:
             continue
         if long.rate > factor and short.rate > factor:
-            found.append(Burning(rule.severity, long, short, factor))
+            share = factor * rule.long / seconds
+            found.append(Burning(rule.severity, long, short, factor, share))
     return tuple(found)
 
 

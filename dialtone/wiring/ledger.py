@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import Final, TypeVar
+from zoneinfo import ZoneInfo
 
 from anyio import CapacityLimiter, to_thread
 
@@ -15,6 +16,7 @@ from dialtone.sla.account import Pages, account, current_period
 from dialtone.sla.calendar import Span, month
 from dialtone.sla.closing import (
     BrokenClosingError,
+    NothingPlacedError,
     RefusedError,
     chain_problems,
     closed,
@@ -37,6 +39,7 @@ _AT_ONCE: Final = 1000
 _TRIES: Final = 5
 """How often a closing begins anew when others close at the same time, or results come late."""
 _NOTHING: Final = Pages()
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,11 +245,22 @@ class Ledger:
                 )
                 kept = await self._books.close(made, made_from=partial(is_made_from, made))
                 return ClosingAttempt(tenant, kept, is_new=True)
+            except NothingPlacedError as error:
+                return ClosingAttempt(tenant, None, refused=f"{error}; {await self._began(terms, at)}")
             except RefusedError as error:
                 return ClosingAttempt(tenant, None, refused=str(error))
             except BooksClosedError:
                 continue  # another closing was faster, or late results: read what there is now
         return ClosingAttempt(tenant, None, refused="the books were written all the time; try again")
+
+    async def _began(self, terms: Terms, now: datetime) -> str:
+        """Return when a tenant's books begin, in words."""
+        tenant = terms.tenant.domain
+        known = await self._books.slices(Scope.of(tenant), since=_EPOCH, until=now, tenants=[tenant])
+        if not known:
+            return "there are no books of it yet"
+        first = min(one.since for one in known).astimezone(ZoneInfo(terms.zone))
+        return f"its books begin on {first:%Y-%m-%d}"
 
     async def _beside(self, work: Callable[[], T]) -> T:
         """Return what work gives, computed in a thread, one at a time: the loop goes on."""

@@ -75,6 +75,9 @@ async def _watched_platform(console: Console, name: str, seconds: float | None, 
         base = address(config)
         stage = _Stage(Api(session, base), flows(config), receiver, state, process, log, base)
         await stage.wait_until_ready()
+        console.print("how promises are kept, while it runs:", markup=False)
+        console.print(f"  dialtone sla status {config}", markup=False, soft_wrap=True)
+        console.print(f"  {base}/api/v1/sla", markup=False, soft_wrap=True)
         return await stage.run(console, seconds, sabotage=sabotage)
 
 

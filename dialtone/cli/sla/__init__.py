@@ -1,7 +1,8 @@
-"""dialtone sla: what was promised and kept; statements; closing and verifying months."""
+"""dialtone sla: what was promised and kept; statements; closing, verifying; who changed the books."""
 
 import click
 
+from dialtone.cli.sla.audit import audit
 from dialtone.cli.sla.close import close
 from dialtone.cli.sla.report import report
 from dialtone.cli.sla.status import status
@@ -13,5 +14,5 @@ def sla() -> None:
     """Show what was promised and kept; make statements; close months and verify them."""
 
 
-for command in (status, report, close, verify):
+for command in (status, report, close, verify, audit):
     sla.add_command(command)

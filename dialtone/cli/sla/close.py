@@ -1,16 +1,19 @@
 """dialtone sla close: freeze a month, of one tenant or of all."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
 import click
 
-from dialtone.cli.books import asked, author_of, author_option, domain_of, nothing_yet
+from dialtone.cli.books import asked, author_of, author_option, domain_of, nothing_yet, percent
 from dialtone.cli.exits import Exit
 from dialtone.cli.options import config_argument
 from dialtone.cli.words import printable
 from dialtone.config import load
+from dialtone.model import Closing
 from dialtone.wiring.ledger import ClosingAttempt, Ledger
 
 
@@ -24,7 +27,8 @@ from dialtone.wiring.ledger import ClosingAttempt, Ledger
 def close(config: Path, period: str, tenant: str | None, author: str | None) -> int:
     """Freeze a month of CONFIG: what its figures came from, and the figures, in a chain of hashes.
 
-    A month can be closed an hour after its end. What is closed already is said and left. Exit 0 when all are
+    A month can be closed an hour after its end, if anything was to be measured in it; where less than 95 % of
+    the time was, it is closed with a warning. What is closed already is said and left. Exit 0 when all are
     closed, 2 when one can't be; 7 where the data folder can't be used.
     """
     settings = load(config)
@@ -57,7 +61,18 @@ def _tell(attempt: ClosingAttempt, period: str) -> None:
         return
     if attempt.is_new:
         click.echo(f"{attempt.tenant} {period}: closed, number {made.sequence} of the chain")
+        for warning in _provisional(made):
+            click.echo(f"{attempt.tenant} {period}: {warning}", err=True)
     else:
         when = f"{made.closed:%Y-%m-%d %H:%M} UTC by {printable(made.author)}"
         click.echo(f"{attempt.tenant} {period}: was closed {when}, number {made.sequence} of the chain")
     click.echo(f"  hash {made.hash}")
+
+
+def _provisional(closing: Closing) -> Iterator[str]:
+    """Yield what is to be said of services of which too little was measured."""
+    for one in json.loads(closing.figures):
+        coverage = one["corrected"]["coverage"]
+        if one["provisional"] and coverage is not None:
+            measured = percent(Fraction(coverage["numerator"], coverage["denominator"]), 2)
+            yield f"{printable(one['service'])} is provisional: only {measured} of the time was measured"

@@ -19,7 +19,7 @@ from dialtone.cli.sla.words import (
 from dialtone.model import Sli
 from dialtone.sla.burn import burning
 from dialtone.sla.figures import Account, Figures, Incident, Standing
-from dialtone.sla.statements.numbers import digits_for
+from dialtone.sla.statements.numbers import digits_for, percent_text
 
 _MOST_INCIDENTS = 20
 _SO_FAR = {
@@ -97,8 +97,10 @@ def _budget(account: Account) -> Iterator[str]:
     )
     yield from paragraph(f"burn rate: {', '.join(rates)}", "  ", "    ")
     for alarm in burning(account):
-        windows = f"{window_told(alarm.long.window)} and {window_told(alarm.short.window)}"
-        yield f"  {alarm.severity.upper()}: burning faster than {float(alarm.factor):g} over {windows}"
+        long, short = span_told(alarm.long.window), span_told(alarm.short.window)
+        fast = f"burns {rate_told(alarm.factor)} times too fast or faster over {long} and {short}"
+        spent = f"at that rate {percent_text(alarm.share, 0)} % of the budget go in {long}"
+        yield from paragraph(f"{fast} ({spent})", "  ", "    ")
 
 
 def _incidents(account: Account) -> Iterator[str]:

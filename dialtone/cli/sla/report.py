@@ -1,10 +1,9 @@
 """dialtone sla report: a month's statement as a document."""
 
-import os
 import sys
-import tempfile
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import click
@@ -12,6 +11,7 @@ import click
 from dialtone.cli.books import asked, domain_of, nothing_yet
 from dialtone.cli.exits import Exit
 from dialtone.cli.options import config_argument
+from dialtone.cli.sla.files import why, write_all, write_whole
 from dialtone.config import Settings, load
 from dialtone.config.values import language as language_tag
 from dialtone.model import Scope
@@ -20,11 +20,13 @@ from dialtone.sla.statements import render
 from dialtone.wiring.ledger import Ledger
 
 _BINARY = frozenset({"pdf"})
+_CLIENTS = 5
+"""So many of a reseller's are named."""
 
 
 @click.command()
 @config_argument
-@click.option("--tenant", required=True, metavar="DOMAIN", help="Whose.")
+@click.option("--tenant", metavar="DOMAIN", help="Whose; of all, into a folder, if not given.")
 @click.option("--period", required=True, metavar="YYYY-MM", help="The month.")
 @click.option(
     "--format",
@@ -34,20 +36,30 @@ _BINARY = frozenset({"pdf"})
     show_default=True,
 )
 @click.option("--language", metavar="TAG", help="en or fr; the tenant's own if not given.")
-@click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="Write here, not to stdout.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Write this file, not to stdout; without --tenant, files of all tenants into this folder.",
+)
 def report(
-    config: Path, tenant: str, period: str, shape: str, language: str | None, output: Path | None
+    config: Path, tenant: str | None, period: str, shape: str, language: str | None, output: Path | None
 ) -> int:
     """Make the statement of a tenant's month: what was promised, what was kept, what is owed.
 
     A closed month is stated as it was closed. Of one that is open the figures may still change, and it says
-    so. Exit 0; 3 where there is no such statement, or it can't be written; 7 where the data folder can't be
-    used.
+    so. Without --tenant the statements of all that the month has are written as DOMAIN-YYYY-MM.FORMAT, and
+    one that can't be stops no other. Exit 0; 2 where some of all can't be made or written; 3 where there is
+    no such statement, or it can't be written; 7 where the data folder can't be used.
     """
     settings = load(config)
     if shape in _BINARY and output is None and sys.stdout.isatty():
         raise click.UsageError(f"{shape} is no text for a terminal: give --output FILE, or send it to a file")
     tag = None if language is None else _language(language)
+    if tenant is None:
+        if output is None:
+            raise click.UsageError("give --tenant DOMAIN, or --output FOLDER for the statements of all")
+        return write_all(settings, period, shape, tag, output)
     try:
         made = asked(settings, partial(_stated, settings, tenant, period))
     except ValueError as error:
@@ -59,7 +71,11 @@ def report(
     if output is None:
         click.echo(data, nl=False)
     else:
-        _write(output, data)
+        try:
+            write_whole(output, data)
+        except (OSError, ValueError) as error:
+            words = f"{output}: {why(error)}; nothing was written"
+            raise click.BadParameter(words, param_hint="--output") from None
     return Exit.OK
 
 
@@ -69,30 +85,34 @@ async def _stated(settings: Settings, tenant: str, period: str, ledger: Ledger) 
     domain = domain_of(settings, tenant, known=closed)
     statement = await ledger.statement(everything, domain, period)
     if statement is None:
-        raise ValueError(f"{domain} was promised nothing: it has no objectives, and {period} is not closed")
+        raise ValueError(_nothing_promised(settings, domain, period))
     return statement
 
 
+def _nothing_promised(settings: Settings, domain: str, period: str) -> str:
+    """Say why a tenant has no statement; of a reseller, how to have those of its clients."""
+    scope = settings.tree.scope(domain) if domain in settings.tree else Scope.of(domain)
+    below = dict.fromkeys(one.tenant for one in settings.objectives if scope.allows(one.tenant))
+    if not below:
+        return f"{domain} was promised nothing: it has no objectives, and {period} is not closed"
+    lines = [f"statements are made per client, and {domain} has none of its own; those of its clients:"]
+    ask = f"  dialtone sla report {settings.source} --period {period} --tenant"
+    lines += [f"{ask} {client}" for client in islice(below, _CLIENTS)]
+    if len(below) > _CLIENTS:
+        lines.append(f"  and {len(below) - _CLIENTS} more")
+    lines += ["what they add up to:", f"  dialtone sla status {settings.source} --tenant {domain}"]
+    return "\n".join(lines)
+
+
 def _language(text: str) -> str:
+    """Return the tag of a language; say so where there is no catalogue of it."""
+    from dialtone.sla.statements.language import language  # here: babel takes long to load
+
     try:
-        return language_tag(text)
+        tag = language_tag(text)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--language") from None
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write a file (0600) whole or not at all: what was there stays until the new one is."""
-    try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:80]}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        why = error.strerror if isinstance(error, OSError) else error
-        raise click.BadParameter(f"{path}: {why}; nothing was written", param_hint="--output") from None
+    used = language(tag).tag
+    if used.split("-")[0] != tag.replace("_", "-").split("-")[0].lower():
+        click.echo(f"note: there are no statements in {tag}: this is in English", err=True)
+    return tag

@@ -19,16 +19,20 @@ from dialtone.sla.figures import Account, Standing
 from dialtone.sla.pool import pooled
 
 _HEAD = ("", "kept", "promised", "bounds", "covered", "budget", "burn", "inc")
-_LINE = "  {:<7} {:>9} {:>9} {:>16} {:>7} {:>8} {:>11} {:>4}"
+_LINE = "  {:<7} {:>9} {:>8} {:>16} {:>7} {:>7} {:>13} {:>4}"
 _BOUNDS_DIGITS = 3
 _SO_FAR = "kept, below: so far; missed: whatever is to come, it can't be kept any more"
 _RANKS = {
     Standing.MISSED: 0,
     Standing.BELOW: 1,
-    Standing.UNMEASURED: 2,
-    Standing.KEPT: 3,
-    Standing.MET: 3,
+    Standing.KEPT: 2,
+    Standing.MET: 2,
+    Standing.UNMEASURED: 3,
 }
+_BURN = (
+    "burn: how many times too fast the budget goes, in the window where it goes fastest; 1x spends it just "
+    "within the period"
+)
 _PROVISIONAL = "* provisional: less than 95 % of the time that counts was measured"
 
 
@@ -42,12 +46,14 @@ def table(accounts: Sequence[Account]) -> Iterator[str]:
     yield from _together(accounts)
     if any(account.is_met is not None and not account.is_over for account in accounts):
         yield _SO_FAR
+    if any(fastest(account) is not None for account in accounts):
+        yield from paragraph(_BURN)
     if any(account.is_met is not None and account.corrected.is_provisional for account in accounts):
         yield _PROVISIONAL
 
 
 def worst(account: Account) -> tuple[int, Fraction, str, str]:
-    """Return what sorts accounts: the missed, the low, what nothing is known of, the kept; by budget left."""
+    """Return what sorts accounts: the missed, the low, the kept, by budget left; what nothing is known of."""
     rank, left, objective = _RANKS[account.standing], account.budget.left, account.objective
     return rank, Fraction(-1) if left is None else left, objective.tenant, objective.service
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from dialtone.cli.sla.words import paragraph
 from dialtone.cli.words import printable
 from dialtone.config import load
 from dialtone.model import Scope
+from dialtone.sla.figures import Figures
 from dialtone.sla.statements.numbers import MOST_DIGITS
 from dialtone.sla.verifying import Change, Verified
 from dialtone.wiring.ledger import Ledger
@@ -76,13 +78,30 @@ def _told(one: Verified) -> Iterator[str]:
 
 
 def _change(change: Change) -> str:
-    digits = next(
-        (n for n in range(3, MOST_DIGITS) if percent(change.was, n) != percent(change.now, n)), MOST_DIGITS
-    )
-    shares = f"{percent(change.was, digits)} to {percent(change.now, digits)}"
+    was, now = change.was, change.now
     verdicts = f"{_VERDICTS[change.was_met]} -> {_VERDICTS[change.now_met]}"
     said = verdicts if change.was_met != change.now_met else f"still {_VERDICTS[change.now_met]}"
-    return f"{change.service} goes from {shares} ({said})"
+    if was.availability == now.availability:
+        moves = f"stays at {percent(now.availability)}"
+    else:
+        moves = "goes from {} to {}".format(*_apart(was.availability, now.availability))
+    parts = [
+        f"{name} {before} s -> {after} s" for name, before, after in _seconds(was, now) if before != after
+    ]
+    if was.coverage != now.coverage:
+        parts.append("covered {} -> {}".format(*_apart(was.coverage, now.coverage)))
+    return f"{change.service} {moves} ({said}): {', '.join(parts) or 'the same time, at other moments'}"
+
+
+def _seconds(was: Figures, now: Figures) -> Iterator[tuple[str, int, int]]:
+    for name in ("bad", "unknown", "excluded"):
+        yield name, getattr(was, name), getattr(now, name)
+
+
+def _apart(was: Fraction | None, now: Fraction | None) -> tuple[str, str]:
+    """Return two shares with as many decimals as tell them apart."""
+    digits = next((n for n in range(3, MOST_DIGITS) if percent(was, n) != percent(now, n)), MOST_DIGITS)
+    return percent(was, digits), percent(now, digits)
 
 
 def _as_json(one: Verified) -> dict[str, object]:
@@ -100,11 +119,19 @@ def _as_json(one: Verified) -> dict[str, object]:
         "changes": [
             {
                 "service": change.service,
-                "was": None if change.was is None else str(change.was),
-                "now": None if change.now is None else str(change.now),
+                "was": _share(change.was.availability),
+                "now": _share(change.now.availability),
+                "seconds": {
+                    name: {"was": was, "now": now} for name, was, now in _seconds(change.was, change.now)
+                },
+                "coverage": {"was": _share(change.was.coverage), "now": _share(change.now.coverage)},
                 "was_met": change.was_met,
                 "now_met": change.now_met,
             }
             for change in one.changes
         ],
     }
+
+
+def _share(found: Fraction | None) -> str | None:
+    return None if found is None else str(found)

@@ -11,6 +11,8 @@ from dialtone.sla.statements.numbers import digits_for, digits_of, percent_text
 WIDTH: Final = 80
 _LEAST_LEFT: Final = Fraction(-999, 100)
 """What is overspent more than ten times over is told as that."""
+_MOST_RATE: Final = 9999
+"""What burns faster is told as that."""
 _WINDOWS: Final = (("d", 86_400), ("h", 3600), ("m", 60))
 
 
@@ -55,8 +57,12 @@ def fastest(account: Account) -> Burn | None:
 
 
 def burn_told(burn: Burn | None) -> str:
-    """Return a burn rate with its window, like "14.4 1h", cut off after a tenth."""
-    return "-" if burn is None or burn.rate is None else f"{rate_told(burn.rate)} {window_told(burn.window)}"
+    """Return a burn rate with its window, like "14.4x in 1h", cut off after a tenth (from 1000 on, whole)."""
+    if burn is None or burn.rate is None:
+        return "-"
+    whole = burn.rate // 1
+    rate = f">{_MOST_RATE}" if whole > _MOST_RATE else str(whole) if whole >= 1000 else rate_told(burn.rate)
+    return f"{rate}x in {window_told(burn.window)}"
 
 
 def rate_told(rate: Fraction) -> str:
