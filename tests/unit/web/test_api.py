@@ -4,12 +4,14 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from dialtone.model import Outcome
 from dialtone.web import create_app
 from dialtone.web import cursor as cursors
 from dialtone.web.access import Position
 from tests.fakes.alerts import NOON, result
+from tests.fakes.clock import FakeClock
 from tests.fakes.records import an_alert
 from tests.fakes.store import BreakableStore
 from tests.unit.web.cast import ACME, KEYED, NTEK, PLATFORM, VOLT, ZETA, ListBoard, client, context
@@ -220,8 +222,8 @@ async def test_a_cursor_whose_result_was_pruned_goes_on_with_what_is_older() -> 
         ("limit=0", "greater than or equal to 1"),
         ("limit=1001", "less than or equal to 1000"),
         ("flow=pager", "'attended-transfer' or 'http'"),
-        ("since=yesterday", "datetime"),
-        ("since=2026-03-01T12:00:00", "timezone"),
+        ("since=yesterday", "is no instant"),
+        ("since=2026-03-01T12:00:00", "has no zone"),
         ("cursor=!!", "this is no cursor"),
         ("cursor=eHw", "this is no cursor"),
         ("cursor=MjAyNi0wMy0wMXw", "this is no cursor"),
@@ -258,6 +260,32 @@ async def test_what_is_only_read_says_so() -> None:
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
     assert answer.json()["detail"] == "this address knows no such method: use GET"
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_what_is_also_written_names_every_method_it_knows() -> None:
+    async with client(create_app(await context())) as http:
+        listing = await http.put("/api/v1/maintenance", json={})
+        one = await http.post("/api/v1/corrections/7", json={})
+    assert (listing.status_code, listing.headers["allow"]) == (405, "GET, POST")
+    assert listing.json()["detail"] == "this address knows no such method: use GET, POST"
+    assert (one.status_code, one.headers["allow"]) == (405, "DELETE")
+
+
+async def test_a_store_that_goes_on_failing_is_logged_once_a_spell() -> None:
+    made = await context()
+    assert isinstance(made.store, BreakableStore)
+    assert isinstance(made.clock, FakeClock)
+    made.store.broken = True
+    async with client(create_app(made)) as http:
+        with capture_logs() as logs:
+            for _ in range(10):
+                assert (await http.get("/api/v1/alerts")).status_code == 503
+                await made.clock.advance(30)
+        assert [one["event"] for one in logs] == ["web.store_failed"]
+        await made.clock.advance(61)
+        with capture_logs() as logs:
+            await http.get("/api/v1/alerts")
+        assert [one["event"] for one in logs] == ["web.store_failed"], "another spell"
 
 
 @pytest.mark.parametrize(

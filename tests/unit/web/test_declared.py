@@ -15,6 +15,7 @@ from dialtone.model import Scope
 from dialtone.web import create_app
 from dialtone.web.bodies import MAX_BODY, BodyError, whole_body
 from tests.fakes.alerts import NOON
+from tests.fakes.clock import FakeClock
 from tests.fakes.ledger import FakeLedger
 from tests.unit.web.cast import ACME, NTEK, PLATFORM, TOKENS, VOLT, ZETA, client, context
 from tests.unit.web.promises import AUTHORS, REASONS
@@ -203,22 +204,22 @@ async def test_what_a_foreign_page_could_send_is_not_taken(kind: str, media_type
 @pytest.mark.parametrize(
     ("kind", "changes", "at", "words"),
     [
-        ("maintenance", {"begins": "2026-03-02T12:00:00"}, "begins", "timezone"),
+        ("maintenance", {"begins": "2026-03-02T12:00:00"}, "begins", "has no zone"),
         ("maintenance", {"begins": "2026-03-02T12:00:01Z"}, "begins", "whole minute"),
         ("maintenance", {"begins": "9999-12-31T23:59:00-23:00"}, "begins", "2000 and 2200"),
         ("maintenance", {"begins": "0001-01-01T00:00:00+23:00"}, "begins", "2000 and 2200"),
-        ("maintenance", {"begins": "tomorrow"}, "begins", "datetime"),
+        ("maintenance", {"begins": "tomorrow"}, "begins", "is no instant"),
         ("maintenance", {"seconds": 90}, "seconds", "multiple of 60"),
         ("maintenance", {"seconds": 0}, "seconds", "greater than or equal to 60"),
         ("maintenance", {"seconds": 60 * 10**30}, "seconds", "less than or equal"),
         ("maintenance", {"seconds": 31 * 86_400 + 60}, "seconds", "less than or equal"),
-        ("maintenance", {"seconds": "3600"}, "seconds", "valid integer"),
-        ("maintenance", {"seconds": True}, "seconds", "valid integer"),
+        ("maintenance", {"seconds": "3600"}, "seconds", "whole number"),
+        ("maintenance", {"seconds": True}, "seconds", "whole number"),
         ("maintenance", {"reason": "  "}, "reason", "must say something"),
         ("maintenance", {"reason": "a\nb"}, "reason", "one line"),
         ("maintenance", {"reason": "\u202egnp.exe"}, "reason", "one line"),
         ("maintenance", {"reason": "x" * 201}, "reason", "at most 200"),
-        ("maintenance", {"reason": None}, "reason", "valid string"),
+        ("maintenance", {"reason": None}, "reason", "must be text"),
         ("maintenance", {"flows": ["pager"]}, "flows.0", "'attended-transfer' or 'http'"),
         ("maintenance", {"flows": ["call"] * 8}, "flows", "at most 7"),
         ("maintenance", {"zone": "Mars/Olympus"}, "zone", "is no time zone"),
@@ -226,13 +227,13 @@ async def test_what_a_foreign_page_could_send_is_not_taken(kind: str, media_type
         ("maintenance", {"recurs": "FREQ=SECONDLY"}, "", "FREQ must be one of"),
         ("maintenance", {"recurs": "nonsense"}, "", "is no part of a rule"),
         ("maintenance", {"tenant": "x" * 300}, "tenant", "at most 253"),
-        ("maintenance", {"author": "root"}, "author", "Extra inputs"),
-        ("maintenance", {"k" * 1000: 1}, "k" * 60, "Extra inputs"),
+        ("maintenance", {"author": "root"}, "author", "take it out"),
+        ("maintenance", {"k" * 1000: 1}, "k" * 60, "take it out"),
         ("corrections", {"state": "perfect"}, "state", "'excluded'"),
         ("corrections", {"state": 3}, "state", "'excluded'"),
-        ("corrections", {"ends": "2026-03-01T11:00:00"}, "ends", "timezone"),
-        ("corrections", {"ends": None}, "ends", "valid datetime"),
-        ("corrections", {"id": 7}, "id", "Extra inputs"),
+        ("corrections", {"ends": "2026-03-01T11:00:00"}, "ends", "has no zone"),
+        ("corrections", {"ends": None}, "ends", "is no instant"),
+        ("corrections", {"id": 7}, "id", "take it out"),
     ],
 )
 async def test_a_field_that_makes_no_sense_is_named_with_what_is_wrong(
@@ -365,3 +366,41 @@ async def test_books_that_leak_show_nothing_foreign_and_withdraw_nothing_foreign
     assert answer.status_code == 404
     (still,) = [one for one in await books.maintenance(Scope.everything()) if one.id == theirs.id]
     assert still.withdrawn is None
+
+
+@KINDS
+async def test_what_is_withdrawn_at_once_is_not_withdrawn_before_it_was_declared(kind: str) -> None:
+    made = await context(clock=FakeClock(NOON + timedelta(seconds=12, microseconds=345_678)))
+    async with client(create_app(made)) as http:
+        put_down = (await http.post(f"/api/v1/{kind}", json=BODIES[kind])).json()
+        gone = (await http.delete(f"/api/v1/{kind}/{put_down['id']}")).json()
+    assert gone["withdrawn"] == put_down["declared"]
+
+
+@pytest.mark.parametrize(
+    ("body", "at", "words"),
+    [
+        ("{", "body.1", "is no JSON from that character on: send one object"),
+        ("[]", "body", "is no JSON object: send one"),
+        (
+            json.dumps(MAINTENANCE | {"begins": "2026-11-03T02:00:00"}),
+            "body.begins",
+            "2026-11-03T02:00:00-05:00",
+        ),
+        (json.dumps(MAINTENANCE | {"begins": "soon"}), "body.begins", "T02:00:00-05:00"),
+        (json.dumps(MAINTENANCE | {"begins": None}), "body.begins", "T02:00:00-05:00"),
+        (json.dumps(MAINTENANCE | {"seconds": "60"}), "body.seconds", "without quotation marks"),
+        (json.dumps(MAINTENANCE | {"colour": 1}), "body.colour", "take it out"),
+        (json.dumps({"tenant": ACME}), "body.reason", "is missing"),
+    ],
+)
+async def test_what_is_written_wrongly_is_told_what_to_write_instead(
+    app: FastAPI, body: str, at: str, words: str
+) -> None:
+    async with client(app, TOKENS["bob"]) as http:
+        answer = await http.post(
+            "/api/v1/maintenance", content=body, headers={"Content-Type": "application/json"}
+        )
+    told = {one["at"]: one["problem"] for one in answer.json()["errors"]}
+    assert answer.status_code == 422
+    assert words in told[at]
