@@ -4,8 +4,9 @@ Masks are computed for whole calendar months of the objective's zone, for the ca
 month, and kept: all tenants of one contract share them.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache, reduce
 from operator import or_
@@ -165,53 +166,84 @@ def corrected(states: States, flow: Flow, corrections: Sequence[Correction], gri
 def excluded_times(
     accounts: Iterable[Account], maintenance: Sequence[Maintenance], corrections: Sequence[Correction]
 ) -> tuple[ExcludedTime, ...]:
-    """Return the time that is outside the figures of one of these accounts, by start, each span once.
+    """Return the time that is outside the figures of one of these accounts, in order, each time once.
 
-    Where two took out the same time the one with the lower id is named, and maintenance before a correction.
-    Time that a correction put back is not among it.
+    Where several took out the same time, the reasons and authors of all are named; it is maintenance's where
+    any of it is. Time that a correction put back is not among it.
     """
-    found: set[ExcludedTime] = set()
+    sources: list[Maintenance | Correction] = [
+        *sorted(maintenance, key=lambda one: one.id),
+        *sorted(corrections, key=lambda one: one.id),
+    ]
+    edges: defaultdict[int, Counter[int]] = defaultdict(Counter)
     for account in accounts:
-        found.update(_excluded_of(account, maintenance, corrections))
-    return tuple(
-        sorted(found, key=lambda one: (one.start, one.end, one.is_correction, one.reason, one.author))
-    )
+        for number, low, high in _taken(account, sources):
+            edges[low][number] += 1
+            edges[high][number] -= 1
+    found: list[ExcludedTime] = []
+    active: Counter[int] = Counter()
+    begin = 0
+    for at in sorted(edges):
+        if here := sorted(number for number, count in active.items() if count):
+            found.append(_named(begin, at, [sources[number] for number in here]))
+        active.update(edges[at])
+        begin = at
+    return tuple(_joined(found))
 
 
-def _excluded_of(
-    account: Account, maintenance: Sequence[Maintenance], corrections: Sequence[Correction]
-) -> list[ExcludedTime]:
+def _taken(account: Account, sources: Iterable[Maintenance | Correction]) -> Iterator[tuple[int, int, int]]:
+    """Yield which of the sources took time out of an account, from when until when."""
     objective = account.objective
     start, end = unix(account.start), unix(account.until)
     grid = Grid(start, 60, (end - start) // 60)
     if end % 60:
         grid = Grid(start, 1, end - start)
+    maintenance = [one for one in sources if isinstance(one, Maintenance)]
     planes = maintenance_planes(objective, maintenance, grid, account.start if account.is_new else None)
-    laid = in_force(objective, corrections)
+    laid = in_force(objective, (one for one in sources if isinstance(one, Correction)))
     counted = service_hours(objective, grid)
     after = {
         flow: corrected(States(0, 0, plane), flow, laid, grid).excluded & counted
         for flow, plane in planes.items()
     }
-    found: list[ExcludedTime] = []
+    for number, one in enumerate(sources):
+        if isinstance(one, Maintenance):
+            plane, within = occurrence_plane(one, grid), planes
+        elif one.state is SliceState.EXCLUDED and one.withdrawn is None:
+            plane, within = grid.bits(unix(one.begins), unix(one.ends)), after
+        else:
+            continue
+        flows = one.flows or objective.flows
+        taken = reduce(or_, (plane & after[flow] & within[flow] for flow in flows if flow in after), 0)
+        yield from ((number, grid.time(low), grid.time(high)) for low, high in runs(taken))
 
-    def take(source: Maintenance | Correction, plane: int, *, is_correction: bool) -> None:
-        taken = 0
-        for flow in objective.flows:
-            if not source.flows or flow in source.flows:
-                part = plane & after[flow] & (grid.all if is_correction else planes[flow])
-                taken |= part
-                after[flow] &= ~part
-        for low, high in runs(taken):
-            times = from_unix(grid.time(low)), from_unix(grid.time(high))
-            found.append(ExcludedTime(*times, source.reason, source.author, is_correction))
 
-    for one in sorted(maintenance, key=lambda one: one.id):
-        take(one, occurrence_plane(one, grid), is_correction=False)
-    for put in laid:
-        if put.state is SliceState.EXCLUDED:
-            take(put, grid.bits(unix(put.begins), unix(put.ends)), is_correction=True)
-    return found
+def _named(begin: int, end: int, sources: Sequence[Maintenance | Correction]) -> ExcludedTime:
+    return ExcludedTime(
+        from_unix(begin),
+        from_unix(end),
+        "; ".join(dict.fromkeys(one.reason for one in sources)),
+        ", ".join(dict.fromkeys(one.author for one in sources if one.author)),
+        all(isinstance(one, Correction) for one in sources),
+    )
+
+
+def _joined(times: Iterable[ExcludedTime]) -> Iterator[ExcludedTime]:
+    """Yield times in order; what goes on in the same words is one."""
+    last: ExcludedTime | None = None
+    for one in times:
+        if (
+            last is not None
+            and replace(last, end=one.end) == replace(one, start=last.start)
+            and last.end == one.start
+        ):
+            last = replace(last, end=one.end)
+            continue
+        if last is not None:
+            yield last
+        last = one
+    if last is not None:
+        yield last
 
 
 def _touches(flows: tuple[Flow, ...], objective: Objective) -> bool:

@@ -14,6 +14,7 @@ from dialtone.sla.figures import Account
 from dialtone.sla.statement import ExcludedTime, Logo, Statement
 from dialtone.sla.terms import Terms, accounts_of, cut
 from dialtone.sla.verifying import closed_accounts
+from dialtone.wiring.settling import SOURCE
 
 
 def stated(
@@ -58,8 +59,12 @@ def read_logo(path: Path) -> Logo | None:
 def _excluded(terms: Terms, pages: Pages, accounts: Iterable[Account]) -> tuple[ExcludedTime, ...]:
     """Return what was outside the figures of any service.
 
-    Of maintenance that is declared above the tenant it is told time and reason, not who declared it.
+    Of maintenance that is declared above the tenant it is told time and reason, not who declared it; that it
+    is in the configuration names nobody.
     """
     own = terms.tenant.domain
-    told = [one if one.tenant == own else replace(one, author="") for one in pages.maintenance]
+    told = [
+        one if one.tenant == own or one.source == SOURCE else replace(one, author="")
+        for one in pages.maintenance
+    ]
     return excluded_times(accounts, told, pages.corrections)

@@ -23,7 +23,7 @@ from dialtone.sla.statements.totals import totals, whole_seconds
 
 COLUMNS: Final = (
     "row", "issuer", "tenant", "tenant_name", "period", "zone", "closed",
-    "service", "flows", "start_utc", "end_utc",
+    "service", "title", "flows", "start_utc", "end_utc",
     "target_percent", "result", "provisional", "over",
     "availability_percent", "lower_percent", "upper_percent", "coverage_percent",
     "raw_availability_percent", "raw_lower_percent", "raw_upper_percent", "raw_coverage_percent",
@@ -57,12 +57,17 @@ def as_csv(statement: Statement) -> str:
 
 def _rows(statement: Statement) -> Iterator[dict[str, object]]:
     for account in statement.accounts:
-        yield _service(account)
+        yield _named(account, statement) | _service(account)
     for account in statement.accounts:
         for incident in account.incidents:
-            yield {"service": cell(account.objective.service)} | _incident(incident)
+            yield _named(account, statement) | _incident(incident)
     yield from (_excluded(one) for one in statement.excluded)
     yield from (_correction(one) for one in statement.corrections)
+
+
+def _named(account: Account, statement: Statement) -> dict[str, object]:
+    objective = account.objective
+    return {"service": cell(objective.service), "title": cell(objective.title(statement.language))}
 
 
 def _service(account: Account) -> dict[str, object]:
@@ -70,7 +75,6 @@ def _service(account: Account) -> dict[str, object]:
     digits, sums, credit = digits_for(objective.target), totals(account), credit_of(account)
     return {
         "row": "service",
-        "service": cell(objective.service),
         "flows": " ".join(objective.flows),
         "start_utc": _instant(account.start),
         "end_utc": _instant(account.end),

@@ -56,6 +56,9 @@ def statement_json(statement: Statement) -> str:
             "made": rfc3339(statement.made),
             "closing": None if closing is None else _closing(closing),
             "figures": figures(statement.accounts),
+            "titles": {
+                one.objective.service: one.objective.title(statement.language) for one in statement.accounts
+            },
             "excluded": [
                 {
                     "start": rfc3339(one.start),

@@ -18,7 +18,7 @@ def composed(statement: Statement) -> Sheet:
     """Return what stands on a statement, in its language."""
     spoken = language(statement.language)
     result, line = headline(statement.accounts, spoken)
-    calendars = tuple(calendar(account, spoken) for account in statement.accounts)
+    calendars = tuple(calendar(account, statement.period, spoken) for account in statement.accounts)
     return Sheet(
         language=spoken,
         title=spoken.gettext("Service level statement"),
@@ -27,8 +27,10 @@ def composed(statement: Statement) -> Sheet:
         domain=plain(statement.tenant.domain),
         issuer=plain(statement.issuer.name),
         logo=statement.logo,
+        made=statement.made,
         facts=_facts(statement, spoken),
         notes=_notes(statement, spoken),
+        remark=_remark(statement, spoken),
         headline=line,
         result=result,
         verdicts=tuple(verdict(account, spoken) for account in statement.accounts),
@@ -55,43 +57,47 @@ def _facts(statement: Statement, spoken: Language) -> tuple[tuple[str, str], ...
 
 
 def _notes(statement: Statement, spoken: Language) -> tuple[str, ...]:
-    """Return what is to be known before any figure: that it may change, or rests on too little."""
-    _, notes = spoken.gettext, []
-    zone = ZoneInfo(statement.zone)
+    """Return what is to be known before any figure: that it may change."""
+    _ = spoken.gettext
     running = [account for account in statement.accounts if not account.is_over]
     if running:
         until = max(account.until for account in running)
-        notes.append(
-            _("The period is not over: this is how it stood on {instant}.").format(
-                instant=instant(until, zone, spoken.locale, year=True)
-            )
+        return (
+            _(
+                "The period is not over: this is how it stood on {instant}, and figures may still change."
+            ).format(instant=_told(until, statement, spoken)),
         )
     if statement.closing is None:
-        notes.append(_("The month is not closed: figures may still change."))
-    if any(account.corrected.is_provisional for account in statement.accounts):
-        notes.append(
-            _(
-                "The services marked provisional were measured for less than 95% of the time: "
-                "their figures can't be relied on."
+        return (_("The month is not closed: figures may still change."),)
+    return ()
+
+
+def _remark(statement: Statement, spoken: Language) -> str:
+    """Return which services are counted over another time than the month, or by another clock."""
+    _ = spoken.gettext
+    said: dict[str, list[str]] = {}
+    for account in statement.accounts:
+        title, zone = plain(account.objective.title(spoken.tag)), account.objective.zone
+        start = _told(account.start, statement, spoken)
+        if not account.objective.rolling and not _is_whole(statement, account.start, account.end):
+            words = (
+                _("{services}: counted from {start} to {end}.").format(
+                    services="{services}", start=start, end=_told(account.end, statement, spoken)
+                )
+                if account.is_over
+                else _("{services}: counted from {start}, so far until {until}.").format(
+                    services="{services}", start=start, until=_told(account.until, statement, spoken)
+                )
             )
-        )
-    notes += [
-        _("{service} is counted from {start} to {end}.").format(
-            service=plain(account.objective.service),
-            start=instant(account.start, zone, spoken.locale, year=True),
-            end=instant(account.end, zone, spoken.locale, year=True),
-        )
-        for account in statement.accounts
-        if not account.objective.rolling and not _is_whole(statement, account.start, account.end)
-    ]
-    notes += [
-        _("{service} goes by the time zone {zone}.").format(
-            service=plain(account.objective.service), zone=plain(account.objective.zone)
-        )
-        for account in statement.accounts
-        if account.objective.zone != statement.zone
-    ]
-    return tuple(notes)
+            said.setdefault(words, []).append(title)
+        if zone != statement.zone:
+            words = _("{services}: by the time zone {zone}.").format(services="{services}", zone=plain(zone))
+            said.setdefault(words, []).append(title)
+    return " ".join(words.replace("{services}", ", ".join(titles)) for words, titles in said.items())
+
+
+def _told(at: datetime, statement: Statement, spoken: Language) -> str:
+    return instant(at, ZoneInfo(statement.zone), spoken.locale, year=True)
 
 
 def _is_whole(statement: Statement, start: datetime, end: datetime) -> bool:

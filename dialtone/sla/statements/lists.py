@@ -31,7 +31,7 @@ def incidents(account: Account, language: Language) -> Table:
     _ = language.gettext
     zone = ZoneInfo(account.objective.zone)
     return Table(
-        title=plain(account.objective.service),
+        title=plain(account.objective.title(language.tag)),
         columns=(
             Column(_("Start"), 15),
             Column(_("End"), 15),
@@ -153,7 +153,7 @@ def _correction(one: Correction, zone: ZoneInfo, language: Language) -> tuple[st
 def _sums(account: Account, language: Language) -> tuple[str, ...]:
     locale, found, whole = language.locale, totals(account), account.corrected
     return (
-        plain(account.objective.service),
+        plain(account.objective.title(language.tag)),
         *(duration(each, locale) for each in (whole.good, whole.bad, whole.unknown, whole.excluded)),
         str(found.incidents),
         *(

@@ -59,6 +59,10 @@ def method(statement: Statement, language: Language) -> tuple[str, ...]:
             "afterwards. The verdict, the budget, the credit and the incidents go by the corrected figures."
         ),
         _(
+            "The verdict is on the time that was measured, the budget is the bad time that the target leaves "
+            "of the whole period: where much is unknown, a target may be missed with budget left."
+        ),
+        _(
             "Percentages are cut off and never rounded up: {exact} is printed as {printed}. "
             "The verdict compares exact numbers of seconds."
         ).format(exact=_example(5, language), printed=_example(LEAST_DIGITS, language)),

@@ -1,5 +1,6 @@
 """Pages that know how many of them there are."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from reportlab.lib.colors import HexColor
@@ -16,11 +17,17 @@ _SOFT = HexColor("#57606e")
 class Pages(Canvas):
     """A canvas that numbers its pages at the end, when their number is known: `page 2 of 5`.
 
-    reportlab makes it, once a document; what it says below each page is bound beforehand.
+    reportlab makes it, once a document; what it says below each page is bound beforehand, and when the
+    statement was computed, which is the document's date.
     """
 
-    def __init__(self, *arguments: Any, language: Language, footer: str, **named: Any) -> None:
+    def __init__(
+        self, *arguments: Any, language: Language, footer: str, made: datetime, **named: Any
+    ) -> None:
         super().__init__(*arguments, **named)
+        # reportlab would tell the time of writing, or for the same bytes each time that of the year 2000.
+        stamp, at = self._doc._timeStamp, made.astimezone(UTC)  # type: ignore[attr-defined]
+        stamp.t, stamp.lt, stamp.YMDhms = at.timestamp(), at.utctimetuple(), at.utctimetuple()[:6]
         self._language = language
         self._footer = footer
         self._kept: list[dict[str, Any]] = []

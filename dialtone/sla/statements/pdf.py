@@ -140,7 +140,10 @@ def _written(sheet: Sheet) -> bytes:
     )
     document.addPageTemplates([PageTemplate(frames=[frame])])
     footer = latin(f"{sheet.domain} · {sheet.subtitle}")
-    document.build(list(_story(sheet)), canvasmaker=partial(Pages, language=sheet.language, footer=footer))
+    document.build(
+        list(_story(sheet)),
+        canvasmaker=partial(Pages, language=sheet.language, footer=footer, made=sheet.made),
+    )
     return written.getvalue()
 
 
@@ -153,6 +156,9 @@ def _story(sheet: Sheet) -> Iterator[Flowable]:
     if sheet.verdicts:
         yield Spacer(0, 2 * mm)
         yield _verdicts(sheet)
+        if sheet.remark:
+            yield Spacer(0, 2 * mm)
+            yield _say(sheet.remark, _LABEL)
         for number, calendar in enumerate(sheet.calendars):
             title = [_say(_("Days"), _SECTION)] if not number else []
             yield from _calendar(calendar, title)
@@ -209,10 +215,10 @@ def _headline(sheet: Sheet) -> Flowable:
 def _verdicts(sheet: Sheet) -> Flowable:
     _ = sheet.language.gettext
     heads = (
-        (_("Service"), 36, False),
-        (_("Target"), 15, True),
-        (_("As measured"), 31, True),
-        (_("Corrected"), 31, True),
+        (_("Service"), 35, False),
+        (_("Target"), 18, True),
+        (_("As measured"), 30, True),
+        (_("Corrected"), 30, True),
         (_("Time measured"), 18, True),
         (_("Budget spent"), 25, True),
         (_("Credit"), 21, True),

@@ -25,6 +25,7 @@ _GROUNDS: Final = {
     DayKind.UNMEASURED: white,
     DayKind.EXCLUDED: HexColor("#e1e5ea"),
     DayKind.UNCOUNTED: HexColor("#f4f5f7"),
+    DayKind.ABSENT: white,
     DayKind.COMING: white,
 }
 _EDGES: Final = {
@@ -32,6 +33,7 @@ _EDGES: Final = {
     DayKind.PATCHY: HexColor("#9dc9ad"),
     DayKind.UNMEASURED: HexColor("#8a94a3"),
     DayKind.EXCLUDED: HexColor("#aab2bd"),
+    DayKind.ABSENT: HexColor("#aab2bd"),
     DayKind.COMING: HexColor("#d9dee5"),
 }
 _HATCHES: Final = {DayKind.PATCHY: HexColor("#c9e3d2"), DayKind.UNMEASURED: HexColor("#d5dae1")}
@@ -115,7 +117,7 @@ def ink_of(kind: DayKind) -> Color:
     """Return the colour to write with on a kind of day."""
     if kind is DayKind.POOR:
         return white
-    return _SOFT if kind in (DayKind.COMING, DayKind.UNCOUNTED) else _INK
+    return _SOFT if kind in (DayKind.COMING, DayKind.UNCOUNTED, DayKind.ABSENT) else _INK
 
 
 def swatch(pen: Canvas, kind: DayKind, x: float, y: float, width: float, height: float) -> None:
@@ -127,7 +129,9 @@ def swatch(pen: Canvas, kind: DayKind, x: float, y: float, width: float, height:
     if kind in _EDGES:
         pen.setStrokeColor(_EDGES[kind])
         pen.setLineWidth(0.5)
+        pen.setDash(*([1.5, 1.5] if kind is DayKind.ABSENT else []))
         pen.rect(x, y, width, height, stroke=1, fill=0)
+        pen.setDash()
 
 
 def _hatch(pen: Canvas, color: Color, x: float, y: float, width: float, height: float) -> None:

@@ -5,6 +5,7 @@ All texts are said in the statement's language already and are plain: texts from
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from dialtone.sla.figures import Standing
@@ -22,6 +23,7 @@ class DayKind(StrEnum):
     UNMEASURED = "unmeasured"
     EXCLUDED = "excluded"
     UNCOUNTED = "uncounted"
+    ABSENT = "absent"
     COMING = "coming"
 
 
@@ -53,15 +55,12 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """One day of a calendar: its number, its share, its bad time or what else is to be said of it.
-
-    `brief` is the bad time where there is little room, rounded up."""
+    """One day of a calendar: its number, its share, its bad time or what else is to be said of it."""
 
     label: str
     kind: DayKind
     share: str
     bad: str
-    brief: str
     length: str
     title: str
 
@@ -106,7 +105,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """All of a statement."""
+    """All of a statement: `notes` stand before the figures, `remark` (it may be empty) below them."""
 
     language: Language
     title: str
@@ -115,8 +114,10 @@ class Sheet:
     domain: str
     issuer: str
     logo: Logo | None
+    made: datetime
     facts: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
+    remark: str
     headline: str
     result: Standing
     verdicts: tuple[Verdict, ...]

@@ -1,11 +1,12 @@
 """A statement as text in 80 columns."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
 from typing import Final
 
 from rich.cells import cell_len, chop_cells, set_cell_size
 
-from dialtone.sla.statements.sheet import Calendar, DayKind, Key, Sheet, Table, Verdict
+from dialtone.sla.statements.sheet import Calendar, Day, DayKind, Key, Sheet, Table, Verdict
 
 WIDTH: Final = 80
 _CELL: Final = 11
@@ -18,8 +19,9 @@ _MARKS: Final = {
     DayKind.PATCHY: "~",
     DayKind.UNMEASURED: "?",
     DayKind.EXCLUDED: "x",
-    DayKind.UNCOUNTED: " ",
-    DayKind.COMING: " ",
+    DayKind.UNCOUNTED: "=",
+    DayKind.ABSENT: "/",
+    DayKind.COMING: ">",
 }
 
 
@@ -40,6 +42,9 @@ def _lines(sheet: Sheet) -> Iterator[str]:
     for verdict in sheet.verdicts:
         yield ""
         yield from _verdict(verdict, sheet)
+    if sheet.remark:
+        yield ""
+        yield from _wrapped(sheet.remark, "")
     yield from _heading(_("Days"))
     for calendar in sheet.calendars:
         yield from _calendar(calendar)
@@ -85,22 +90,25 @@ def _calendar(calendar: Calendar) -> Iterator[str]:
     yield from _wrapped(calendar.service, "")
     yield "".join(set_cell_size("   " + name, _CELL) for name in calendar.weekdays)
     for week in calendar.weeks:
-        cells = []
-        lengths = []
-        for day in week:
-            said = "" if day is None else f"{day.label:>2}{_MARKS[day.kind]} {day.brief}"
-            cells.append(set_cell_size(said, _CELL))
-            lengths.append(set_cell_size("   " + day.length if day and day.length else "", _CELL))
-        yield "".join(cells)
-        if any(each.strip() for each in lengths):
-            yield "".join(lengths)
+        for line in zip_longest(*(_day(day) for day in week), fillvalue=""):
+            yield "".join(set_cell_size(said, _CELL) for said in line)
     yield ""
+
+
+def _day(day: Day | None) -> list[str]:
+    """Return the lines of a day: its number, its bad time a unit a line, its length where that is odd."""
+    if day is None:
+        return []
+    head = f"{day.label:>2}{_MARKS[day.kind]}"
+    parts = day.bad.split(" ") if day.kind in (DayKind.SOME, DayKind.POOR) else []
+    if parts and cell_len(head) + cell_len(parts[0]) + 2 <= _CELL:
+        head += f" {parts.pop(0)}"
+    return [head, *(f"    {part}" for part in parts), *([f"    {day.length}"] if day.length else [])]
 
 
 def _key(keys: Iterable[Key]) -> Iterator[str]:
     for key in keys:
-        if _MARKS[key.kind].strip():
-            yield from _wrapped(key.said, f"{_MARKS[key.kind]}  ", "   ")
+        yield from _wrapped(key.said, f"{_MARKS[key.kind]}  ", "   ")
 
 
 def _table(table: Table) -> Iterator[str]:

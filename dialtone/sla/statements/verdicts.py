@@ -22,7 +22,7 @@ def verdict(account: Account, language: Language) -> Verdict:
     digits = digits_for(objective.target)
     budget = account.budget
     return Verdict(
-        service=plain(objective.service),
+        service=plain(objective.title(language.tag)),
         about=about(objective, language),
         target=exact_percent(objective.target, locale),
         raw=share(account.raw.availability, digits, language),
@@ -42,7 +42,31 @@ def verdict(account: Account, language: Language) -> Verdict:
 
 
 def headline(accounts: Sequence[Account], language: Language) -> tuple[Standing, str]:
-    """Return the verdict on all services in one line; it is the worst one's."""
+    """Return the verdict on all services in one line, and what of it rests on too little.
+
+    The standing is the worst one's.
+    """
+    standing, line = _headline(accounts, language)
+    return standing, " ".join(part for part in (line, _little(accounts, language)) if part)
+
+
+def _little(accounts: Sequence[Account], language: Language) -> str:
+    """Say how many verdicts rest on less than what is asked for, "" where none does."""
+    found = [one for one in accounts if one.is_met is not None and one.corrected.is_provisional]
+    if not found:
+        return ""
+    if len(accounts) == 1:
+        return language.gettext("This is provisional: only {share} of the time was measured.").format(
+            share=share(found[0].corrected.coverage, 2, language)
+        )
+    return language.ngettext(
+        "{provisional} verdict of {count} is provisional: less than 95% of the time was measured.",
+        "{provisional} verdicts of {count} are provisional: less than 95% of the time was measured.",
+        len(found),
+    ).format(provisional=len(found), count=len(accounts))
+
+
+def _headline(accounts: Sequence[Account], language: Language) -> tuple[Standing, str]:
     _, ngettext = language.gettext, language.ngettext
     standings = [account.standing for account in accounts]
     count, kept = len(standings), standings.count(Standing.KEPT)
@@ -112,26 +136,34 @@ def _left(budget: Budget, language: Language) -> str:
 def _bounds(figures: Figures, digits: int, language: Language) -> str:
     if figures.lower is None or figures.upper is None:
         return NONE
-    return "\u00a0–\u00a0".join(
-        percent(each, digits, language.locale) for each in (figures.lower, figures.upper)
-    )
+    # A line may break after the dash, and nowhere else.
+    return "\u00a0– ".join(percent(each, digits, language.locale) for each in (figures.lower, figures.upper))
 
 
 def _said(account: Account, language: Language) -> str:
     _ = language.gettext
-    return {
+    said = {
         Standing.MET: _("Met"),
         Standing.MISSED: _("Missed"),
         Standing.KEPT: _("Met so far"),
         Standing.BELOW: _("Below target so far"),
         Standing.UNMEASURED: _("Not measured"),
     }[account.standing]
+    return _provisional(said, account, language)
 
 
 def _credit(account: Account, language: Language) -> str:
     _ = language.gettext
     credit = credit_of(account)
     if credit is None:
-        return _("None") if account.objective.credits and account.is_met is not None else NONE
+        has_table = account.objective.credits and account.is_met is not None
+        return _provisional(_("None"), account, language) if has_table else NONE
     words = _("{share} of the fee") if account.is_over else _("{share} of the fee so far")
-    return words.format(share=exact_percent(credit.share, language.locale))
+    said = words.format(share=exact_percent(credit.share, language.locale))
+    return _provisional(said, account, language)
+
+
+def _provisional(said: str, account: Account, language: Language) -> str:
+    """Return a verdict or a credit with the word for it where it rests on too little."""
+    rests_on_little = account.is_met is not None and account.corrected.is_provisional
+    return language.gettext("{said}, provisional").format(said=said) if rests_on_little else said

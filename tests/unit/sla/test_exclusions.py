@@ -129,9 +129,33 @@ def test_a_statement_lists_excluded_time_once_and_not_what_a_correction_put_back
         ((one.start - SPAN.start) / HOUR * 60, (one.end - one.start) / HOUR * 60, one.reason)
         for one in listed
     ]
-    assert minutes == [(10, 50, "new software"), (60, 30, "a router"), (1440, 20, "flood")]
-    assert [one.is_correction for one in listed] == [False, False, True]
+    assert minutes == [
+        (10, 20, "new software"),
+        (30, 30, "new software; a router"),
+        (60, 30, "a router"),
+        (1440, 20, "flood"),
+    ]
+    assert [one.is_correction for one in listed] == [False, False, False, True]
     assert sum((one.end - one.start).total_seconds() for one in listed) == both[0].corrected.excluded
+
+
+def test_time_that_several_took_out_names_them_all_once_and_is_maintenance_where_any_is() -> None:
+    works = (
+        work(SPAN.start, 60, author="ann"),
+        work(SPAN.start, 60, id=2, author="ann", flows=(Flow.CALL,)),
+        work(SPAN.start + HOUR, 30, id=3, author="ann"),
+        work(SPAN.start, 90, id=4, author="nobody", reason="elsewhere", flows=(Flow.HTTP,)),
+    )
+    put = a_correction(SPAN.start + HOUR, 60, SliceState.EXCLUDED, author="bob", reason="flood")
+    found = over(Pages((a_series(SPAN),), maintenance=works, corrections=(put,)))
+    listed = excluded_times([found, over(Pages(), service="unmeasured")], works, (put,))
+    at = [((one.start - SPAN.start) / HOUR, (one.end - SPAN.start) / HOUR) for one in listed]
+    assert at == [(0, 1), (1, 1.5), (1.5, 2)]
+    assert [(one.reason, one.author, one.is_correction) for one in listed] == [
+        ("new software", "ann", False),
+        ("new software; flood", "ann, bob", False),
+        ("flood", "bob", True),
+    ]
 
 
 @pytest.mark.parametrize("flows", [(Flow.REGISTER,), (Flow.HTTP, Flow.OPTIONS)])

@@ -133,6 +133,17 @@ def test_a_statement_is_the_same_bytes_each_time() -> None:
     assert render(a_statement(logo=a_logo()), "html") == render(a_statement(logo=a_logo()), "html")
 
 
+def test_each_cell_names_its_column_where_rows_are_stacked_on_a_phone() -> None:
+    raw = render(a_statement(accounts=(an_account(incidents=many_incidents(count=2)),)), "html").decode()
+    found = Elements(raw)
+    heads = [attributes.get("data-head") for name, attributes in found.tags if name == "td"]
+    assert "Cause" in heads
+    assert "Budget spent" in heads
+    assert "attr(data-head)" in raw
+    assert "@media screen and (max-width: 760px)" in raw
+    assert "white-space: nowrap" not in raw
+
+
 def test_paper_is_white_whatever_the_reader_prefers() -> None:
     raw = render(a_statement(), "html").decode()
     assert re.search(r"body \{[^}]*background: #fff", raw)

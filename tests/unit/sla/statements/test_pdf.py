@@ -5,7 +5,7 @@ import re
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
@@ -85,6 +85,16 @@ def test_title_and_language_are_in_the_document() -> None:
     data = render(a_statement(language="fr"), "pdf")
     assert b"/Lang" in data
     assert b"(fr)" in data
+    assert b"/Author (NTEK)" in data
+    assert b"/Title (" in data
+
+
+def test_the_document_is_of_when_the_statement_was_computed() -> None:
+    data = render(
+        a_statement(made=datetime(2026, 11, 1, 9, 30, 15, tzinfo=timezone(-timedelta(hours=5)))), "pdf"
+    )
+    assert re.findall(rb"/CreationDate \((.*?)\)", data) == [b"D:20261101143015+00'00'"]
+    assert re.findall(rb"/ModDate \((.*?)\)", data) == [b"D:20261101143015+00'00'"]
 
 
 def test_mini_markup_from_outside_is_text() -> None:

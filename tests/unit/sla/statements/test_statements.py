@@ -109,6 +109,22 @@ def test_a_target_with_five_nines_has_figures_with_as_many_decimals() -> None:
 
 
 def test_a_service_of_another_zone_says_so() -> None:
-    assert "Calls goes by the time zone Europe/Paris." in words(
+    assert "Calls: by the time zone Europe/Paris." in words(
         an_account(objective=an_objective(zone="Europe/Paris"))
     )
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_service_is_told_by_its_title_in_the_language_of_the_statement(format: str) -> None:  # noqa: A002
+    titled = an_objective(service="telephony", titles={"": "Telephony", "fr": "Téléphones"})
+    account = an_account(objective=titled, incidents=many_incidents(count=2))
+    said = {
+        language: render(a_statement(accounts=(account,), language=language), format)
+        for language in ("en", "fr-CA")
+    }
+    assert said["en"] != said["fr-CA"]
+    if format != "pdf":
+        assert "Téléphones" in said["fr-CA"].decode()
+        assert "Telephony" in said["en"].decode()
+        assert "Telephony" not in said["fr-CA"].decode()
+        assert ("telephony" in said["en"].decode()) is (format in ("csv", "json"))

@@ -7,7 +7,8 @@ from fractions import Fraction
 import pytest
 from rich.cells import cell_len
 
-from dialtone.model import Flow
+from dialtone.model import Credit, Flow
+from dialtone.sla.figures import Figures
 from dialtone.sla.statement import Party
 from dialtone.sla.statements import render
 from tests.fakes.statements import (
@@ -116,9 +117,100 @@ def test_a_target_is_missed_within_a_month_only_when_nothing_can_save_it(
 
 def test_a_tenant_who_came_within_the_month_is_told_from_when() -> None:
     account = replace(an_account(), start=datetime(2026, 10, 9, 16, 0, tzinfo=UTC))
-    assert "Calls is counted from Oct 9, 2026 12:00 to Nov 1, 2026 00:00." in " ".join(
-        text(accounts=(account,)).split()
+    said = " ".join(text(accounts=(account, account, an_account())).split())
+    assert said.count("Calls, Calls: counted from Oct 9, 2026 12:00 to Nov 1, 2026 00:00.") == 1
+    assert said.index("Budget spent") < said.index("counted from") < said.index("Incidents")
+
+
+def test_a_month_that_is_not_over_has_one_note_and_says_until_when_it_is_counted() -> None:
+    start, until = datetime(2026, 10, 9, 16, 0, tzinfo=UTC), datetime(2026, 10, 12, 15, 30, tzinfo=UTC)
+    services = tuple(
+        replace(an_account(objective=an_objective(service=name), until=until), start=start)
+        for name in "ABCDEF"
     )
+    said = text(closing=None, accounts=services)
+    words = " ".join(said.split())
+    assert said.count("\n! ") == 1
+    assert "A, B, C, D, E, F: counted from Oct 9, 2026 12:00, so far until Oct 12, 2026 11:30." in words
+    assert "Nov 1, 2026 00:00" not in words
+    assert "stood on Oct 12, 2026 11:30, and figures may still change." in words
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        (
+            "en",
+            (
+                "Calls – Missed, provisional",
+                "10% of the fee, provisional",
+                "only 0.03% of the time",
+                "may be",
+            ),
+        ),
+        (
+            "fr",
+            ("Calls – Manqué, provisoire", "la redevance, provisoire", "seuls 0,03\u00a0% du", "sans que"),
+        ),
+    ],
+)
+def test_a_verdict_on_too_little_says_so_and_so_does_its_credit(
+    language: str, words: tuple[str, ...]
+) -> None:
+    hardly = dict.fromkeys(range(1, 32), 86400) | {2: 86400 - 900}
+    account = an_account(
+        objective=an_objective(credits=(Credit(Fraction("0.9995"), Fraction("0.1")),)),
+        incidents=(an_incident(START.replace(day=2), 60),),
+        unknown=hardly,
+    )
+    assert account.is_met is False
+    said = " ".join(text(language=language, accounts=(account,)).split(" ")).replace("\u202f", "\u00a0")
+    said = " ".join(said.replace("\n", " ").split(" "))
+    for one in words:
+        assert one in said
+    several = " ".join(text(language=language, accounts=(account, an_account())).replace("\n", " ").split())
+    assert (
+        "1 verdict of 2 is provisional" if language == "en" else "1 verdict sur 2 est provisoire"
+    ) in several
+    assert text(accounts=(an_account(),)).count("provisional") == 1, "that of how it is computed"
+
+
+def test_days_that_are_not_counted_say_why() -> None:
+    start, until = datetime(2026, 10, 5, 13, 0, tzinfo=UTC), datetime(2026, 10, 14, 15, 30, tzinfo=UTC)
+    account = an_account(until=until)
+    days = tuple(
+        (day, Figures() if day.weekday() > 4 else each) for day, each in account.days if 5 <= day.day <= 14
+    )
+    said = text(closing=None, accounts=(replace(account, start=start, days=days),))
+    assert [mark in said for mark in (" 1/", " 4/", " 5.", "10=", "11=", "14.", "15>", "31>")] == [True] * 8
+    for words in (
+        "outside the hours of service",
+        "before the service began, or after it ended",
+        "still to come",
+    ):
+        assert words in said
+
+
+def test_who_left_within_the_month_has_nothing_to_come() -> None:
+    account = an_account(until=datetime(2026, 10, 17, 16, 0, tzinfo=UTC))
+    left = replace(account, end=account.until, days=account.days[:17])
+    said = text(accounts=(left,))
+    assert "17." in said
+    assert "18/" in said
+    assert "still to come" not in said
+    outside = replace(left, days=(*account.days[:16], (account.days[16][0], Figures())))
+    assert "17=" in text(accounts=(outside,))
+
+
+def test_bad_time_of_a_day_is_what_the_page_says() -> None:
+    found = (an_incident(START, 190), an_incident(START.replace(day=15), 43990))
+    said = text(accounts=(an_account(incidents=found),)).split("\nDays\n")[1].split("Incidents")[0]
+    lines = said.splitlines()
+    at = next(number for number, line in enumerate(lines) if " 1# 3\u00a0min" in line)
+    assert "10\u00a0sec" in lines[at + 1]
+    at = next(number for number, line in enumerate(lines) if "15# 12\u00a0hr" in line)
+    assert "13\u00a0min" in lines[at + 1]
+    assert "10\u00a0sec" in lines[at + 2]
 
 
 def test_an_hour_that_the_clock_has_twice_comes_with_its_offset() -> None:
