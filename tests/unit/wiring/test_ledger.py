@@ -133,7 +133,7 @@ async def test_closed_months_verify_and_a_correction_is_told_with_what_it_change
     assert acme.is_good
     assert acme.later == ("correction 1 of 2026-11-01 by bob: their uplink",)
     [change] = acme.changes
-    assert (change.was, change.now) == (Fraction(9, 10), Fraction(1))
+    assert (change.was.availability, change.now.availability) == (Fraction(9, 10), Fraction(1))
     assert (change.was_met, change.now_met) == (False, True)
     assert (bolt.changes, charlie.changes) == ((), ())
     await ledger.books.withdraw_correction(EVERYTHING, 1, at=OVER, author="bob")
@@ -149,7 +149,9 @@ async def test_a_correction_withdrawn_after_the_closing_is_told_too(settings: Se
     [acme] = await ledger.verify(EVERYTHING, tenant=ACME)
     assert acme.is_good
     assert acme.later == ("correction 1 withdrawn 2026-11-02 by carol",)
-    assert [(one.was, one.now) for one in acme.changes] == [(Fraction(1), Fraction(9, 10))]
+    assert [(one.was.availability, one.now.availability) for one in acme.changes] == [
+        (Fraction(1), Fraction(9, 10))
+    ]
 
 
 async def test_a_closed_month_is_stated_as_it_was_closed(settings: Settings) -> None:
@@ -270,6 +272,23 @@ async def test_a_resellers_maintenance_holds_for_its_clients_who_see_when_and_wh
     assert excluded.end - excluded.start == timedelta(minutes=72)
 
 
+async def test_maintenance_of_the_configuration_says_so_whoever_it_is_of(settings: Settings) -> None:
+    entry = work(
+        name="cores",
+        source="config",
+        author="configuration",
+        begins=BEGAN + timedelta(minutes=100),
+        seconds=72 * 60,
+    )
+    store = MemoryStore()
+    await Ledger(replace(settings, maintenance=(entry,)), store.books, FakeClock(BEGAN)).settle(BEGAN)
+    await store.add_results(list(probed(ACME, BEGAN, MINUTES)))
+    statement = await Ledger(settings, store.books, FakeClock(OVER)).statement(Scope.of(ACME), ACME, MONTH)
+    assert statement is not None
+    assert entry.tenant != ACME
+    assert [one.author for one in statement.excluded] == ["configuration"]
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -364,3 +383,14 @@ async def test_services_of_other_zones_and_rolling_days_close_together_when_the_
     assert ends["quick"] == OVER + timedelta(hours=3)
     assert ends["month-long"] == datetime(2026, 10, 31, 15, tzinfo=UTC)
     assert ends["telephony"] == datetime(2026, 11, 1, tzinfo=UTC)
+
+
+async def test_a_month_before_the_tenants_came_is_not_closed(settings: Settings) -> None:
+    ledger = await a_month(settings)
+    [attempt] = await ledger.close("1999-02", author="alice", tenants=[ACME])
+    assert attempt.closing is None
+    assert attempt.refused == f"nothing was measured of {ACME} in 1999-02; its books begin on 2026-10-31"
+    empty = Ledger(settings, MemoryStore().books, FakeClock(OVER))
+    [attempt] = await empty.close(MONTH, author="alice", tenants=[ACME])
+    assert attempt.refused == f"nothing was measured of {ACME} in {MONTH}; there are no books of it yet"
+    assert await empty.books.closings(EVERYTHING) == []
