@@ -17,6 +17,8 @@ from dialtone.model import CONFIRM_AFTER, Account, Flow
 _DEFAULT_TIMEOUT: Final = 10.0
 _LEAVING: Final = 2.0
 """Seconds after its timeout in which a probe still tidies up, and holds its place."""
+_ROOM: Final = 0.25
+"""Seconds for all else that a probe takes: an outage in which each takes its longest must not cost slots."""
 
 
 def read_probes(
@@ -38,7 +40,7 @@ def read_probes(
         before = len(report.problems)
         # A probe that fails at its deadline and is confirmed by another must end before the next is due.
         longest = (entry.interval - CONFIRM_AFTER) / 2
-        timeout = entry.timeout or min(_DEFAULT_TIMEOUT, max(longest - _LEAVING, longest / 2))
+        timeout = entry.timeout or min(_DEFAULT_TIMEOUT, max(longest - _LEAVING - _ROOM, longest / 2))
         if longest <= 0:
             report.problem((*where, "interval"), _too_often(entry.interval))
         elif timeout > longest:
@@ -55,8 +57,9 @@ def read_probes(
         skipped = tuple(d for d in wanted if d not in able)
         if skipped:
             report.note(_left_out(entry.name, flow, need, skipped, accounts, plan.callee))
-        if able and need and timeout > longest - _LEAVING:
-            report.note(_no_time_to_leave(entry.name, timeout, entry.interval, longest - _LEAVING))
+        if able and need and timeout > longest - _LEAVING - _ROOM:
+            most = longest - _LEAVING - _ROOM
+            report.note(_no_time_to_leave(entry.name, timeout, entry.interval, most))
         found[entry.name] = ProbeSpec(
             entry.name, flow, engine, entry.target, able, skipped, entry.interval, timeout, plan, entry.quiet
         )

@@ -19,6 +19,12 @@ _STEP: Final = 0.5
 """A change of wall clock against monotonic clock (seconds) that is a step, and no measuring noise."""
 _ON_TIME: Final = 0.001
 """A planned time is taken for now when it is no more than this (seconds) past."""
+_LATE: Final = 0.1
+"""The share of the interval by which a run may begin late where the one before it still went.
+
+In an outage every probe takes its longest: were the next one skipped for some milliseconds, every second slot
+of the outage would have no result, and half of the downtime would not be counted.
+"""
 _KEPT_RUNS: Final = 32
 
 
@@ -51,7 +57,8 @@ class Scheduler:
     """Runs each job every `interval` seconds, from a moment of its first interval on: a random one, or given.
 
     The phase is fixed on the monotonic clock. A planned time that comes while the last run still
-    goes is skipped and counted. An action that raises is logged and counted; nothing else notices.
+    goes waits for its end for a tenth of the interval; then it is skipped and counted. An action that raises
+    is logged and counted; nothing else notices.
     """
 
     def __init__(self, clock: Clock, rng: random.Random) -> None:
@@ -147,7 +154,8 @@ class _Job:
 
     def _overdue(self, due: float) -> int:
         """Return how many planned times, from `due` on, are in the past."""
-        return max(0, math.ceil((self._clock.monotonic() - due - _ON_TIME) / self._interval))
+        grace = max(_ON_TIME, _LATE * self._interval)
+        return max(0, math.ceil((self._clock.monotonic() - due - grace) / self._interval))
 
     def _planned(self) -> Planned:
         offset = self._wall_offset()

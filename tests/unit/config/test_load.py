@@ -221,7 +221,7 @@ def test_caps_that_would_hide_an_outage_are_noted_with_what_it_takes(read: Reade
 
 @pytest.mark.parametrize(
     ("interval", "timeout", "noted"),
-    [("60s", "27s", False), ("60s", "28s", True), ("10s", "2.5s", False), ("10s", "4s", True)],
+    [("60s", "27s", False), ("60s", "28s", True), ("10s", "2.25s", False), ("10s", "2.5s", True), ("10s", "4s", True)],
 )
 def test_a_probe_that_would_miss_intervals_in_an_outage_is_noted(
     read: Reader, interval: str, timeout: str, noted: bool
@@ -231,7 +231,7 @@ def test_a_probe_that_would_miss_intervals_in_an_outage_is_noted(
     assert any("every second interval" in note for note in told) is noted
 
 
-@pytest.mark.parametrize(("interval", "timeout"), [("60s", 10.0), ("25s", 10.0), ("10s", 2.5), ("3s", 0.5)])
+@pytest.mark.parametrize(("interval", "timeout"), [("60s", 10.0), ("25s", 9.75), ("10s", 2.25), ("3s", 0.5)])
 def test_the_usual_timeout_leaves_room_for_the_confirmation_and_for_leaving(
     read: Reader, interval: str, timeout: float
 ) -> None:
