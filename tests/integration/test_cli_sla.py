@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from dialtone.config import load
+from dialtone.model import Maintenance
 from dialtone.sla.calendar import month, period_of, previous_period
 from dialtone.store import open_store
 from dialtone.wiring.settling import settle
@@ -51,10 +52,12 @@ async def test_a_month_from_its_figures_to_a_byte_that_somebody_changed(config: 
     assert max(map(len, ended.out.splitlines())) <= 80
     rows = [line.split() for line in ended.out.splitlines() if line.startswith("  ")]
     # Acme: 72 of 4320 minutes, 98.3333...; Bolt: 2 of 4320, 99.9537...; both are cut off, not rounded.
-    assert [row[:2] for row in rows[1:4]] == [["missed", "98.333%"], ["no", "data"], ["met", "99.953%"]]
+    assert [row[:2] for row in rows[1:4]] == [["missed", "98.333%"], ["met", "99.953%"], ["no", "data"]]
 
     ended = await dialtone("sla", "close", config, "--period", MONTH, "--author", "alice")
-    assert (ended.code, ended.err) == (0, "")
+    # Nothing was measured of Charlie: it is closed, with a warning.
+    warned = f"{CHARLIE} {MONTH}: telephony is provisional: nothing of the time was measured"
+    assert (ended.code, " ".join(ended.err.split())) == (0, warned)
     hashes = [line.split()[1] for line in ended.out.splitlines() if line.startswith("  hash")]
     assert len(set(hashes)) == 3
     again = await dialtone("sla", "close", config, "--period", MONTH, "--author", "bob")
@@ -183,3 +186,128 @@ async def test_a_store_that_can_not_be_used_is_a_sentence_and_7(config: Path) ->
         assert "the file is no database" in ended.err
     ended = await dialtone("maintenance", "list", config)
     assert ended.code == 7
+
+
+async def test_what_a_correction_changes_is_told_in_seconds(config: Path) -> None:
+    assert (await dialtone("sla", "close", config, "--period", MONTH, "--tenant", BOLT)).code == 0
+    when = ("--begins", f"{BEGAN:%Y-%m-%dT%H:%M}Z", "--ends", f"{BEGAN + timedelta(hours=1):%Y-%m-%dT%H:%M}Z")
+    for word in ("good", "unknown"):
+        why = ("--as", word, "--reason", "r", "--author", "bob")
+        ended = await dialtone("maintenance", "correct", config, "--tenant", BOLT, *when, *why)
+        assert ended.code == 0
+    told = " ".join(ended.out.split())
+    assert "it overlaps with this; where both say something, 2 counts 1 bolt." in told
+    told = " ".join((await dialtone("sla", "verify", config)).out.split())
+    # Both bad minutes, 120 s, were within the hour that is unknown now; 71 of 72 hours are measured.
+    assert "telephony goes from 99.953 % to 100.000 % (still met): bad 120 s -> 0 s" in told
+    assert "unknown 0 s -> 3600 s, covered 100.000 % -> 98.611 %" in told
+    begins = f"{BEGAN + timedelta(hours=2):%Y-%m-%dT%H:%M}Z"
+    ends = f"{BEGAN + timedelta(hours=3):%Y-%m-%dT%H:%M}Z"
+    late = ("--tenant", CHARLIE, "--begins", begins, "--ends", ends, "--as", "excluded", "--reason", "r")
+    assert (await dialtone("sla", "close", config, "--period", MONTH, "--tenant", CHARLIE)).code == 0
+    assert (await dialtone("maintenance", "correct", config, *late)).code == 0
+    told = " ".join((await dialtone("sla", "verify", config, "--tenant", CHARLIE)).out.split())
+    assert "telephony stays at - (still nothing measured): unknown 259200 s -> 255600 s, excluded 0 s" in told
+    found = json.loads((await dialtone("sla", "verify", config, "--tenant", CHARLIE, "--format", "json")).out)
+    assert found[0]["changes"][0]["seconds"]["excluded"] == {"was": 0, "now": 3600}
+
+
+def in_montreal(config: Path) -> None:
+    """Let NTEK live in Montreal."""
+    config.write_text(config.read_text().replace("name: NTEK}", "name: NTEK, timezone: America/Montreal}"))
+
+
+async def test_times_are_the_tenants_with_the_offset_and_what_changes_nothing_is_said(config: Path) -> None:
+    in_montreal(config)
+    when = ("--begins", "2020-07-14T20:00", "--ends", "2020-07-15T00:00")
+    why = ("--as", "excluded", "--reason", "their own uplink")
+    ended = await dialtone("maintenance", "correct", config, "--tenant", NTEK, *when, *why)
+    assert ended.code == 0
+    assert "nothing was to be measured of that then: as it is, this changes no figure" in ended.out
+    ended = await dialtone("maintenance", "corrections", config)
+    told = " ".join(ended.out.split())
+    assert "2020-07-14 20:00-04:00 to 2020-07-15 00:00-04:00 America/Montreal counts as excluded" in told
+    begins = f"{datetime.now(UTC) + timedelta(days=3):%Y-%m-%d}T02:00Z"
+    ahead = ("--begins", begins, "--lasts", "1h", "--reason", "cores")
+    ended = await dialtone("maintenance", "add", config, "--tenant", NTEK, *ahead)
+    assert ended.code == 0
+    ended = await dialtone("maintenance", "list", config)
+    assert ":00-0" in ended.out
+    assert " America/Montreal for 1 h" in ended.out
+
+
+async def test_withdrawing_what_began_says_what_stays(config: Path) -> None:
+    store = await open_store(config.parent / "data")
+    began = (datetime.now(UTC) - timedelta(days=9)).replace(second=0, microsecond=0)
+    zone, why = "UTC", "new cores"
+    await store.books.declare(
+        Maintenance(0, NTEK, began, 3600, "alice", why, began, (), "FREQ=WEEKLY", zone, "config", "weekly")
+    )
+    await store.aclose()
+    ended = await dialtone("maintenance", "withdraw", config, 1)
+    assert ended.code == 0
+    last = began + timedelta(days=7)
+    told = " ".join(ended.out.split())
+    assert (
+        f"it began 2 times, the last time at {last:%Y-%m-%d %H:%M}+00:00: that stays outside the figures"
+        in told
+    )
+    assert f"the next start of the service would again: take it out of {config}" in ended.err
+
+
+async def test_the_statements_of_all_are_written_and_one_that_can_not_be_stops_no_other(
+    config: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "statements"
+    asked = ("sla", "report", config, "--period", MONTH, "--format", "json", "--output", folder)
+    ended = await dialtone(*asked)
+    assert (ended.code, ended.out, ended.err) == (0, f"3 statements of {MONTH} in {folder}\n", "")
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == [f"{tenant}-{MONTH}.json" for tenant in (ACME, BOLT, CHARLIE)]
+    for tenant in (ACME, BOLT, CHARLIE):
+        path = folder / f"{tenant}-{MONTH}.json"
+        assert json.loads(path.read_text())["tenant"]["domain"] == tenant
+        path.unlink()
+    (folder / f"{BOLT}-{MONTH}.json").mkdir()
+    ended = await dialtone(*asked)
+    assert (ended.code, ended.out) == (2, f"2 statements of {MONTH} in {folder}\n")
+    assert f"{BOLT}: " in ended.err
+    assert "1 could not be made or written" in ended.err
+    ended = await dialtone(*asked[:-2])
+    assert (ended.code, "--output FOLDER" in ended.err) == (3, True)
+    ended = await dialtone(*asked[:-1], config)
+    assert (ended.code, ended.out) == (3, "")
+
+
+async def test_a_reseller_is_told_of_its_clients_and_of_no_other(config: Path) -> None:
+    ended = await dialtone("sla", "report", config, "--tenant", NTEK, "--period", MONTH)
+    assert (ended.code, ended.out) == (3, "")
+    assert "statements are made per client" in ended.err
+    assert f"--tenant {ACME}\n" in ended.err
+    assert f"--tenant {BOLT}\n" in ended.err
+    assert CHARLIE not in ended.err
+    assert f"dialtone sla status {config} --tenant {NTEK}" in ended.err
+
+
+async def test_a_language_without_a_catalogue_is_english_and_says_so(config: Path) -> None:
+    asked = ("sla", "report", config, "--tenant", ACME, "--period", MONTH, "--language")
+    ended = await dialtone(*asked, "de")
+    assert (ended.code, ended.err) == (0, "note: there are no statements in de: this is in English\n")
+    for tag in ("fr", "fr-CA", "en", "en-GB"):
+        assert (await dialtone(*asked, tag)).err == ""
+
+
+async def test_the_audit_is_told_newest_first(config: Path) -> None:
+    assert (await dialtone("sla", "audit", config)).out == "nothing was changed\n"
+    assert (await dialtone("sla", "close", config, "--period", MONTH, "--author", "alice")).code == 0
+    rows = json.loads((await dialtone("sla", "audit", config, "--format", "json")).out)
+    assert [row["tenant"] for row in rows] == [CHARLIE, BOLT, ACME]
+    ended = await dialtone("sla", "audit", config, "--tenant", BOLT)
+    assert f"{BOLT}: month closed by alice" in " ".join(ended.out.split())
+    assert ACME not in ended.out
+    assert CHARLIE not in ended.out
+    assert max(map(len, ended.out.splitlines())) <= 80
+    one = await dialtone("sla", "audit", config, "--limit", 1)
+    assert one.out.count("month closed") == 1
+    ended = await dialtone("sla", "audit", config, "--tenant", "nobody.example")
+    assert (ended.code, "is no tenant of" in ended.err) == (3, True)

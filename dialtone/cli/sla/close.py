@@ -11,6 +11,7 @@ import click
 from dialtone.cli.books import asked, author_of, author_option, domain_of, nothing_yet, percent
 from dialtone.cli.exits import Exit
 from dialtone.cli.options import config_argument
+from dialtone.cli.sla.words import paragraph
 from dialtone.cli.words import printable
 from dialtone.config import load
 from dialtone.model import Closing
@@ -57,12 +58,12 @@ async def _closed(
 def _tell(attempt: ClosingAttempt, period: str) -> None:
     made = attempt.closing
     if made is None:
-        click.echo(f"{attempt.tenant} {period}: not closed: {printable(attempt.refused)}", err=True)
+        _warn(f"{attempt.tenant} {period}: not closed: {attempt.refused}")
         return
     if attempt.is_new:
         click.echo(f"{attempt.tenant} {period}: closed, number {made.sequence} of the chain")
         for warning in _provisional(made):
-            click.echo(f"{attempt.tenant} {period}: {warning}", err=True)
+            _warn(f"{attempt.tenant} {period}: {warning}")
     else:
         when = f"{made.closed:%Y-%m-%d %H:%M} UTC by {printable(made.author)}"
         click.echo(f"{attempt.tenant} {period}: was closed {when}, number {made.sequence} of the chain")
@@ -74,5 +75,11 @@ def _provisional(closing: Closing) -> Iterator[str]:
     for one in json.loads(closing.figures):
         coverage = one["corrected"]["coverage"]
         if one["provisional"] and coverage is not None:
-            measured = percent(Fraction(coverage["numerator"], coverage["denominator"]), 2)
-            yield f"{printable(one['service'])} is provisional: only {measured} of the time was measured"
+            share = Fraction(coverage["numerator"], coverage["denominator"])
+            measured = f"only {percent(share, 2)}" if share else "nothing"
+            yield f"{one['service']} is provisional: {measured} of the time was measured"
+
+
+def _warn(text: str) -> None:
+    for line in paragraph(text):
+        click.echo(line, err=True)

@@ -95,7 +95,7 @@ def _nothing_promised(settings: Settings, domain: str, period: str) -> str:
     below = dict.fromkeys(one.tenant for one in settings.objectives if scope.allows(one.tenant))
     if not below:
         return f"{domain} was promised nothing: it has no objectives, and {period} is not closed"
-    lines = [f"statements are made per client, and {domain} has none of its own; those of its clients:"]
+    lines = ["statements are made per client, and there is none of", domain, "those of its clients:"]
     ask = f"  dialtone sla report {settings.source} --period {period} --tenant"
     lines += [f"{ask} {client}" for client in islice(below, _CLIENTS)]
     if len(below) > _CLIENTS:

@@ -6,6 +6,7 @@ from fractions import Fraction
 
 from dialtone.cli.sla.details import details
 from dialtone.cli.sla.table import table
+from dialtone.cli.sla.words import burn_told
 from dialtone.model import Flow, Measure, Objective, Sli
 from dialtone.sla.burn import WINDOWS
 from dialtone.sla.figures import Account, Budget, Burn, Figures, Incident
@@ -64,9 +65,9 @@ def test_no_line_is_wider_than_a_terminal_whatever_the_names_and_figures() -> No
     assert all(line.isprintable() for line in lines)
 
 
-def test_the_missed_come_before_what_is_not_known_and_the_kept_last() -> None:
+def test_the_missed_come_first_and_what_nothing_is_known_of_last() -> None:
     rows = [line.split()[0] for line in table([an_account(), nothing(), terrible()]) if line[2:9].strip()]
-    assert [row for row in rows if row in ("met", "missed", "no")] == ["missed", "no", "met"]
+    assert [row for row in rows if row in ("met", "missed", "no")] == ["missed", "met", "no"]
 
 
 def test_a_period_that_goes_on_is_kept_or_below_so_far_and_missed_where_nothing_can_save_it() -> None:
@@ -103,3 +104,27 @@ def test_a_figure_of_too_little_measured_time_is_marked() -> None:
     lines = list(table([little]))
     assert any(line.startswith("  met* ") for line in lines)
     assert lines[-1].startswith("* provisional")
+
+
+def test_a_burn_rate_explains_itself() -> None:
+    rates = {60: Fraction(2000), 300: Fraction(144, 10)}
+    told = [burn_told(Burn(window, rate, 9)) for window, rate in rates.items()]
+    assert told == ["2000x in 1m", "14.4x in 5m"]
+    assert burn_told(Burn(1800, Fraction(100_000), 9)) == ">9999x in 30m"
+    assert burn_told(None) == "-"
+    fast = an_account(burns=tuple(Burn(window, Fraction(20), 9) for window in WINDOWS))
+    assert any(line.startswith("burn: how many times too fast") for line in table([fast]))
+    assert not any(line.startswith("burn:") for line in table([an_account()]))
+
+
+def test_nobody_is_promised_a_page_where_a_budget_burns() -> None:
+    # 30 days: 14.4 times over an hour are 14.4 / 720 of the budget.
+    objective = Objective("acme.example", "telephony", (Flow.CALL,), Fraction(999, 1000), "UTC")
+    burns = tuple(Burn(window, Fraction(20), 9) for window in WINDOWS)
+    told = " ".join(
+        " ".join(
+            details(an_account(objective=objective, burns=burns, start=datetime(2026, 11, 1, tzinfo=UTC)))
+        ).split()
+    )
+    assert "burns 14.4 times too fast or faster over 1 h and 5 min (at that rate 2 % of the budget" in told
+    assert "page" not in told.lower()
