@@ -1,8 +1,13 @@
 """What every test has: one async backend and a clock that only moves when told."""
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.fakes.clock import FakeClock
+
+# How long an example takes to make or to run says how busy the machine is, and nothing about the code.
+settings.register_profile("dialtone", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("dialtone")
 
 
 @pytest.fixture

@@ -85,7 +85,7 @@ TRAFFIC_LOST: Final = _of_traffic(
     "lost", "Slices of tenants' calls given up because the store was away for too long"
 )
 TRAFFIC_ERRORS: Final = _of_traffic(
-    "store_errors", "Times that slices of tenants' calls could not be judged or written; writes are tried again"
+    "store_errors", "Times that slices of tenants' calls could not be judged or written; writes are repeated"
 )
 
 SLA_METRICS: Final = (

@@ -38,10 +38,11 @@ class ExcludedTime:
 class Statement:
     """A month of a tenant.
 
-    `period` is like 2026-10; `zone` and `language` are the tenant's. `issuer` is the reseller, or the platform
-    for who has none. `accounts` are its services in the order of the configuration; `corrections` those that
-    touch the month, `excluded` the time that is outside the figures. `made` is when it was computed; `closing`
-    is the frozen month that it comes from, None where the month is open: then it may still change.
+    `period` is like 2026-10; `zone` and `language` are the tenant's. `issuer` is the reseller, or the
+    platform for who has none. `accounts` are its services in the order of the configuration; `corrections`
+    those that touch the month, `excluded` the time that is outside the figures. `made` is when it was
+    computed; `closing` is the frozen month that it comes from, None where the month is open: then it may
+    still change.
     """
 
     tenant: Party

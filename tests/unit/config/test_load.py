@@ -221,7 +221,13 @@ def test_caps_that_would_hide_an_outage_are_noted_with_what_it_takes(read: Reade
 
 @pytest.mark.parametrize(
     ("interval", "timeout", "noted"),
-    [("60s", "27s", False), ("60s", "28s", True), ("10s", "2.25s", False), ("10s", "2.5s", True), ("10s", "4s", True)],
+    [
+        ("60s", "27s", False),
+        ("60s", "28s", True),
+        ("10s", "2.25s", False),
+        ("10s", "2.5s", True),
+        ("10s", "4s", True),
+    ],
 )
 def test_a_probe_that_would_miss_intervals_in_an_outage_is_noted(
     read: Reader, interval: str, timeout: str, noted: bool
