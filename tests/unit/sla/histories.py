@@ -103,12 +103,13 @@ def _hours(rng: Random) -> tuple[set[int], int, int]:
 
 def _place(rng: Random, history: History, least: int) -> None:
     intervals = [each for each in (5, 10, 15, 20, 30, 60) if each >= least]
+    came = history.start + 60 * rng.choice((-90, -90, -90, 25))
     for flow in history.flows:
         locations = rng.choice((("m",), ("m",), ("m", "p"), ("m", "p", "t"), ("m", "p", "t", "v")))
         for probe in range(rng.choice((1, 1, 2))):
             for location in locations:
                 interval = rng.choice(intervals)
-                since = history.start + 60 * rng.choice((-90, -30, -1, 0, 3, 17))
+                since = max(came, history.start + 60 * rng.choice((-90, -30, -1, 0, 3, 17)))
                 until = rng.choice((None, None, None, since + 60 * rng.randrange(1, 120)))
                 _seen(rng, history, Seen(flow, f"{flow}{probe}", location, interval, since, until))
                 if until is not None and rng.random() < 0.6:
@@ -116,7 +117,7 @@ def _place(rng: Random, history: History, least: int) -> None:
                     other = rng.choice(intervals)
                     _seen(rng, history, Seen(flow, f"{flow}{probe}", location, other, again, None))
         if history.evidence != "synthetic" and rng.random() < 0.8:
-            since = history.start + 60 * rng.choice((-30, 0, 10))
+            since = max(came, history.start + 60 * rng.choice((-30, 0, 10)))
             _seen(rng, history, Seen(flow, "", "", 60, since, None, is_traffic=True))
 
 
