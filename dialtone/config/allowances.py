@@ -1,17 +1,14 @@
 """Whether the work that is declared fits into what contracts let it exclude."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
-from functools import lru_cache
-from typing import Final
-from zoneinfo import ZoneInfo
+from datetime import timedelta
+from typing import Final, TypeAlias
 
 from dialtone.config.problem import listing
 from dialtone.config.tree import TenantTree
-from dialtone.model import Flow, Maintenance, Objective
+from dialtone.model import Flow, Maintenance, Objective, WeekSpan
 from dialtone.sla.calendar import Span
-from dialtone.sla.recurrence import starts
+from dialtone.sla.exclusions import work_by_month
 
 _AHEAD: Final = timedelta(days=366)
 """How far what recurs is looked at, from where the last work of the file begins."""
@@ -22,7 +19,7 @@ def overruns(
 ) -> Iterator[str]:
     """Yield a note for each objective whose cap is under the work of some calendar month.
 
-    Times that overlap count each: it is how much is declared.
+    Work outside of its hours of service takes nothing of the cap, and what overlaps counts once.
     """
     if not objectives or not maintenance:
         return
@@ -30,7 +27,7 @@ def overruns(
     over: dict[tuple[str, int, int, str], list[str]] = {}
     theirs = _by_tenant(maintenance, tree)
     for objective in objectives:
-        most, names = weighing.busiest(theirs.get(objective.tenant, ()), objective.flows)
+        most, names = weighing.busiest(theirs.get(objective.tenant, ()), objective)
         if most > objective.maintenance:
             key = (objective.service, objective.maintenance, most, names)
             over.setdefault(key, []).append(objective.tenant)
@@ -60,35 +57,19 @@ class _Weighing:
 
     def __init__(self, maintenance: Sequence[Maintenance]) -> None:
         self._maintenance = maintenance
-        self._last = max(one.begins for one in maintenance)
-        self._known: dict[tuple[tuple[int, ...], tuple[Flow, ...]], tuple[int, str]] = {}
+        last = max(one.begins for one in maintenance)
+        self._looked = Span(max(min(one.begins for one in maintenance), last - _AHEAD), last + _AHEAD)
+        self._known: dict[tuple[tuple[int, ...], tuple[Flow, ...], tuple[WeekSpan, ...], str], _Busiest] = {}
 
-    def busiest(self, numbers: tuple[int, ...], flows: tuple[Flow, ...]) -> tuple[int, str]:
+    def busiest(self, numbers: tuple[int, ...], objective: Objective) -> "_Busiest":
         """Return the most seconds of any month, and the names of what makes them up."""
-        key = (numbers, flows)
+        key = (numbers, objective.flows, objective.hours, objective.zone)
         if key not in self._known:
-            self._known[key] = self._busiest(numbers, frozenset(flows))
+            declared = [self._maintenance[number] for number in numbers]
+            months = work_by_month(*key[1:], declared, self._looked)
+            seconds, sources = max(reversed(months), key=lambda month: month[0])
+            self._known[key] = seconds, listing(dict.fromkeys(one.name for one in sources))
         return self._known[key]
 
-    def _busiest(self, numbers: Sequence[int], flows: frozenset[Flow]) -> tuple[int, str]:
-        months: Counter[str] = Counter()
-        of_month: dict[str, list[str]] = {}
-        for one in (self._maintenance[number] for number in numbers):
-            if one.flows and flows.isdisjoint(one.flows):
-                continue
-            for month, times in _months(one.recurs, one.begins, one.zone, self._last + _AHEAD):
-                months[month] += times * one.seconds
-                of_month.setdefault(month, []).append(one.name)
-        if not months:
-            return 0, ""
-        busiest = max(months, key=lambda month: (months[month], month))
-        return months[busiest], listing(dict.fromkeys(of_month[busiest]))
 
-
-@lru_cache(maxsize=4096)
-def _months(recurs: str, begins: datetime, zone: str, until: datetime) -> tuple[tuple[str, int], ...]:
-    """Return how often work begins in each month, like 2026-11, of what is looked at."""
-    looked = Span(max(begins, until - 2 * _AHEAD), until)
-    times = starts(recurs, begins, zone, looked) if recurs else [begins]
-    place = ZoneInfo(zone)
-    return tuple(Counter(f"{at.astimezone(place):%Y-%m}" for at in times).items())
+_Busiest: TypeAlias = tuple[int, str]

@@ -145,6 +145,35 @@ def occurrence_plane(maintenance: Maintenance, grid: Grid) -> int:
     return plane
 
 
+def work_by_month(
+    flows: tuple[Flow, ...],
+    hours: tuple[WeekSpan, ...],
+    zone: str,
+    maintenance: Sequence[Maintenance],
+    span: Span,
+) -> list[tuple[int, list[Maintenance]]]:
+    """Return, for each calendar month that a span touches, the seconds of work and whose they are.
+
+    Of any of these flows, within these hours of service; what overlaps counts once.
+    """
+    grid = Grid(unix(span.start) // 60 * 60, 60, max((unix(span.end) - unix(span.start)) // 60, 1))
+    whole = _months(zone, grid)
+    counted = _hours(hours, zone, whole) if hours else whole.all
+    touching = [one for one in maintenance if not one.flows or not set(one.flows).isdisjoint(flows)]
+    planes = [(one, _whole_plane(one, whole) & counted) for one in touching]
+    union = reduce(or_, (plane for _, plane in planes), 0)
+    found = []
+    for month in months_over(Span(from_unix(whole.start), from_unix(whole.end)), zone):
+        bits = whole.bits(unix(month.start), unix(month.end))
+        found.append((whole.seconds(union & bits), [one for one, plane in planes if plane & bits]))
+    return found
+
+
+@lru_cache(maxsize=1024)
+def _whole_plane(maintenance: Maintenance, grid: Grid) -> int:
+    return occurrence_plane(maintenance, grid)
+
+
 def in_force(objective: Objective, corrections: Iterable[Correction]) -> list[Correction]:
     """Return the corrections that hold for an objective, the one that counts most last."""
     found = [one for one in corrections if one.withdrawn is None and _touches(one.flows, objective)]

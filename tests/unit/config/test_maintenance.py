@@ -132,6 +132,25 @@ def test_work_beyond_what_a_contract_excludes_is_said_with_its_tenants(read: Rea
     )
 
 
+def test_work_outside_hours_of_service_takes_nothing_of_them_and_what_overlaps_counts_once(
+    read: Reader,
+) -> None:
+    office = (
+        '{name: a, flows: [options], target: 99%, maintenance: 8h, hours: ["mon-fri 08:00-18:00"], '
+        "zone: America/Montreal}"
+    )
+    nightly = entry(more='recurs: "FREQ=DAILY"')
+    assert settings(read, nightly, objectives=office).notes == ()
+    # Twice the same two hours of a Tuesday, and one of them longer: 3 h, five times in December 2026.
+    always = "{name: a, flows: [options], target: 99%, maintenance: 14h}"
+    tuesdays = [entry(more='recurs: "FREQ=WEEKLY;BYDAY=TU"', name=name) for name in ("w", "again")]
+    assert settings(read, *tuesdays, objectives=always).notes == ()
+    longer = tuesdays[1].replace("lasts: 2h", "lasts: 3h")
+    assert longer != tuesdays[1]
+    (note,) = settings(read, tuesdays[0], longer, objectives=always).notes
+    assert "w, again take up to 15 h" in note
+
+
 def test_there_is_an_end_to_how_much_is_declared(read: Reader) -> None:
     many = ", ".join(entry(name=f"w{n}") for n in range(MOST + 1))
     assert refusals(read, f"{TREE}maintenance: [{many}]\n") == [
