@@ -13,8 +13,7 @@ import anyio
 import click
 
 from dialtone.config import Settings, values
-from dialtone.config.problem import nearest
-from dialtone.model import Flow, normalise_domain
+from dialtone.model import Flow
 from dialtone.sla.statements.numbers import percent_text
 from dialtone.wiring.books import opened_ledger
 from dialtone.wiring.ledger import Ledger
@@ -40,22 +39,6 @@ def flows_of(words: Iterable[str]) -> tuple[Flow, ...]:
     """Return flows in the order of their kind, each once."""
     named = {Flow(word) for word in words}
     return tuple(flow for flow in Flow if flow in named)
-
-
-def domain_of(settings: Settings, text: str, *, known: Iterable[str] = ()) -> str:
-    """Return a tenant's domain: of the configuration, or of those that are `known` besides.
-
-    Raises click.BadParameter with the nearest name.
-    """
-    try:
-        domain = normalise_domain(text)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--tenant") from None
-    others = set(known)
-    if domain not in settings.tree and domain not in others:
-        hint = nearest(domain, [*settings.tree.domains, *sorted(others)])
-        raise click.BadParameter(f"{domain} is no tenant of {settings.source}{hint}", param_hint="--tenant")
-    return domain
 
 
 def zone_of(settings: Settings, domain: str, given: str | None) -> str:

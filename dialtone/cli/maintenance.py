@@ -13,7 +13,6 @@ from dialtone.cli.books import (
     asked,
     author_of,
     author_option,
-    domain_of,
     flow_option,
     flows_of,
     instant_of,
@@ -24,7 +23,7 @@ from dialtone.cli.books import (
     zone_of,
 )
 from dialtone.cli.exits import Exit
-from dialtone.cli.options import config_argument
+from dialtone.cli.options import config_argument, domain_of
 from dialtone.cli.sla.words import paragraph
 from dialtone.cli.words import printable
 from dialtone.config import Settings, load

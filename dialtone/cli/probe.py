@@ -13,11 +13,11 @@ import click
 
 from dialtone.cli.exits import Exit
 from dialtone.cli.media import told
-from dialtone.cli.options import config_argument
+from dialtone.cli.options import config_argument, domain_of
 from dialtone.cli.signals import until_signal
 from dialtone.config import ProbeSpec, Settings, load
 from dialtone.config.plans import engine_contradictions
-from dialtone.model import TIMINGS, Engine, Flow, Outcome, ProbeRun, normalise_domain, stream_to_json
+from dialtone.model import TIMINGS, Engine, Flow, Outcome, ProbeRun, stream_to_json
 from dialtone.ports import StoreError
 from dialtone.wiring import commands
 from synthetic.ladder import WIDTH, ladder
@@ -47,7 +47,7 @@ def probe(
     broken; usage; configuration): the codes that Nagios-style schedulers know.
     """
     settings = load(config)
-    spec = _spec(settings, Flow(flow), _domain(settings, tenant), name, engine)
+    spec = _spec(settings, Flow(flow), domain_of(settings, tenant), name, engine)
     try:
         runs = anyio.run(until_signal, partial(commands.probe, settings, spec, spec.tenants[0], count))
     except StoreError as error:
@@ -61,16 +61,6 @@ def probe(
             _print(run, settings.data)
     ended = {run.result.outcome for run in runs}
     return next(code for outcome, code in _CODES.items() if outcome in ended)
-
-
-def _domain(settings: Settings, text: str) -> str:
-    try:
-        domain = normalise_domain(text)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--tenant") from None
-    if settings.tree.get(domain) is None:
-        raise click.BadParameter(f"{domain} is not a tenant of {settings.source}", param_hint="--tenant")
-    return domain
 
 
 def _spec(settings: Settings, flow: Flow, domain: str, name: str | None, engine: str | None) -> ProbeSpec:

@@ -310,4 +310,4 @@ async def test_the_audit_is_told_newest_first(config: Path) -> None:
     one = await dialtone("sla", "audit", config, "--limit", 1)
     assert one.out.count("month closed") == 1
     ended = await dialtone("sla", "audit", config, "--tenant", "nobody.example")
-    assert (ended.code, "is no tenant of" in ended.err) == (3, True)
+    assert (ended.code, "is not a tenant of" in ended.err) == (3, True)

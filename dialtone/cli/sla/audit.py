@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from dialtone.cli.books import asked, domain_of, moment, nothing_yet, zone_of
+from dialtone.cli.books import asked, moment, nothing_yet, zone_of
 from dialtone.cli.exits import Exit
-from dialtone.cli.options import config_argument
+from dialtone.cli.options import config_argument, domain_of
 from dialtone.cli.sla.words import paragraph
 from dialtone.config import Settings, load
 from dialtone.model import AuditRow, Scope, normalise_domain

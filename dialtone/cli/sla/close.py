@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from dialtone.cli.books import asked, author_of, author_option, domain_of, nothing_yet, percent
+from dialtone.cli.books import asked, author_of, author_option, nothing_yet, percent
 from dialtone.cli.exits import Exit
-from dialtone.cli.options import config_argument
+from dialtone.cli.options import config_argument, domain_of
 from dialtone.cli.sla.words import paragraph
 from dialtone.cli.words import printable
 from dialtone.config import load

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from dialtone.cli.books import asked, domain_of, nothing_yet
+from dialtone.cli.books import asked, nothing_yet
 from dialtone.cli.exits import Exit
-from dialtone.cli.options import config_argument
+from dialtone.cli.options import config_argument, domain_of
 from dialtone.cli.sla.files import why, write_all, write_whole
 from dialtone.config import Settings, load
 from dialtone.config.values import language as language_tag

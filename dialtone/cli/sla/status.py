@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from dialtone.cli.books import asked, domain_of, nothing_yet, period_option
+from dialtone.cli.books import asked, nothing_yet, period_option
 from dialtone.cli.exits import Exit
-from dialtone.cli.options import config_argument
+from dialtone.cli.options import config_argument, domain_of
 from dialtone.cli.sla.asjson import accounts_json
 from dialtone.cli.sla.details import details
 from dialtone.cli.sla.table import table

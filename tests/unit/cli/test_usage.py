@@ -39,6 +39,7 @@ BOLT: Final = "bolt.ntek.clusterpbx.example"
         (["probe", "call", "CONFIG", "extra", "--tenant", ACME], "unexpected extra argument"),
         (["probe", "call", "CONFIG", "--tenant", "acme"], "acme is not a tenant of "),
         (["probe", "call", "CONFIG", "--tenant", "other.example"], "other.example is not a tenant of "),
+        (["probe", "call", "CONFIG", "--tenant", "acme"], "did you mean 'acme.ntek.clusterpbx.example'?"),
         (["probe", "call", "CONFIG", "--tenant", "a b"], "Invalid value for --tenant"),
         (["probe", "call", "CONFIG", "--tenant", ""], "Invalid value for --tenant"),
         (["probe", "call", "CONFIG", "--tenant", BOLT], f"{BOLT} has 1 accounts, a call probe needs 2"),
